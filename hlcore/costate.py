@@ -1,0 +1,163 @@
+"""The costate of the weights: ω as one vector, proposed, checked, then committed together with θ."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from .errors import HLError, complain, unknown
+from .phase import Tensors
+from .settings import Beta
+
+
+class WeightCostate:
+    """ω⁺ = (1 - τη) ω - τ s ∂H'/∂θ (E*4) and θ⁺ = θ - τ β ω (E*2) for all weights at once.
+
+    ω lives in one flat vector, seen through one view per weight. The next ω is made in a second vector, so that a
+    step which overflows can be refused; `commit` swaps the two.
+    """
+
+    def __init__(self, names: list[str], theta: list[Tensor]) -> None:
+        kinds = {(p.dtype, p.device) for p in theta}
+        if len(kinds) > 1:
+            raise complain(
+                "network",
+                f"weights of {sorted(map(str, kinds))}",
+                "one dtype on one device",
+                "use network.double() or network.to(device)",
+            )
+        if theta and theta[0].dtype not in (torch.float32, torch.float64):
+            raise complain("network", f"weights of {theta[0].dtype}", "float32 or float64", "use network.float()")
+        self.names, self.theta = names, theta
+        for name, p in zip(names, theta, strict=True):
+            if not bool(torch.isfinite(p).all()):
+                raise complain(f"weight {name!r}", "inf or nan", "finite numbers", "initialise the network anew")
+        sizes = [p.numel() for p in theta]
+        like = theta[0].detach() if theta else torch.empty(0)
+        self._flat, self._next = (like.new_zeros(sum(sizes)) for _ in range(2))
+        self._views, self._next_views = (
+            [x.view(p.shape) for x, p in zip(flat.split(sizes), theta, strict=True)] if theta else []
+            for flat in (self._flat, self._next)
+        )
+        self.begin([False] * len(theta))
+        self._beta: float | list[float | Tensor] = 1.0
+        self._beta_max = 1.0
+        self._limit = torch.finfo(like.dtype).max / 8
+        self._size = math.inf  # a bound on |ω|
+        self._reach = math.inf  # a bound on |θ|, grown by each step, renewed when it gets near the limit
+        self._gradients: Sequence[Tensor | None] = ()
+        self._still: set[int] = set()  # weights that stand still in this step
+
+    def named(self) -> Tensors:
+        """{name: ω}, views of the vector."""
+        return dict(zip(self.names, self._views, strict=True))
+
+    def assign(self, omega: Tensors) -> None:
+        """Take over other values."""
+        for name, view in zip(self.names, self._views, strict=True):
+            view.copy_(omega[name])
+        self._size = self._reach = math.inf
+
+    def begin(self, started: list[bool]) -> None:
+        """Which weights have had a gradient before."""
+        self.started, self._all_started = list(started), all(started)
+
+    def reset(self) -> None:
+        """ω = 0."""
+        self._flat.zero_()
+
+    def scale_by(self, beta: Beta) -> None:
+        """Set β: shared, or per parameter name with 1 for names left out."""
+        if not isinstance(beta, Mapping):
+            self._beta = self._beta_max = float(beta)
+            return
+        for name, value in beta.items():
+            if name not in self.names:
+                raise unknown("beta", name, self.names)
+            shape = self.theta[self.names.index(name)].shape
+            if isinstance(value, Tensor) and value.numel() != 1 and value.shape != shape:
+                raise complain(f"beta[{name!r}]", f"shape {tuple(value.shape)}", f"the weight's shape {tuple(shape)}")
+        factors: list[float | Tensor] = []
+        for name, p in zip(self.names, self.theta, strict=True):
+            value = beta.get(name, 1.0)
+            factors.append(value.to(p) if isinstance(value, Tensor) and value.numel() != 1 else float(value))
+        self._beta = factors
+        self._beta_max = max((float(b.max()) if isinstance(b, Tensor) else b for b in factors), default=0.0)
+
+    def propose(self, gradients: Sequence[Tensor | None], gain: float, keep: float, missing: str, lift: float) -> None:
+        """ω⁺ = keep ω + gain g, in the second vector.
+
+        missing  what a weight without gradient does: "decay" (the law, g = 0) or "stand" still (torch's way)
+        lift     with "stand": the factor of a weight's first gradient after the first step
+        """
+        torch.mul(self._flat, keep, out=self._next)
+        self._still.clear()
+        views, grads = self._next_views, [g for g in gradients if g is not None]
+        if len(grads) < len(gradients) or (missing == "stand" and not self._all_started):
+            views, grads = [], []
+            for i, g in enumerate(gradients):
+                if g is not None:
+                    views.append(self._next_views[i])
+                    grads.append(g if self.started[i] or missing == "decay" else g * lift)
+                elif missing == "stand":
+                    self._next_views[i].copy_(self._views[i])
+                    self._still.add(i)
+        if grads:
+            try:
+                torch._foreach_add_(views, grads, alpha=gain)
+            except RuntimeError as error:
+                raise HLError(
+                    f"weights: got a gradient that does not fit ω ({error}); expected the dtype and device "
+                    "they had when the Learner was built; build a new Learner."
+                ) from error
+        self._gradients = gradients
+
+    def overflow(self, tau: float, fresh: bool) -> tuple[str, str] | None:
+        """("omega" | "theta", name) of the first weight that `commit` would make non-finite, or None."""
+        size = float(torch.dot(self._next, self._next)) ** 0.5 if self._next.numel() else 0.0
+        if not size < self._limit:  # too large for a dot product, or not finite: look at each
+            for name, view in zip(self.names, self._next_views, strict=True):
+                if not bool(torch.isfinite(view).all()):
+                    return "omega", name
+            size = float(self._next.abs().max())
+        stride = tau * self._beta_max * (size if fresh else min(self._size, self._limit))
+        self._size = size
+        self._reach += stride
+        if not self._reach < self._limit:
+            omega = self._next_views if fresh else self._views
+            for i, (name, p) in enumerate(zip(self.names, self.theta, strict=True)):
+                beta = self._beta[i] if isinstance(self._beta, list) else self._beta
+                if not bool(torch.isfinite(p.detach() - tau * beta * omega[i]).all()):
+                    return "theta", name
+            self._reach = stride + max((float(p.detach().abs().max()) for p in self.theta if p.numel()), default=0.0)
+        return None
+
+    def commit(self, tau: float, fresh: bool) -> None:
+        """θ⁺ = θ - τβω with the new ω if `fresh`, else the old one; then the new ω takes its place."""
+        omega, theta = (self._next_views if fresh else self._views), self.theta
+        with torch.no_grad():
+            if self._still:
+                moving = [i for i in range(len(theta)) if i not in self._still]
+                for i in moving:
+                    self._move(i, omega[i], tau)
+            elif isinstance(self._beta, list):
+                for i in range(len(theta)):
+                    self._move(i, omega[i], tau)
+            elif theta:
+                torch._foreach_add_(theta, omega, alpha=-tau * self._beta)
+        self._flat, self._next = self._next, self._flat
+        self._views, self._next_views = self._next_views, self._views
+        if not self._all_started:
+            self.started = [s or g is not None for s, g in zip(self.started, self._gradients, strict=True)]
+            self._all_started = all(self.started)
+        self._gradients = ()
+
+    def _move(self, i: int, omega: Tensor, tau: float) -> None:
+        beta = self._beta[i] if isinstance(self._beta, list) else self._beta
+        if isinstance(beta, Tensor):
+            self.theta[i].addcmul_(beta, omega, value=-tau)
+        else:
+            self.theta[i].add_(omega, alpha=-tau * beta)

@@ -1,0 +1,1 @@
+"""Named, seeded set-ups (being built)."""

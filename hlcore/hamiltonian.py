@@ -1,0 +1,145 @@
+"""The robust Hamiltonian H' = φL + z·f^h: one scalar, its value and its derivatives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NoReturn
+
+import torch
+from torch import Tensor
+
+from .errors import HLError, complain
+from .networks.base import Known, Network, State
+from .phase import Tensors
+
+Loss = Callable[[Tensor, Any], Tensor]
+
+
+class Hamiltonian:
+    """H'(h, z, θ; u, ŷ) = φ L(f^y(u,h,θ^y), ŷ) + z·f^h(u,h,θ^h)  (P, eq. 8) for one network and loss.
+
+    Evaluates the two terms with input checked, and differentiates their sum in one call of
+    `torch.autograd.grad`; whatever a network or loss raises comes out as an HLError that says where.
+    """
+
+    def __init__(self, network: Network, loss: Loss) -> None:
+        self.network, self.loss = network, loss
+
+    def velocity(self, u: Any, h: State, tau: float) -> Tensors:
+        """h' = f^h(u,h,θ^h) (E*1), with the names and shapes of h."""
+        try:
+            v = self.network.velocity(u, h, tau)
+        except (RuntimeError, TypeError, ValueError, IndexError, KeyError, AttributeError) as error:
+            _blame("velocity (f^h)", self.network, u, error)
+        if v.keys() != h.keys() if isinstance(v, dict) else True:
+            names = sorted(v) if isinstance(v, dict) else type(v).__name__
+            raise complain(f"velocity of {_name(self.network)}", names, f"a dict with the state's names {sorted(h)}")
+        for name, x in h.items():
+            if not isinstance(v[name], Tensor):
+                raise complain(f"velocity[{name!r}]", type(v[name]).__name__, "a tensor")
+            if x is not None and v[name].shape != x.shape:
+                raise complain(
+                    f"velocity[{name!r}] of {_name(self.network)}",
+                    f"shape {tuple(v[name].shape)}",
+                    f"the state's shape {tuple(x.shape)}",
+                    "start a sequence before the batch size changes",
+                )
+        return v
+
+    def output(self, u: Any, h: Known) -> Tensor:
+        """y = f^y(u,h,θ^y)."""
+        try:
+            y = self.network.output(u, h)
+        except (RuntimeError, TypeError, ValueError, IndexError, KeyError, AttributeError) as error:
+            _blame("output (f^y)", self.network, u, error)
+        if not isinstance(y, Tensor):
+            raise complain(f"output of {_name(self.network)}", type(y).__name__, "a tensor")
+        return y
+
+    def instantaneous_loss(self, y: Tensor, target: Any) -> Tensor | None:
+        """L(y, ŷ), a scalar; None without a target (L = 0)."""
+        if target is None:
+            return None
+        if isinstance(target, Tensor) and target.is_floating_point() and target.numel() != y.numel():
+            raise complain("target", f"shape {tuple(target.shape)}", f"the output's shape {tuple(y.shape)}")
+        try:
+            L = self.loss(y, target)
+        except (RuntimeError, TypeError, ValueError, IndexError, KeyError, AttributeError) as error:
+            raise HLError(
+                f"loss: got output {_shape(y)} and target {_shape(target)}, expected a pair that it takes; "
+                f"torch says: {_first_line(error)}."
+            ) from error
+        if not isinstance(L, Tensor) or L.dim() != 0 or not L.is_floating_point():
+            raise complain("loss", _shape(L), "a scalar tensor of floats", "reduce it with .mean() or .sum()")
+        return L
+
+    @staticmethod
+    def derivative(
+        L: Tensor | None, phi: float, z: Tensors | None, v: Tensors, wrt: Sequence[Tensor], keep: bool = False
+    ) -> tuple[Sequence[Tensor | None], float]:
+        """∂H'/∂x for each x in wrt, up to the scale returned beside it (None where H' does not depend on x).
+
+        Without z the derivative of L itself is returned with scale φ, so that φ reaches the weights
+        as one factor of the update and the identity with SGD holds to the last bit.
+        """
+        terms: list[Tensor] = []
+        factors: list[Tensor | None] = []
+        if L is not None and L.requires_grad:
+            terms, factors = [L], [None if z is None or phi == 1.0 else torch.full_like(L, phi)]
+        if z is not None:
+            for name, x in v.items():
+                if x.requires_grad:
+                    terms.append(x)
+                    factors.append(z[name])
+        if not terms or not wrt:
+            return (None,) * len(wrt), 1.0
+        try:
+            grads = torch.autograd.grad(terms, wrt, factors, retain_graph=keep, allow_unused=True)
+        except RuntimeError as error:
+            raise HLError(
+                f"derivative of H': got {_first_line(error)}; expected a network and a loss that torch can "
+                "differentiate; build a new Learner after parameters were frozen or moved."
+            ) from error
+        return grads, phi if z is None else 1.0
+
+    @staticmethod
+    def value(L: float, phi: float, z: Tensors | None, v: Tensors) -> float:
+        """H' itself."""
+        inner = 0.0 if z is None else sum(float((z[k] * x.detach()).sum()) for k, x in v.items())
+        return phi * L + inner
+
+
+def finite(tensors: Iterable[tuple[str, Tensor]]) -> str | None:
+    """Name of the first tensor with an entry that is inf or nan, or None."""
+    for name, x in tensors:
+        total = float(x.sum())
+        if total - total != 0.0 and not bool(torch.isfinite(x).all()):
+            return name
+    return None
+
+
+def _blame(part: str, network: Network, u: Any, error: Exception) -> NoReturn:
+    if isinstance(error, HLError):
+        raise error
+    dtype = next((p.dtype for p in network.parameters()), None)
+    raise HLError(
+        f"{part} of {_name(network)}: got u = {_shape(u)}, expected an input it takes (its weights are "
+        f"{str(dtype).removeprefix('torch.')}); torch says: {_first_line(error)}."
+    ) from error
+
+
+def _name(network: Network) -> str:
+    return type(network).__name__
+
+
+def _shape(x: Any) -> str:
+    if isinstance(x, Tensor):
+        return f"{str(x.dtype).removeprefix('torch.')} {tuple(x.shape)}"
+    if isinstance(x, tuple):
+        return "(" + ", ".join(map(_shape, x)) + ")"
+    return type(x).__name__
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0].rstrip(".")

@@ -1,0 +1,52 @@
+"""A recurrent cell as state network, a readout as output network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import complain
+from ..phase import Tensors
+from .base import Known, Network, State, instantaneous, require_module
+
+
+class Recurrent(Network):
+    """h' = (cell(u, h) - h)/τ, y = readout(h) (P, eq. 9): the next state is cell(u, h) for any τ.
+
+    cell     RNNCell, GRUCell, LSTMCell (state "h" and "c"), or your own module (u, h) -> next h
+    readout  any module; it reads "h"
+    units    width of the state for a cell of your own without `hidden_size`
+    """
+
+    def __init__(self, cell: torch.nn.Module, readout: torch.nn.Module, units: int | None = None) -> None:
+        super().__init__()
+        self.cell = require_module("Recurrent cell", cell)
+        self.readout = require_module("Recurrent readout", readout)
+        size = getattr(cell, "hidden_size", None) if units is None else units
+        if size is None:
+            raise complain("Recurrent units", "a cell without hidden_size", "the width of its state", "add units=N")
+        if not isinstance(size, int) or isinstance(size, bool) or size < 1:
+            raise complain("Recurrent units", repr(size), "a whole number >= 1")
+        self.units = size
+        self._lstm = isinstance(cell, torch.nn.LSTMCell)
+
+    def initial_state(self, batch_size: int) -> State:
+        """Zeros (batch, units); "h", and "c" for an LSTM cell."""
+        names = ("h", "c") if self._lstm else ("h",)
+        return {name: self._zeros(batch_size, self.units) for name in names}
+
+    def velocity(self, u: Any, h: State, tau: float) -> Tensors:
+        """h' = (cell(u, h) - h)/τ."""
+        if self._lstm:
+            following = dict(zip(("h", "c"), self.cell(u, (h["h"], h["c"])), strict=True))
+            return {name: instantaneous(following[name], h[name], tau) for name in h}
+        f = self.cell(u, h["h"])
+        if not isinstance(f, Tensor):
+            raise complain("Recurrent cell", type(f).__name__, "a module that returns the next h as one tensor")
+        return {"h": instantaneous(f, h["h"], tau)}
+
+    def output(self, u: Any, h: Known) -> Tensor:
+        """y = readout(h)."""
+        return self.readout(h["h"])

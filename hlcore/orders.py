@@ -1,0 +1,148 @@
+"""In which order the four equations take their step.
+
+Both orders return a `Move`: the next h and z, and what the weight costates need. The learner then makes
+ω⁺ = ω - τ(s ∂H'/∂θ + ηω) (E*4) and θ⁺ = θ - τβω (E*2), with the old ω in Euler order, the new one in sequential order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeAlias
+
+from torch import Tensor
+
+from .errors import complain
+from .hamiltonian import Hamiltonian
+from .networks.base import State
+from .phase import Tensors
+from .sample import Sample
+from .settings import Settings
+
+
+class Move(NamedTuple):
+    """One step, not yet taken: ∂H'/∂θ is scale * dtheta."""
+
+    h: Tensors
+    z: Tensors | None
+    dtheta: Sequence[Tensor | None]
+    scale: float
+    output: Tensor
+    loss: float
+    hamiltonian: float
+
+
+Order: TypeAlias = Callable[[Hamiltonian, Settings, float, float, Sample, State, Tensors | None, list[Tensor]], Move]
+
+
+def euler(
+    law: Hamiltonian,
+    settings: Settings,
+    tau: float,
+    phi: float,
+    sample: Sample,
+    h: State,
+    z: Tensors | None,
+    theta: list[Tensor],
+) -> Move:
+    """Algorithm 1 of P: all four derivatives at t.
+
+    h⁺ = h + τ f^h(u,h,θ)                    (E*1)
+    z⁺ = z - τ (s ∂H'/∂h + η_z z)            (E*3)
+    """
+    leaves = _leaves(h)
+    v = law.velocity(sample.u, leaves, tau)
+    known = _known(leaves, v)
+    y = law.output(sample.u, known)
+    L = law.instantaneous_loss(y, sample.target)
+    if not known:
+        dtheta, scale = law.derivative(L, phi, None, v, theta)
+        loss = _float(L)
+        return Move({}, None, dtheta, scale, y, loss, phi * loss)
+    z = _zeros(known) if z is None else z
+    d, _ = law.derivative(L, phi, z, v, [*known.values(), *theta])
+    dh, dtheta = d[: len(known)], d[len(known) :]
+    h_next = {name: x.detach() + tau * v[name].detach() for name, x in known.items()}
+    loss = _float(L)
+    return Move(h_next, _costate(z, dh, settings, tau), dtheta, 1.0, y, loss, law.value(loss, phi, z, v))
+
+
+def sequential(
+    law: Hamiltonian,
+    settings: Settings,
+    tau: float,
+    phi: float,
+    sample: Sample,
+    h: State,
+    z: Tensors | None,
+    theta: list[Tensor],
+) -> Move:
+    """State, then costate, then weights, each with what is already new (P, section 4).
+
+    h⁺ = h + τ f^h(u,h,θ)
+    z⁺ = z - τ (s (φ ∂L/∂h⁺ + (∂f^h/∂h)ᵀz) + η_z z)      the loss at the moved state, f^h where it moved it
+    ∂H'/∂θ = φ ∂L/∂θ + (∂f^h/∂θ)ᵀ z⁺
+    """
+    fresh = z is None
+    leaves = h if fresh else _leaves(h)
+    v = law.velocity(sample.u, leaves, tau)
+    if not v:
+        y = law.output(sample.u, {})
+        L = law.instantaneous_loss(y, sample.target)
+        dtheta, scale = law.derivative(L, phi, None, v, theta)
+        loss = _float(L)
+        return Move({}, None, dtheta, scale, y, loss, phi * loss)
+    moved: Tensors = {}
+    for name, x in leaves.items():
+        step = tau * v[name].detach()
+        moved[name] = (step if x is None else x.detach() + step).requires_grad_()
+    y = law.output(sample.u, moved)
+    L = law.instantaneous_loss(y, sample.target)
+    old = list(_known(leaves, v).values()) if z is not None else []
+    z = _zeros(moved) if z is None else z
+    d, _ = law.derivative(L, phi, z, v if old else {}, [*moved.values(), *old], keep=True)
+    n = len(moved)
+    dh = [_sum(a, b) for a, b in zip(d[:n], d[n:] or (None,) * n, strict=True)]
+    z = _costate(z, dh, settings, tau)
+    dtheta, scale = law.derivative(L, phi, z, v, theta)
+    h_next = {name: x.detach() for name, x in moved.items()}
+    loss = _float(L)
+    return Move(h_next, z, dtheta, scale, y, loss, law.value(loss, phi, z, v))
+
+
+ORDERS: dict[str, Order] = {"euler": euler, "sequential": sequential}
+
+
+def _costate(z: Tensors, dh: Sequence[Tensor | None], settings: Settings, tau: float) -> Tensors:
+    """z⁺ = z - τ (s ∂H'/∂h + η_z z)  (E*3)."""
+    keep, gain = 1 - tau * settings.dissipation_z, -tau * settings.s
+    return {
+        name: keep * x if g is None else (keep * x).add_(g, alpha=gain)
+        for (name, x), g in zip(z.items(), dh, strict=True)
+    }
+
+
+def _leaves(h: State) -> State:
+    """No gradient flows through time: at every step h is a leaf."""
+    return {name: None if x is None else x.detach().requires_grad_() for name, x in h.items()}
+
+
+def _known(h: State, v: Tensors) -> Tensors:
+    """h with the components whose shape only the velocity told as leaves of zeros."""
+    known: Tensors = {}
+    for name, x in h.items():
+        if x is not None and not x.is_floating_point():
+            raise complain(f"initial_state[{name!r}]", str(x.dtype), "a tensor of floats")
+        known[name] = v[name].detach().new_zeros(v[name].shape).requires_grad_() if x is None else x
+    return known
+
+
+def _zeros(h: Tensors) -> Tensors:
+    return {name: x.detach().new_zeros(x.shape) for name, x in h.items()}
+
+
+def _sum(a: Tensor | None, b: Tensor | None) -> Tensor | None:
+    return b if a is None else a if b is None else a + b
+
+
+def _float(L: Tensor | None) -> float:
+    return 0.0 if L is None else float(L.detach())

@@ -1,0 +1,164 @@
+"""A bounded record of a trajectory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .errors import HLError, complain
+
+if TYPE_CHECKING:
+    import xarray
+
+    from .learner import Learner, Report
+    from .sample import Sample
+
+SETTINGS = ("tau", "eta", "eta_z", "beta", "phi", "s")
+TRACES = ("h", "z", "theta", "omega", "output", "target")
+AXES = {"h": "unit", "z": "unit", "theta": "weight", "omega": "weight", "output": "channel", "target": "channel_target"}
+
+
+class Recorder:
+    """Keeps every `every`-th step, the last `capacity` of them; memory is bounded by capacity * width.
+
+    width  the most entries kept of each of h, z, θ, ω, output and target; a wider one is sampled evenly
+
+    Each record holds (h, z, θ, ω) after the step, and the loss, H', output, target and settings of the step.
+    """
+
+    def __init__(self, every: int = 1, capacity: int = 10_000, width: int = 1024) -> None:
+        for name, value in (("every", every), ("capacity", capacity), ("width", width)):
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise complain(f"Recorder {name}", repr(value), "a whole number >= 1")
+        self.every, self.capacity, self.width = every, capacity, width
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.count = 0  # records made, of which the last `capacity` are kept
+        self._seen = 0
+        self._columns: dict[str, _Columns] = {}
+        self._scalars = np.empty((0, 0))
+        self._row: list[float] = []
+        self._settings: Any = None
+
+    def __len__(self) -> int:
+        return min(self.count, self.capacity)
+
+    def record(self, learner: Learner, report: Report, sample: Sample | None = None) -> None:
+        """Take down where `learner` is after the step that gave `report`."""
+        self._seen += 1
+        if (self._seen - 1) % self.every:
+            return
+        parts = learner.traced()
+        parts["output"] = {"y": report.output}
+        target = None if sample is None else sample.target
+        parts["target"] = {"target": target} if isinstance(target, Tensor) else {}
+        if not self.count:
+            self._scalars = np.full((self.capacity, 4 + len(SETTINGS)), np.nan)
+        slot = self.count % self.capacity
+        for trace, tensors in parts.items():
+            columns = self._columns.get(trace)
+            if columns is None and tensors:
+                columns = self._columns[trace] = _Columns(tensors, self.capacity, self.width)
+            if columns is not None:
+                columns.write(slot, tensors, trace)
+        if learner.settings is not self._settings:
+            self._settings = s = learner.settings
+            beta = float(s.beta) if isinstance(s.beta, float) else np.nan
+            self._row = [s.tau, s.eta, s.dissipation_z, beta, 0.0 if callable(s.phi) else s.phi, s.s]
+        self._scalars[slot, :4] = learner.steps, report.t, report.loss, report.hamiltonian
+        self._scalars[slot, 4:] = self._row
+        if sample is not None and sample.dt is not None:
+            self._scalars[slot, 4] = sample.dt
+        if callable(learner.settings.phi):
+            self._scalars[slot, 8] = learner.settings.phi_at(report.t - self._scalars[slot, 4])
+        self.count += 1
+
+    def names(self, trace: str) -> list[str]:
+        """Names of the entries of a trace, such as "readout.weight[0,3]"."""
+        columns = self._columns.get(trace)
+        return columns.names if columns else []
+
+    def window(self, trace: str, last: int | None = None) -> np.ndarray:
+        """The last records of a trace, oldest first: (records, entries), or (records,) for a scalar."""
+        n = len(self) if last is None else min(last, len(self))
+        rows = np.arange(self.count - n, self.count) % self.capacity
+        scalars = ("step", "t", "loss", "hamiltonian", *SETTINGS)
+        if trace in scalars:
+            return self._scalars[rows, scalars.index(trace)] if self.count else np.empty(0)
+        columns = self._columns.get(trace)
+        return columns.rows(rows) if columns else np.empty((n, 0))
+
+    def trajectory(self) -> xarray.Dataset:
+        """The record as an xarray.Dataset over time."""
+        import xarray
+
+        if not self.count:
+            raise HLError("trajectory: got a Recorder without records, expected at least one; run some steps first.")
+        data: dict[str, Any] = {name: ("time", self.window(name)) for name in ("loss", "hamiltonian", *SETTINGS)}
+        coords: dict[str, Any] = {"time": self.window("t"), "step": ("time", self.window("step").astype(np.int64))}
+        for trace in TRACES:
+            if trace == "target" and trace not in self._columns:
+                continue
+            data[trace] = (("time", AXES[trace]), self.window(trace))
+            coords[AXES[trace]] = np.asarray(self.names(trace), dtype=str)
+        return xarray.Dataset(data, coords, attrs={"every": self.every, "records": len(self)})
+
+    def truncate(self, keep: int) -> None:
+        """Forget the newest records, keeping the oldest `keep` of those still held (to fork from the past)."""
+        if not 0 <= keep <= len(self):
+            raise complain("keep", keep, f"a number of records between 0 and {len(self)}")
+        dropped = len(self) - keep
+        self.count -= dropped
+        if self.count >= self.capacity - dropped > 0 and keep < self.capacity:
+            rows = np.arange(self.count - keep, self.count) % self.capacity
+            for columns in self._columns.values():
+                columns.data[:keep] = columns.data[torch.from_numpy(rows)]
+            self._scalars[:keep] = self._scalars[rows]
+            self.count = keep
+        self._seen = self.count * self.every
+
+
+class _Columns:
+    """A ring of flat rows for one trace, at most `width` evenly sampled entries of it."""
+
+    def __init__(self, tensors: dict[str, Tensor], capacity: int, width: int) -> None:
+        self.total = sum(x.numel() for x in tensors.values())
+        self.pick = None if self.total <= width else torch.linspace(0, self.total - 1, width).round().long()
+        dtype = torch.promote_types(next(iter(tensors.values())).dtype, torch.float32)
+        columns = min(self.total, width)
+        self.data = torch.full((capacity, columns), torch.nan, dtype=dtype)
+        shapes = [(name, tuple(x.shape)) for name, x in tensors.items()]
+        wanted = range(self.total) if self.pick is None else self.pick.tolist()
+        self.names = _labels(shapes, wanted)
+
+    def write(self, slot: int, tensors: dict[str, Tensor], trace: str) -> None:
+        row = [x.detach().reshape(-1) for x in tensors.values()]
+        flat = (row[0] if len(row) == 1 else torch.cat(row)) if row else torch.empty(0)
+        if flat.numel() != self.total:
+            if trace == "target" and not flat.numel():
+                self.data[slot] = torch.nan
+                return
+            flat = torch.nn.functional.pad(flat[: self.total], (0, max(0, self.total - flat.numel())), value=torch.nan)
+        self.data[slot] = flat if self.pick is None else flat[self.pick]
+
+    def rows(self, rows: np.ndarray) -> np.ndarray:
+        return self.data.numpy()[rows]
+
+
+def _labels(shapes: list[tuple[str, tuple[int, ...]]], wanted: Any) -> list[str]:
+    """ "name[i,j]" of the wanted flat positions; a batch axis of length one and a lone scalar go unindexed."""
+    labels: list[str] = []
+    offset, queue = 0, list(shapes)
+    name, shape = queue.pop(0)
+    for position in wanted:
+        while position - offset >= int(np.prod(shape)):
+            offset += int(np.prod(shape))
+            name, shape = queue.pop(0)
+        index = np.unravel_index(position - offset, shape) if shape else ()
+        labels.append(f"{name}[{','.join(str(int(i)) for i in index)}]" if index else name)
+    return labels
