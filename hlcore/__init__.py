@@ -1,6 +1,6 @@
 """Hamiltonian Learning: networks that learn over time, online, forward, from one scalar."""
 
-from . import experiments
+from . import experiments, streams
 from .checkpoint import CHECKPOINT_FORMAT
 from .errors import Diverged, HLError
 from .learner import Learner, Report
@@ -26,4 +26,5 @@ __all__ = [
     "Settings",
     "StateNetwork",
     "experiments",
+    "streams",
 ]

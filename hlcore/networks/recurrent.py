@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..errors import complain
 from ..phase import Tensors
+from ..settings import number
 from .base import Known, Network, State, instantaneous, require_module
 
 
@@ -18,9 +19,12 @@ class Recurrent(Network):
     cell     RNNCell, GRUCell, LSTMCell (state "h" and "c"), or your own module (u, h) -> next h
     readout  any module; it reads "h"
     units    width of the state for a cell of your own without `hidden_size`
+    speed    c of N, > 0: h' = c (cell(u, h) - h), a leaky state whose motion depends on τ; None: c = 1/τ
     """
 
-    def __init__(self, cell: torch.nn.Module, readout: torch.nn.Module, units: int | None = None) -> None:
+    def __init__(
+        self, cell: torch.nn.Module, readout: torch.nn.Module, units: int | None = None, speed: float | None = None
+    ) -> None:
         super().__init__()
         self.cell = require_module("Recurrent cell", cell)
         self.readout = require_module("Recurrent readout", readout)
@@ -30,6 +34,7 @@ class Recurrent(Network):
         if not isinstance(size, int) or isinstance(size, bool) or size < 1:
             raise complain("Recurrent units", repr(size), "a whole number >= 1")
         self.units = size
+        self.speed = None if speed is None else number("Recurrent speed", speed, positive=True)
         self._lstm = isinstance(cell, torch.nn.LSTMCell)
 
     def initial_state(self, batch_size: int) -> State:
@@ -38,7 +43,8 @@ class Recurrent(Network):
         return {name: self._zeros(batch_size, self.units) for name in names}
 
     def velocity(self, u: Any, h: State, tau: float) -> Tensors:
-        """h' = (cell(u, h) - h)/τ."""
+        """h' = c (cell(u, h) - h), c = 1/τ unless a speed is given."""
+        tau = tau if self.speed is None else 1 / self.speed
         if self._lstm:
             following = dict(zip(("h", "c"), self.cell(u, (h["h"], h["c"])), strict=True))
             return {name: instantaneous(following[name], h[name], tau) for name in h}

@@ -1,0 +1,35 @@
+"""Recurrent trackers: a network that follows a signal, one step ahead of it, for ever."""
+
+from __future__ import annotations
+
+import torch
+from torch.nn.functional import mse_loss
+
+from ..networks import Recurrent
+from ..settings import Settings
+from ..streams import Signal, Stream, sines, water_flow
+from .experiment import Setup
+from .registry import register
+
+PRESETS = {
+    "good": {},
+    "sluggish": {"beta": 0.002},
+    "diverges": {"eta": 20.2},  # 1 - τη = -1.02: ω changes sign and grows at every step
+}
+
+
+def _tracker(stream: Stream, units: int) -> Setup:
+    network = Recurrent(torch.nn.RNNCell(1, units), torch.nn.Linear(units, 1), speed=5.0)
+    return Setup(network, stream, mse_loss, Settings(tau=0.1, eta=2.0, beta=0.2, phi=2.0, eta_z=5.0))
+
+
+@register("tracker-water-flow", "Tracker · water flow", PRESETS)
+def tracker_water_flow(seed: int, units: int = 12, horizon: int = 1) -> Setup:
+    """A recurrent network learns to foresee the flow through a real pipeline, hour by hour."""
+    return _tracker(water_flow(horizon), units)
+
+
+@register("tracker-sinusoid", "Tracker · sinusoid", PRESETS)
+def tracker_sinusoid(seed: int, units: int = 12, frequency: float = 0.2, step: float = 0.1) -> Setup:
+    """A recurrent network learns to foresee a sine wave, step by step."""
+    return _tracker(Signal(sines([frequency], [1.0]), step), units)

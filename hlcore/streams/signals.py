@@ -1,0 +1,59 @@
+"""Signals of time that never end: sums of sines, square waves, or any function."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+
+from ..errors import complain
+from ..sample import Sample
+from ..settings import number
+from .base import Stream, count
+
+Function = Callable[[float], float | Sequence[float]]
+
+
+class Signal(Stream):
+    """u = x(t_k), target = x(t_k + horizon·step) at t_k = k·step, without end: predict the signal a little ahead.
+
+    x         t -> number, or -> a sequence of numbers (channels)
+    step      time between samples, > 0
+    horizon   how many samples ahead the target lies, >= 0
+    """
+
+    def __init__(self, x: Function, step: float = 0.1, horizon: int = 1) -> None:
+        if not callable(x):
+            raise complain("signal", repr(x), "a function t -> number", "hlcore.streams.sines(...) makes one")
+        self.x, self.step = x, number("step", step, positive=True)
+        self.horizon = count("horizon", horizon, 0)
+        self.dtype = torch.get_default_dtype()
+
+    def sample(self, k: int) -> Sample:
+        """(x(t_k), x(t_{k+horizon}))."""
+        return Sample(self._at(k), self._at(k + self.horizon), end=False)
+
+    def _at(self, k: int) -> torch.Tensor:
+        value = self.x(k * self.step)
+        channels = [float(v) for v in value] if isinstance(value, Sequence) else [float(value)]
+        return torch.tensor([channels], dtype=self.dtype)
+
+
+def sines(frequencies: Sequence[float], amplitudes: Sequence[float], phases: Sequence[float] | None = None) -> Function:
+    """x(t) = Σ a_i sin(2π(f_i t + p_i)); frequencies in cycles per unit of time, phases in cycles."""
+    shifts = [0.0] * len(frequencies) if phases is None else list(phases)
+    if not len(frequencies) == len(amplitudes) == len(shifts) or not shifts:
+        raise complain(
+            "sines",
+            f"{len(frequencies)} frequencies, {len(amplitudes)} amplitudes, {len(shifts)} phases",
+            "the same number of each, at least one",
+        )
+    parts = list(zip(frequencies, amplitudes, shifts, strict=True))
+    return lambda t: sum(a * math.sin(2 * math.pi * (f * t + p)) for f, a, p in parts)
+
+
+def square(frequency: float, amplitude: float = 1.0, phase: float = 0.0) -> Function:
+    """x(t) = +a in the first half of each period, -a in the second."""
+    frequency = number("frequency", frequency, positive=True)
+    return lambda t: amplitude if (frequency * t + phase) % 1.0 < 0.5 else -amplitude
