@@ -1,0 +1,105 @@
+"""The command line: python -m hlcore list | run | doctor."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import __version__, experiments
+from .errors import HLError, complain, unknown
+
+if TYPE_CHECKING:
+    import xarray
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse and obey; 0 if all went well, 1 after an HLError (its text goes to stderr), 2 for a bad command line."""
+    parser = argparse.ArgumentParser(prog="python -m hlcore", description="A laboratory for Hamiltonian Learning.")
+    parser.add_argument("--version", action="version", version=f"hlcore {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("list", help="name every experiment and say what it shows")
+    run = commands.add_parser("run", help="run an experiment without a lab")
+    run.add_argument("name", help="a name from `list`")
+    run.add_argument("--steps", type=int, default=1000, help="steps to take (1000)")
+    run.add_argument("--seed", type=int, default=0, help="seed of network and stream (0)")
+    run.add_argument("--every", type=int, default=1, help="record every N-th step (1)")
+    run.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting or option, as eta=0.3")
+    run.add_argument("--out", type=Path, help="write the trajectory: .nc (NetCDF) or .csv (scalars)")
+    commands.add_parser("doctor", help="check what the lab needs, and say how to mend it")
+    given = parser.parse_args(arguments)
+    try:
+        return {"list": _list, "run": _run, "doctor": _doctor}[given.command](given)
+    except HLError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+def _list(given: argparse.Namespace) -> int:
+    width = max(map(len, experiments.names()))
+    for name in experiments.names():
+        print(f"{name:<{width}}  {experiments.get(name).about.splitlines()[0]}")
+    return 0
+
+
+def _run(given: argparse.Namespace) -> int:
+    overrides = dict(map(_assignment, given.set))
+    writer = _writer(given.out)  # a bad file name is told before the run, not after it
+    experiment = experiments.get(given.name, **overrides)
+    record = experiment.run(given.steps, seed=given.seed, every=given.every)
+    tail = record.loss.values[-min(len(record.loss), 100) :]
+    print(f"{experiment.name}: {given.steps} steps, t = {float(record.time[-1]):g}, seed {given.seed}")
+    print(f"loss {float(tail.mean()):.6g} (mean of the last {len(tail)}), H' {float(record.hamiltonian[-1]):.6g}")
+    print(f"|omega| max {float(abs(record.omega[-1]).max()):.6g}, |theta| max {float(abs(record.theta[-1]).max()):.6g}")
+    if writer is not None:
+        writer(record)
+        print(f"wrote {given.out}")
+    return 0
+
+
+def _doctor(given: argparse.Namespace) -> int:
+    try:
+        from .lab import doctor
+    except ImportError as error:
+        raise complain("doctor", f"no module {error.name!r}", "the lab's packages", "pip install -e .[lab]") from None
+    text, fine = doctor.report()
+    print(text)
+    return 0 if fine else 1
+
+
+def _assignment(text: str) -> tuple[str, Any]:
+    name, sign, value = text.partition("=")
+    if not sign or not name:
+        raise complain("--set", repr(text), "NAME=VALUE", "as in --set eta=0.3")
+    for kind in (int, float):
+        try:
+            return name, kind(value)
+        except ValueError:
+            continue
+    return name, value
+
+
+def _writer(path: Path | None) -> Any:
+    if path is None:
+        return None
+    kinds = {".nc": _netcdf, ".csv": _csv}
+    if path.suffix not in kinds:
+        raise unknown("--out", path.suffix or str(path), kinds)
+    if not path.parent.is_dir():
+        raise complain("--out", f"a folder {path.parent} that does not exist", "a folder that does")
+    return lambda record: kinds[path.suffix](record, path)
+
+
+def _netcdf(record: xarray.Dataset, path: Path) -> None:
+    record.to_netcdf(path, engine="h5netcdf")
+
+
+def _csv(record: xarray.Dataset, path: Path) -> None:
+    scalars = [name for name, x in record.data_vars.items() if x.dims == ("time",)]
+    record[scalars].to_dataframe().to_csv(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
