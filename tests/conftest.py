@@ -1,0 +1,15 @@
+"""What all tests share: float64, one thread, and a generator that no test inherits from another."""
+
+import pytest
+import torch
+
+
+@pytest.fixture(autouse=True)
+def _exact():
+    before, threads = torch.get_default_dtype(), torch.get_num_threads()
+    torch.set_default_dtype(torch.float64)
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    yield
+    torch.set_default_dtype(before)
+    torch.set_num_threads(threads)
