@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 import torch
@@ -109,9 +109,9 @@ class Hamiltonian:
         return phi * L + inner
 
 
-def finite(tensors: Iterable[tuple[str, Tensor]]) -> str | None:
+def not_finite(tensors: Tensors) -> str | None:
     """Name of the first tensor with an entry that is inf or nan, or None."""
-    for name, x in tensors:
+    for name, x in tensors.items():
         total = float(x.sum())
         if total - total != 0.0 and not bool(torch.isfinite(x).all()):
             return name

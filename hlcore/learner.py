@@ -14,7 +14,7 @@ from torch import Tensor
 from . import checkpoint
 from .costate import WeightCostate
 from .errors import Diverged, HLError, complain, unknown
-from .hamiltonian import Hamiltonian, Loss, finite
+from .hamiltonian import Hamiltonian, Loss, not_finite
 from .networks.base import Network, State
 from .orders import ORDERS, Move
 from .phase import PhasePoint, Tensors
@@ -246,12 +246,15 @@ class Learner:
         self._h = self._z = None
 
     def _check(self, move: Move) -> None:
-        """Raise `Diverged` if the loss, h or z of this move is not finite (in the order of evaluation)."""
-        if not math.isfinite(move.loss):
-            raise Diverged("loss", "", self.t, self.steps)
-        for quantity, tensors in (("h", move.h), ("z", move.z or {})):
-            bad = finite(tensors.items())
+        """Raise `Diverged` if the loss, h, z or H' of this move is not finite."""
+        if math.isfinite(move.loss):
+            first = [("h", move.h), ("z", move.z or {})]
+        else:  # in sequential order the state has moved before the loss is evaluated
+            first = [("h", move.h)] if self.order == "sequential" else []
+        for quantity, tensors in first:
+            bad = not_finite(tensors)
             if bad is not None:
                 raise Diverged(quantity, bad, self.t, self.steps)
-        if not math.isfinite(move.hamiltonian):
-            raise Diverged("hamiltonian", "", self.t, self.steps)
+        for quantity, value in (("loss", move.loss), ("hamiltonian", move.hamiltonian)):
+            if not math.isfinite(value):
+                raise Diverged(quantity, "", self.t, self.steps)
