@@ -1,0 +1,37 @@
+# The three commands: make lab, make test, make env. Everything lives in .venv beside this file.
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+PORT   ?= 8888
+
+.PHONY: lab test env check clean
+
+lab: env  ## open the first lab in the browser
+	@echo "Opening the lab; stop it with Ctrl-C twice."
+	@$(BIN)/jupyter lab --ip=127.0.0.1 --port=$(PORT) $(LAB_ARGS) labs/00_start_here.ipynb
+
+test: env  ## every test, then every lab as a regression test
+	@$(BIN)/python -m pytest $(TEST_ARGS)
+
+env: $(READY)  ## create .venv and install what is needed (once)
+
+$(READY): pyproject.toml constraints.txt
+	@python=$$(for p in "$(PYTHON)" python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	    [ -n "$$p" ] && command -v $$p >/dev/null 2>&1 \
+	    && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done); \
+	 [ -n "$$python" ] || { echo "No Python 3.11 or newer was found. Install one from python.org, or name it: make env PYTHON=/path/to/python"; exit 1; }; \
+	 echo "1/3  $$($$python --version): creating $(VENV)"; \
+	 [ -x $(BIN)/python ] || $$python -m venv $(VENV) || { echo "Python's venv module is missing. On Debian or Ubuntu: sudo apt install python3-venv"; exit 1; }
+	@echo "2/3  Installing the tested versions (about 1.5 GB on disk, one to five minutes)"
+	@$(BIN)/python -m pip install --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[lab,test]' \
+	 || { echo; echo "The installation stopped. Is the network up? Run the same command again: what was downloaded is kept."; \
+	      echo "Behind a proxy or with a mirror: set PIP_INDEX_URL. Without a GPU: README, 'A smaller torch'."; exit 1; }
+	@echo "3/3  Checking"
+	@$(BIN)/python -c 'import hlcore; print("     hlcore", hlcore.__version__, "is ready")'
+	@touch $(READY)
+
+check: env  ## style and types, as the tests check them too
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+clean:  ## remove .venv
+	@rm -rf $(VENV)

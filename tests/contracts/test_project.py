@@ -1,0 +1,138 @@
+"""The project's own promises: environment.yml = pyproject.toml, light import, style, types, the command line."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import xarray
+import yaml
+
+import hlcore
+from hlcore import experiments
+from hlcore.__main__ import main
+
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def python(*arguments):
+    return subprocess.run([sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True)
+
+
+def pins():
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    return dict(line.lower().split("==") for line in lines if line and not line.startswith("#"))
+
+
+def test_environment_yml_installs_what_pyproject_names():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    assert environment["channels"] == ["conda-forge"]
+    *conda, by_pip = environment["dependencies"]
+    assert {re.split(r"[<>=]", d)[0] for d in conda} == {"python", "pip"}, "conda brings python and pip only"
+    python_spec = next(d for d in conda if d.startswith("python"))
+    assert PROJECT["requires-python"] in python_spec
+    assert by_pip["pip"] == ["-c constraints.txt", "-e .[lab,test]"]
+    assert set(PROJECT["optional-dependencies"]) == {"lab", "test"}
+
+
+def test_every_dependency_has_a_tested_version_within_its_bounds_and_a_reason():
+    from packaging.requirements import Requirement
+
+    tested = pins()
+    extras = PROJECT["optional-dependencies"]
+    for text in [*PROJECT["dependencies"], *extras["lab"], *extras["test"]]:
+        requirement = Requirement(text)
+        name = requirement.name.lower()
+        assert name in tested, f"{name} is not in constraints.txt"
+        assert requirement.specifier.contains(tested[name]), f"{text} does not admit {tested[name]}"
+        line = next(x for x in (ROOT / "pyproject.toml").read_text().splitlines() if f'"{text}"' in x)
+        assert "#" in line, f"{name} has no reason"
+    assert tested["torch"] == "2.13.0" and tested["ipykernel"] == "7.3.0"
+
+
+def test_import_is_light():
+    heavy = "ipywidgets plotly anywidget IPython xarray pandas scipy sklearn river matplotlib".split()
+    code = f"import hlcore, sys; print([m for m in {heavy} if m in sys.modules])"
+    assert python("-c", code).stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("tool", [["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"]])
+def test_style_and_types(tool):
+    result = python("-m", *tool)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_files_are_short():
+    for file in ROOT.glob("hlcore/**/*.py"):
+        assert len(file.read_text().splitlines()) <= 300, file
+    assert len((ROOT / "hlcore/reference.py").read_text().splitlines()) <= 60
+
+
+def test_public_names_have_docstrings():
+    for name in hlcore.__all__:
+        assert getattr(getattr(hlcore, name), "__doc__", "x"), name
+
+
+def test_the_makefile_and_the_readme_agree():
+    readme, makefile = (ROOT / "README.md").read_text(), (ROOT / "Makefile").read_text()
+    for command in ("make lab", "make test"):
+        assert command in readme
+        assert re.search(rf"^{command.split()[1]}:", makefile, re.M)
+    for lab in sorted((ROOT / "labs").glob("*.ipynb")):
+        assert lab.name in readme, f"{lab.name} is not on the map of the labs"
+
+
+def test_list_names_every_experiment(capsys):
+    assert main(["list"]) == 0
+    shown = capsys.readouterr().out
+    assert all(name in shown for name in experiments.names())
+
+
+@pytest.mark.parametrize("suffix", [".nc", ".csv"])
+def test_run_writes_the_trajectory(tmp_path, capsys, suffix):
+    file = tmp_path / f"a{suffix}"
+    assert main(["run", "iris-linear", "--steps", "30", "--set", "eta=0.3", "--seed", "2", "--out", str(file)]) == 0
+    assert "30 steps" in capsys.readouterr().out
+    expected = experiments.get("iris-linear", eta=0.3).run(30, seed=2)
+    if suffix == ".nc":
+        with xarray.open_dataset(file) as saved:
+            assert saved.theta.equals(expected.theta) and saved.omega.shape[1] == 15
+    else:
+        rows = file.read_text().splitlines()
+        assert len(rows) == 31 and float(rows[-1].split(",")[1]) == float(expected.loss[-1])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["run", "iris-lnear"], "iris-linear"),
+        (["run", "iris-linear", "--set", "eta"], "NAME=VALUE"),
+        (["run", "iris-linear", "--set", "etta=1"], "'eta'"),
+        (["run", "iris-linear", "--set", "tau=0"], "> 0"),
+        (["run", "iris-linear", "--out", "a.xls"], "--out"),
+        (["run", "iris-linear", "--out", "nowhere/a.nc"], "nowhere"),
+        (["run", "iris-linear", "--steps", "0"], "steps"),
+    ],
+)
+def test_a_bad_command_is_told(arguments, word, capsys):
+    assert main(arguments) == 1
+    error = capsys.readouterr().err
+    assert word in error and error.startswith("error:")
+
+
+@pytest.mark.parametrize("name", experiments.names())
+def test_every_preset_is_what_it_says(name):
+    experiment = experiments.get(name)
+    if set(experiment.presets) != {"good", "sluggish", "diverges"}:
+        pytest.skip("has presets of its own")
+    losses = {}
+    for preset in ("good", "sluggish"):
+        changed = experiment.replace(settings=experiment.settings.replace(**experiment.presets[preset]))
+        losses[preset] = float(changed.run(600).loss[-150:].mean())
+    assert losses["good"] < losses["sluggish"]
+    diverging = experiment.settings.replace(**experiment.presets["diverges"])
+    with pytest.raises(hlcore.Diverged):
+        experiment.replace(settings=diverging).run(20_000, capacity=10)
