@@ -38,6 +38,11 @@ class Settings:
     s: int = -1
     eta_z: float | None = None
 
+    def __new__(cls, *values: Any, **named: Any) -> Settings:
+        """Refuse unknown names before the generated __init__ does, in the house form."""
+        _refuse_unknown(cls, named)
+        return super().__new__(cls)
+
     def __post_init__(self) -> None:
         put = object.__setattr__
         put(self, "tau", number("tau", self.tau, positive=True))
@@ -77,10 +82,7 @@ class Settings:
 
     def replace(self, **changes: Any) -> Settings:
         """A copy with some settings changed; an unknown name is an HLError."""
-        known = {f.name for f in fields(self)}
-        for name in changes:
-            if name not in known:
-                raise unknown("setting", name, known)
+        _refuse_unknown(type(self), changes)
         return replace(self, **changes)
 
     def phi_at(self, t: float) -> float:
@@ -106,6 +108,13 @@ def number(name: str, value: Any, positive: bool = False) -> float:
     if not math.isfinite(result) or result < 0 or (positive and result == 0):
         raise complain(name, repr(result), expected)
     return result
+
+
+def _refuse_unknown(cls: type[Settings], named: Mapping[str, Any]) -> None:
+    known = {f.name for f in fields(cls)}
+    for name in named:
+        if name not in known:
+            raise unknown("setting", name, known)
 
 
 def _checked_beta(beta: Any) -> Beta:

@@ -79,6 +79,7 @@ CONSTRUCTION = {
     "phi text": (lambda: Settings(phi="cosine"), ["phi", "'cosine'", "number"]),
     "s two": (lambda: Settings(s=2), ["s:", "2", "-1 (forward) or +1"]),
     "s zero": (lambda: Settings(s=0), ["s:", "0", "-1"]),
+    "unknown setting at construction": (lambda: Settings(etta=1), ["setting", "'etta'", "did you mean 'eta'"]),
     "unknown setting": (lambda: Settings().replace(etta=1), ["setting", "'etta'", "did you mean 'eta'"]),
     "momentum above one": (lambda: Settings.from_sgd(0.1, momentum=1.5), ["momentum", "1.5", "[0, 1]"]),
     "lr nan": (lambda: Settings.from_sgd(NAN), ["lr", "nan", "finite"]),
