@@ -36,6 +36,7 @@ class Experiment:
 
     `network` and `stream` are made from `seed` when first asked for; `learner()` and `run()` make fresh ones.
     presets  {name: {setting: value}}, changes of `settings` worth trying
+    options  what `get` was told beside settings and seed, so that the experiment can be made again by name
     """
 
     name: str
@@ -48,6 +49,7 @@ class Experiment:
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     seed: int = 0
     dtype: str = "float32"
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def _setup(self) -> Setup:

@@ -85,4 +85,5 @@ def get(name: str, **overrides: Any) -> Experiment:
     if order not in ORDERS:
         raise unknown("order", order, ORDERS)
     changed = setup.settings.replace(**{k: v for k, v in overrides.items() if k in settings})
-    return draft.replace(loss=setup.loss, settings=changed, order=order)
+    told = {k: v for k, v in overrides.items() if k not in settings and k != "seed"}
+    return draft.replace(loss=setup.loss, settings=changed, order=order, options=told)

@@ -1,0 +1,49 @@
+"""The frame gate: the browser says when it has drawn a frame."""
+
+from __future__ import annotations
+
+import anywidget
+import traitlets
+
+
+class FrameGate(anywidget.AnyWidget):
+    """Echoes `ping` as `pong` after the browser's next animation frame, and asks plotly to refit when its place changes.
+
+    Without this back-pressure a fast loop floods the browser until sliders go dead.
+    """
+
+    _esm = """
+    export default {
+      initialize({ model }) {
+        model.on("change:ping", () => {
+          const n = model.get("ping");
+          requestAnimationFrame(() => setTimeout(() => { model.set("pong", n); model.save_changes(); }, 0));
+        });
+      },
+      render({ el }) {
+        el.style.display = "block"; el.style.height = "0px"; el.style.width = "100%";
+        let timer;
+        const refit = () => {
+          clearTimeout(timer);
+          timer = setTimeout(() => window.dispatchEvent(new Event("resize")), 60);
+        };
+        const observer = new ResizeObserver(refit);
+        const start = requestAnimationFrame(() => { observer.observe(el); refit(); setTimeout(refit, 500); });
+        return () => { cancelAnimationFrame(start); observer.disconnect(); clearTimeout(timer); };
+      },
+    };
+    """
+    ping = traitlets.Int(0).tag(sync=True)
+    pong = traitlets.Int(0).tag(sync=True)
+
+    def send(self) -> None:
+        """Announce a frame."""
+        self.ping += 1
+
+    @property
+    def open(self) -> bool:
+        """True if the browser has drawn every frame that was announced."""
+        return self.pong >= self.ping
+
+    def __repr__(self) -> str:
+        return "FrameGate()"

@@ -1,0 +1,177 @@
+"""A run that can be played, changed, rewound and told in a string: the panel without its widgets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+import xarray
+
+from .. import experiments
+from ..errors import HLError, complain, unknown
+from ..experiments import Experiment
+from ..learner import Learner, Report
+from ..recorder import Recorder
+from ..settings import Settings
+from ..streams.base import Stream, count
+
+STATE = "hl1:"
+NAMES = ("tau", "eta", "eta_z", "beta", "phi", "s")
+
+
+class Session:
+    """One learner on one stream from one seed, its record, and every change of a setting on the way.
+
+    A session is its experiment, seed, changes and number of steps: `state_string` writes these, `from_state` makes the
+    same bits of them.
+    """
+
+    def __init__(self, experiment: Experiment, capacity: int = 20_000, width: int = 256) -> None:
+        if not isinstance(experiment, Experiment):
+            raise complain(
+                "Cockpit", type(experiment).__name__, "an Experiment", "hlcore.experiments.get('tracker-water-flow')"
+            )
+        self.experiment, self.seed = experiment, experiment.seed
+        self._start = experiment.settings
+        self.recorder = Recorder(capacity=capacity, width=width)
+        self.reset()
+
+    learner: Learner
+    stream: Stream
+    report: Report | None
+    changes: list[tuple[int, dict[str, Any]]]
+
+    def reset(self, seed: int | None = None) -> None:
+        """Back to step 0 with the settings now in force, from the same seed or another."""
+        if hasattr(self, "learner"):
+            self._start = self.learner.settings
+        self.seed = self.seed if seed is None else count("seed", seed, 0)
+        self.learner, self.stream = self.experiment.learner(self.seed)
+        self.learner.settings = self._start
+        self.recorder.clear()
+        self.report, self.changes = None, []
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            self._generator = torch.get_rng_state()
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force."""
+        return self.learner.settings
+
+    def set(self, **changes: Any) -> dict[str, Any]:
+        """Change settings from the next step on; returns what really changed."""
+        for name in changes:
+            if name not in NAMES:
+                raise unknown("setting", name, NAMES)
+        settings = self.settings.replace(**changes)
+        real = {k: getattr(settings, k) for k in changes if not _equal(getattr(settings, k), getattr(self.settings, k))}
+        self.learner.settings = settings
+        if real and self.learner.steps:
+            if self.changes and self.changes[-1][0] == self.learner.steps:
+                self.changes[-1][1].update(real)
+            else:
+                self.changes.append((self.learner.steps, dict(real)))
+        elif real:
+            self._start = settings
+        return real
+
+    def step(self, n: int = 1) -> None:
+        """Take n steps; `Diverged` leaves the point and the record before it."""
+        with self._own_generator():
+            for _ in range(n):
+                sample = self.stream[self.learner.steps]
+                self.report = self.learner.step(sample)
+                self.recorder.record(self.learner, self.report, sample)
+
+    def trajectory(self) -> xarray.Dataset:
+        """The record so far."""
+        return self.recorder.trajectory()
+
+    def state_string(self) -> str:
+        """Everything that makes this run, in one line."""
+        settings = {k: _plain(k, getattr(self._start, k)) for k in NAMES}
+        state = {
+            "experiment": self.experiment.name,
+            "options": dict(self.experiment.options),
+            "seed": self.seed,
+            "settings": settings,
+            "changes": [[k, {n: _plain(n, v) for n, v in c.items()}] for k, c in self.changes],
+            "steps": self.learner.steps,
+        }
+        return STATE + json.dumps(state, separators=(",", ":"))
+
+    @classmethod
+    def from_state(cls, text: str) -> Session:
+        """The session of a state string, stepped to where it was."""
+        state = _parsed(text)
+        experiment = experiments.get(state["experiment"], **state["options"])
+        settings = Settings(**state["settings"])
+        session = cls(experiment.replace(seed=count("seed", state["seed"], 0), settings=settings))
+        for at, change in state["changes"]:
+            session.step(count("steps", at, 0) - session.learner.steps)
+            session.set(**change)
+        session.step(count("steps", state["steps"], 0) - session.learner.steps)
+        return session
+
+    def code(self) -> str:
+        """The same run as a program."""
+        start = ", ".join(f"{k}={_plain(k, getattr(self._start, k))!r}" for k in NAMES)
+        options = "".join(f", {k}={v!r}" for k, v in self.experiment.options.items())
+        lines = [
+            "import hlcore",
+            "from hlcore import Recorder, Settings",
+            "",
+            f"experiment = hlcore.experiments.get({self.experiment.name!r}{options})",
+            f"learner, stream = experiment.learner(seed={self.seed})",
+            "recorder = Recorder(capacity=20_000)",
+            f"learner.settings = Settings({start})",
+        ]
+        done = 0
+        for at, change in [*self.changes, (self.learner.steps, {})]:
+            if at > done:
+                lines.append(f"learner.run(stream.since({done}), {at - done}, recorder)")
+            if change:
+                named = ", ".join(f"{k}={_plain(k, v)!r}" for k, v in change.items())
+                lines.append(f"learner.settings = learner.settings.replace({named})")
+            done = at
+        return "\n".join([*lines, "print(recorder.trajectory())"])
+
+    @contextmanager
+    def _own_generator(self) -> Iterator[None]:
+        """Dropout and the like draw from this session's own generator: a reset repeats them."""
+        outside = torch.get_rng_state()
+        torch.set_rng_state(self._generator)
+        try:
+            yield
+        finally:
+            self._generator = torch.get_rng_state()
+            torch.set_rng_state(outside)
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    expected = {"experiment", "options", "seed", "settings", "changes", "steps"}
+    try:
+        if not isinstance(text, str) or not text.strip().startswith(STATE):
+            raise ValueError(f"it does not begin with {STATE}")
+        state = json.loads(text.strip().removeprefix(STATE))
+        if not isinstance(state, dict) or set(state) != expected:
+            raise ValueError(f"its parts are not {sorted(expected)}")
+    except ValueError as error:
+        raise HLError(
+            f"state string: got {str(text)[:40]!r} ({error}), expected what 'Copy state' gave; copy all of it."
+        ) from None
+    return state
+
+
+def _plain(name: str, value: Any) -> Any:
+    if isinstance(value, (int, float)) or value is None:
+        return value
+    raise complain(name, type(value).__name__, "a number", "schedules and tensors do not fit into a state string")
+
+
+def _equal(a: Any, b: Any) -> bool:
+    return a is b or (isinstance(a, (int, float)) and isinstance(b, (int, float)) and a == b)

@@ -1,0 +1,85 @@
+"""What the panel says in words: the law, its reading as SGD, the regime, the state of the run."""
+
+from __future__ import annotations
+
+import math
+
+from ..settings import Settings
+from .session import Session
+
+REGIMES = {
+    "frozen": "β = 0: the weights stand still",
+    "undamped": "η = 0: nothing is forgotten, the weights swing without loss",
+    "overdamped": "τη ≤ 1: ω forgets smoothly",
+    "oscillating": "1 < τη ≤ 2: ω changes sign at every step and settles",
+    "unstable": "τη > 2: ω grows at every step, whatever the data say",
+}
+
+
+def regime(settings: Settings) -> str:
+    """The regime of the weight costate, a key of REGIMES: its homogeneous factor is 1 - τη (E*4)."""
+    x = settings.tau * settings.eta
+    if isinstance(settings.beta, (int, float)) and settings.beta == 0:
+        return "frozen"
+    if x == 0:
+        return "undamped"
+    return "overdamped" if x <= 1 else "oscillating" if x <= 2 else "unstable"
+
+
+def as_sgd(settings: Settings) -> str:
+    """The map to torch.optim.SGD: lr τβ, momentum 1-τη and its memory 1/τη in steps, dampening 1-τφ."""
+    if not isinstance(settings.beta, (int, float)) or callable(settings.phi):
+        return "as SGD: β or φ is not one number"
+    sgd = settings.to_sgd()
+    x = settings.tau * settings.eta
+    memory = "for ever" if x == 0 else f"≈ {1 / x:.3g} step{'s' if 1 / x >= 1.5 else ''}" if x < 1 else "the last step"
+    return (
+        f"as SGD: lr τβ = {sgd['lr']:.3g} · momentum 1-τη = {sgd['momentum']:.3g} (memory {memory})"
+        f" · dampening 1-τφ = {sgd['dampening']:.3g}"
+    )
+
+
+def equations(touched: str | None) -> str:
+    """The law as HTML, the symbol that was touched last in a lit box."""
+
+    def lit(symbol: str, name: str) -> str:
+        if name != touched:
+            return symbol
+        return f'<b style="background:#D55E00;color:white;border-radius:4px;padding:0 4px">{symbol}</b>'
+
+    tau, eta, eta_z = lit("τ", "tau"), lit("η", "eta"), lit("η<sub>z</sub>", "eta_z")
+    beta, phi, s = lit("β", "beta"), lit("φ", "phi"), lit("s", "s")
+    laws = [
+        f"H' = {phi} L + z·h'",
+        "h' = f(u, h, θ)",
+        f"θ' = -{beta} ω",
+        f"z' = -{s} ∂H'/∂h - {eta_z} z",
+        f"ω' = -{s} ∂H'/∂θ - {eta} ω",
+        f"each step: x ← x + {tau} x'",
+    ]
+    spans = "".join(f'<span style="white-space:nowrap;margin-right:26px">{law}</span>' for law in laws)
+    return f'<div style="font-size:14px;line-height:1.9">{spans}</div>'
+
+
+def summary(session: Session) -> str:
+    """One sentence a screen reader can read: step, loss and its trend, the largest |ω|, stability."""
+    recorder, settings = session.recorder, session.settings
+    kind = regime(settings)
+    if not len(recorder):
+        return f"step 0: not begun; {REGIMES[kind]}."
+    loss = recorder.window("loss", 400)
+    largest = float(abs(recorder.window("omega", 1)).max()) if recorder.names("omega") else 0.0
+    return (
+        f"step {session.learner.steps:,}: loss {loss[-min(100, len(loss)) :].mean():.3g}, {_trend(loss)}; "
+        f"largest |ω| {largest:.3g}; {REGIMES[kind]}."
+    )
+
+
+def _trend(loss: list[float]) -> str:
+    half = len(loss) // 2
+    if half < 20:
+        return "just begun"
+    before, now = float(sum(loss[:half])) / half, float(sum(loss[half:])) / (len(loss) - half)
+    if not math.isfinite(now) or now > 1.25 * before:
+        return "rising"
+    return "falling" if now < 0.8 * before else "steady"
