@@ -6,13 +6,11 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from . import __version__, experiments
-from .errors import HLError, complain, unknown
-
-if TYPE_CHECKING:
-    import xarray
+from .errors import HLError, complain
+from .export import checked, save
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,15 +44,16 @@ def _list(given: argparse.Namespace) -> int:
 
 def _run(given: argparse.Namespace) -> int:
     overrides = dict(map(_assignment, given.set))
-    writer = _writer(given.out)  # a bad file name is told before the run, not after it
+    if given.out is not None:
+        checked(given.out)  # a bad file name is told before the run, not after it
     experiment = experiments.get(given.name, **overrides)
     record = experiment.run(given.steps, seed=given.seed, every=given.every)
     tail = record.loss.values[-min(len(record.loss), 100) :]
     print(f"{experiment.name}: {given.steps} steps, t = {float(record.time[-1]):g}, seed {given.seed}")
     print(f"loss {float(tail.mean()):.6g} (mean of the last {len(tail)}), H' {float(record.hamiltonian[-1]):.6g}")
     print(f"|omega| max {float(abs(record.omega[-1]).max()):.6g}, |theta| max {float(abs(record.theta[-1]).max()):.6g}")
-    if writer is not None:
-        writer(record)
+    if given.out is not None:
+        save(record, given.out)
         print(f"wrote {given.out}")
     return 0
 
@@ -79,26 +78,6 @@ def _assignment(text: str) -> tuple[str, Any]:
         except ValueError:
             continue
     return name, value
-
-
-def _writer(path: Path | None) -> Any:
-    if path is None:
-        return None
-    kinds = {".nc": _netcdf, ".csv": _csv}
-    if path.suffix not in kinds:
-        raise unknown("--out", path.suffix or str(path), kinds)
-    if not path.parent.is_dir():
-        raise complain("--out", f"a folder {path.parent} that does not exist", "a folder that does")
-    return lambda record: kinds[path.suffix](record, path)
-
-
-def _netcdf(record: xarray.Dataset, path: Path) -> None:
-    record.to_netcdf(path, engine="h5netcdf")
-
-
-def _csv(record: xarray.Dataset, path: Path) -> None:
-    scalars = [name for name, x in record.data_vars.items() if x.dims == ("time",)]
-    record[scalars].to_dataframe().to_csv(path)
 
 
 if __name__ == "__main__":

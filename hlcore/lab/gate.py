@@ -7,7 +7,7 @@ import traitlets
 
 
 class FrameGate(anywidget.AnyWidget):
-    """Echoes `ping` as `pong` after the browser's next animation frame, and asks plotly to refit when its place changes.
+    """Echoes `ping` as `pong` after the browser's next animation frame; asks plotly to refit when its place changes.
 
     Without this back-pressure a fast loop floods the browser until sliders go dead.
     """
@@ -36,12 +36,12 @@ class FrameGate(anywidget.AnyWidget):
     ping = traitlets.Int(0).tag(sync=True)
     pong = traitlets.Int(0).tag(sync=True)
 
-    def send(self) -> None:
+    def announce(self) -> None:
         """Announce a frame."""
         self.ping += 1
 
     @property
-    def open(self) -> bool:
+    def drawn(self) -> bool:
         """True if the browser has drawn every frame that was announced."""
         return self.pong >= self.ping
 

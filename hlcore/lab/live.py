@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import threading
 import time
-from collections.abc import Callable
 from typing import Any, Protocol
 
 from ..errors import HLError
@@ -31,6 +31,9 @@ class Driven(Protocol):
     def told(self) -> None:
         """Show the state of the loop."""
 
+    def notice(self, text: str) -> None:
+        """Show a complaint that does not stop the loop."""
+
 
 class LiveLoop:
     """Play and pause; controls write to a mailbox, from any thread, and the loop empties it between steps.
@@ -42,9 +45,10 @@ class LiveLoop:
         self.driven, self.gate = driven, gate
         self.playing = False
         self.error: Exception | None = None
-        self.frames, self.rate, self.frame_rate = 0, 0.0, 0.0
+        self.frames, self.frame_rate = 0, 0.0
         self._lock = threading.Lock()
-        self._mailbox: dict[str, Any] = {}
+        self._mailbox: dict[tuple[str, int], Any] = {}
+        self._presses = itertools.count(1)
         self._task: asyncio.Task[None] | None = None
         try:
             self.loop: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
@@ -52,10 +56,14 @@ class LiveLoop:
             self.loop = None
 
     def post(self, name: str, value: Any = None) -> None:
-        """Leave a message (the latest of a name wins) and see that it is read. Any thread."""
+        """Leave a message and see that it is read. Any thread.
+
+        Of a value the latest wins; every press of Step counts.
+        """
+        key = (name, next(self._presses) if name == "step" else 0)
         with self._lock:
-            self._mailbox.pop(name, None)
-            self._mailbox[name] = value
+            self._mailbox.pop(key, None)
+            self._mailbox[key] = value
         if self.loop is None or self.loop.is_closed():
             self.read()
         elif not self.playing:
@@ -65,9 +73,11 @@ class LiveLoop:
         """Obey what is in the mailbox; True if there was something. The loop's thread only."""
         with self._lock:
             messages, self._mailbox = self._mailbox, {}
-        for name, value in messages.items():
+        for (name, _), value in messages.items():
             try:
                 self.driven.obey(name, value)
+            except HLError as error:  # bad input of a control: told, and the run goes on
+                self.driven.notice(str(error))
             except Exception as error:
                 self.fail(error)
         return bool(messages)
@@ -122,7 +132,7 @@ class LiveLoop:
         try:
             self.driven.draw()
             self.frames += 1
-            self.gate.send()
+            self.gate.announce()
         except Exception as error:
             self.fail(error)
 
@@ -135,7 +145,7 @@ class LiveLoop:
                 if self.playing:
                     self.driven.advance(BUDGET)
                 now = time.perf_counter()
-                if now - last >= 1 / FRAMES and (self.gate.open or now - last > PATIENCE):
+                if now - last >= 1 / FRAMES and (self.gate.drawn or now - last > PATIENCE):
                     last = now
                     self._draw()
                 if now - since > 0.5:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from ..settings import Settings
 from .session import Session
+
+ALARM = "#D55E00"  # vermilion: readable on white and on black
 
 REGIMES = {
     "frozen": "β = 0: the weights stand still",
@@ -45,7 +49,7 @@ def equations(touched: str | None) -> str:
     def lit(symbol: str, name: str) -> str:
         if name != touched:
             return symbol
-        return f'<b style="background:#D55E00;color:white;border-radius:4px;padding:0 4px">{symbol}</b>'
+        return f'<b style="background:{ALARM};color:white;border-radius:4px;padding:0 4px">{symbol}</b>'
 
     tau, eta, eta_z = lit("τ", "tau"), lit("η", "eta"), lit("η<sub>z</sub>", "eta_z")
     beta, phi, s = lit("β", "beta"), lit("φ", "phi"), lit("s", "s")
@@ -75,11 +79,11 @@ def summary(session: Session) -> str:
     )
 
 
-def _trend(loss: list[float]) -> str:
+def _trend(loss: np.ndarray) -> str:
     half = len(loss) // 2
     if half < 20:
         return "just begun"
-    before, now = float(sum(loss[:half])) / half, float(sum(loss[half:])) / (len(loss) - half)
+    before, now = float(loss[:half].mean()), float(loss[half:].mean())
     if not math.isfinite(now) or now > 1.25 * before:
         return "rising"
     return "falling" if now < 0.8 * before else "steady"

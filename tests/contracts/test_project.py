@@ -112,7 +112,7 @@ def test_run_writes_the_trajectory(tmp_path, capsys, suffix):
         (["run", "iris-linear", "--set", "eta"], "NAME=VALUE"),
         (["run", "iris-linear", "--set", "etta=1"], "'eta'"),
         (["run", "iris-linear", "--set", "tau=0"], "> 0"),
-        (["run", "iris-linear", "--out", "a.xls"], "--out"),
+        (["run", "iris-linear", "--out", "a.xls"], ".xls"),
         (["run", "iris-linear", "--out", "nowhere/a.nc"], "nowhere"),
         (["run", "iris-linear", "--steps", "0"], "steps"),
     ],

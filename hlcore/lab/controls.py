@@ -1,0 +1,221 @@
+"""The controls: one dial per setting, the transport, the pickers. They only post messages; the loop obeys."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import ipywidgets as W
+
+from ..errors import unknown
+from ..settings import Settings
+from .figure import LINES, UNITS
+
+Post = Callable[[str, Any], None]
+
+LABELS = {
+    "tau": ("τ", "step", "time per step"),
+    "eta": ("η", "dissipation of ω", "1/time; type 0 for none"),
+    "eta_z": ("η_z", "dissipation of z", "1/time; type 0 for none"),
+    "beta": ("β", "weight speed", "θ' = -βω; type 0 to freeze"),
+    "phi": ("φ", "loss scale", "H' = φL + z·h'"),
+}
+SPEEDS = [("1/s", 1.0), ("10/s", 10.0), ("100/s", 100.0), ("1,000/s", 1000.0), ("as fast as it can", math.inf)]
+WINDOWS = [("last 200 steps", 200), ("last 2,000 steps", 2000), ("last 20,000 steps", 20_000)]
+
+
+class Quiet:
+    """Lets the loop write to a widget without hearing its own voice."""
+
+    def __init__(self) -> None:
+        self._thread: int | None = None
+
+    def __enter__(self) -> None:
+        self._thread = threading.get_ident()
+
+    def __exit__(self, *error: object) -> None:
+        self._thread = None
+
+    def observe(self, widget: W.Widget, hear: Callable[[Any], None], trait: str = "value") -> None:
+        """Call hear(value) when someone else than the loop itself moves the widget."""
+
+        def handle(change: Any) -> None:
+            if self._thread != threading.get_ident():
+                hear(change.new)
+
+        widget.observe(handle, trait)
+
+
+class Dial:
+    """A setting as a logarithmic slider and a typed field."""
+
+    def __init__(self, name: str, value: float, post: Post, quiet: Quiet) -> None:
+        self.name, self._quiet = name, quiet
+        symbol, what, unit = LABELS[name]
+        tip = f"{symbol}: {what} ({unit})"
+        middle = round(math.log10(value)) if value > 0 else 0
+        self.slider = W.FloatLogSlider(
+            value=value or 10.0 ** (middle - 3), base=10, min=middle - 3, max=middle + 2, step=0.02, readout=False,
+            tooltip=tip, layout=W.Layout(width="auto", flex="1 1 60px", min_width="60px"),
+        )  # fmt: skip
+        self.field = W.FloatText(value=value, tooltip=tip, layout=W.Layout(width="84px", min_width="60px"))
+        label = W.HTML(
+            f'<span title="{tip}"><b style="font-size:15px">{symbol}</b>&nbsp; {what}</span>',
+            layout=W.Layout(width="148px", min_width="0"),
+        )
+        self.box = W.HBox([label, self.slider, self.field], layout=W.Layout(width="100%", min_width="0"))
+        quiet.observe(self.slider, lambda value: post(name, ("slider", value)))
+        quiet.observe(self.field, lambda value: post(name, ("field", value)))
+
+    def show(self, value: float, source: str = "") -> None:
+        """Show a value on the parts that it did not come from."""
+        with self._quiet:
+            if source != "slider" and value > 0:
+                self.slider.value = min(max(value, 10**self.slider.min), 10**self.slider.max)
+            if source != "field" or self.field.value != value:
+                self.field.value = float(f"{value:.4g}") if source == "slider" else value
+
+
+class Controls:
+    """All controls of a panel, and the boxes they lie in.
+
+    only  names of the controls to show: settings, "transport", "presets", "units", "state"; None: all
+    """
+
+    GROUPS = ("transport", "presets", "units", "state")
+
+    def __init__(self, settings: Settings, presets: list[str], post: Post, only: list[str] | None) -> None:
+        known = [*LABELS, "s", *self.GROUPS]
+        for name in only or []:
+            if name not in known:
+                raise unknown("control", name, known)
+        self.shown = set(known if only is None else only)
+        quiet = self._quiet = Quiet()
+        self.dials = {
+            name: Dial(name, _value(settings, name), post, quiet) for name in LABELS if _is_number(settings, name)
+        }
+        self.sign = W.ToggleButtons(
+            options=[("-1 forward", -1), ("+1 original", 1)], value=settings.s, style={"button_width": "104px"},
+            tooltips=["Hamiltonian Learning: forward in time", "the boundary-value problem's sign, run forward"],
+        )  # fmt: skip
+        quiet.observe(self.sign, lambda value: post("s", ("field", value)))
+        self.play = _button("Play", "Learn from the stream until paused", lambda: post("toggle", None), "success")
+        self.count = W.BoundedIntText(value=100, min=1, max=1_000_000, layout=W.Layout(width="84px"), tooltip="n")
+        self.speed = W.Dropdown(options=SPEEDS, value=math.inf, layout=W.Layout(width="150px"), tooltip="speed")
+        quiet.observe(self.speed, lambda value: post("speed", value))
+        self.preset = W.Dropdown(
+            options=[("preset …", None), *((p, p) for p in presets)], layout=W.Layout(width="120px")
+        )
+        quiet.observe(self.preset, lambda value: post("preset", value))
+        self.window = W.Dropdown(options=WINDOWS, value=2000, layout=W.Layout(width="150px"), tooltip="time shown")
+        quiet.observe(self.window, lambda value: post("window", value))
+        self.units = {name: _picker(name) for name in UNITS}
+        for name, picker in self.units.items():
+            quiet.observe(picker, partial(post, f"units {name}"), "index")
+        self.phase = W.Dropdown(options=[("—", 0)], layout=W.Layout(width="200px", min_width="0"))
+        quiet.observe(self.phase, lambda value: post("phase", value))
+        self.text = W.Textarea(
+            placeholder="A state string or the code of this run appears here; paste a state string and press Load.",
+            layout=W.Layout(width="100%", height="62px"),
+        )
+        self._post = post
+
+    def transport(self) -> W.Widget:
+        """Play, Step, Reset, New seed, speed, window."""
+        post = self._post
+        buttons = [
+            self.play,
+            _button("Step", "One step", lambda: post("step", 1)),
+            _button("Step n", "As many steps as the field says", lambda: post("step", self.count.value)),
+            self.count,
+            _button("Reset", "Back to step 0 with the same seed and the settings of now", lambda: post("reset", None)),
+            _button("New seed", "Back to step 0 with other weights", lambda: post("new seed", None)),
+            W.Label("speed"), self.speed, W.Label("show"), self.window,
+        ]  # fmt: skip
+        return _row(buttons) if "transport" in self.shown else W.HBox()
+
+    def settings(self) -> W.Widget:
+        """The dials, the sign, the presets."""
+        rows = [dial.box for name, dial in self.dials.items() if name in self.shown]
+        if "s" in self.shown:
+            rows.append(
+                W.HBox([W.HTML("<b style='font-size:15px'>s</b>&nbsp; sign", layout=W.Layout(width="60px")), self.sign])
+            )
+        if "presets" in self.shown:
+            rows.insert(0, W.HBox([W.Label("try a preset"), self.preset]))
+        return W.VBox(rows, layout=W.Layout(width="100%", min_width="0"))
+
+    def pickers(self) -> W.Widget:
+        """Which units are shown."""
+        if "units" not in self.shown:
+            return W.HBox()
+        boxes = [
+            W.VBox(
+                [W.HTML(f"<b>{symbol}</b> shown (up to {LINES})"), self.units[name]],
+                layout=W.Layout(min_width="0", width="50%"),
+            )
+            for name, symbol in zip(UNITS, "hzθω", strict=True)
+        ]
+        return W.VBox([W.HBox(boxes[:2]), W.HBox(boxes[2:])], layout=W.Layout(width="100%", min_width="0"))
+
+    def state(self) -> W.Widget:
+        """State string, code, export."""
+        post = self._post
+        buttons = [
+            _button("State", "Write this run as one line", lambda: post("copy", "state")),
+            _button("Code", "Write this run as a program", lambda: post("copy", "code")),
+            _button("Load", "Go to the run of the state string below", lambda: post("load", self.text.value)),
+            _button(
+                "CSV", "Write the record of scalars into a file beside the notebook", lambda: post("export", ".csv")
+            ),
+            _button("NetCDF", "Write the whole record into a file beside the notebook", lambda: post("export", ".nc")),
+        ]
+        return W.VBox([_row(buttons), self.text]) if "state" in self.shown else W.VBox()
+
+    def show(self, settings: Settings, source: dict[str, str] | None = None) -> None:
+        """Let every control show the settings in force."""
+        for name, dial in self.dials.items():
+            if _is_number(settings, name):
+                dial.show(_value(settings, name), (source or {}).get(name, ""))
+        with self._quiet:
+            self.sign.value = settings.s
+            self.preset.value = None
+
+    def name_units(self, names: dict[str, list[str]], chosen: dict[str, list[int]]) -> None:
+        """Offer the units by name."""
+        with self._quiet:
+            for quantity, picker in self.units.items():
+                picker.options = names[quantity]
+                picker.index = tuple(i for i in chosen[quantity] if i < len(names[quantity]))
+
+    def show_playing(self, playing: bool) -> None:
+        """The button says what it will do."""
+        self.play.description = "Pause" if playing else "Play"
+        self.play.button_style = "warning" if playing else "success"
+
+
+def _value(settings: Settings, name: str) -> float:
+    return settings.dissipation_z if name == "eta_z" else getattr(settings, name)
+
+
+def _is_number(settings: Settings, name: str) -> bool:
+    return isinstance(_value(settings, name), (int, float))
+
+
+def _button(label: str, tip: str, press: Callable[[], None], style: str = "") -> W.Button:
+    button = W.Button(
+        description=label, tooltip=tip, button_style=style, layout=W.Layout(width="auto", min_width="64px")
+    )
+    button.on_click(lambda _: press())
+    return button
+
+
+def _row(widgets: list[W.Widget]) -> W.HBox:
+    return W.HBox(widgets, layout=W.Layout(flex_flow="row wrap", align_items="center", min_width="0"))
+
+
+def _picker(name: str) -> W.SelectMultiple:
+    return W.SelectMultiple(options=[], rows=4, layout=W.Layout(width="auto", min_width="0"))

@@ -1,0 +1,75 @@
+"""The preflight: what the lab needs, whether it is there, and how to mend it."""
+
+from __future__ import annotations
+
+import sys
+from importlib import metadata
+
+import ipywidgets as W
+
+from .gate import FrameGate
+
+NEEDED = {
+    "torch": "2.5", "numpy": "1.26", "xarray": "2024.1", "jupyterlab": "4.4", "ipykernel": "6.31", "ipywidgets": "8.1",
+    "plotly": "6.1", "anywidget": "0.9.13",
+}  # fmt: skip
+BROKEN = {("ipykernel", "7.4.0"): "widgets go dead after an awaiting cell: pip install ipykernel==7.3.0"}
+MODEL_NOT_FOUND = "'Error displaying widget: model not found' in a notebook: restart the kernel and run all cells."
+
+
+def report() -> tuple[str, bool]:
+    """A table in text, and True if nothing is wrong. Needs no browser."""
+    rows, fine = [f"{'ok':6} Python {sys.version.split()[0]}"], sys.version_info >= (3, 11)
+    for name, least in NEEDED.items():
+        try:
+            have = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            rows.append(f"{'wrong':6} {name} is missing: pip install -e '.[lab]'")
+            fine = False
+            continue
+        trouble = BROKEN.get((name, have)) or ("" if _order(have) >= _order(least) else f"at least {least} is needed")
+        rows.append(f"{'wrong' if trouble else 'ok':6} {name} {have}{': ' + trouble if trouble else ''}")
+        fine = fine and not trouble
+    for what, trouble in (("a widget keeps what it is told", _round_trip()), ("an experiment runs", _runs())):
+        rows.append(f"{'wrong' if trouble else 'ok':6} {what}{': ' + trouble if trouble else ''}")
+        fine = fine and not trouble
+    rows.append(MODEL_NOT_FOUND)
+    return "\n".join(rows), fine
+
+
+class Doctor(W.VBox):
+    """The report as a panel, with the one check that needs a browser: does it acknowledge a frame?"""
+
+    def __init__(self) -> None:
+        text, _ = report()
+        self._gate, self._answer = FrameGate(), W.Label("browser: press the button")
+        button = W.Button(description="Ask the browser", tooltip="Sends a frame and waits for its acknowledgement")
+        button.on_click(lambda _: self._gate.announce())
+        self._gate.observe(self._heard, "pong")
+        super().__init__([W.HTML(f"<pre>{text}</pre>"), W.HBox([button, self._answer]), self._gate])
+
+    def _heard(self, change: dict[str, int]) -> None:
+        self._answer.value = f"browser: acknowledged frame {change['new']}; widgets work in both directions"
+
+    def __repr__(self) -> str:
+        return "Doctor()"
+
+
+def _order(version: str) -> tuple[int, ...]:
+    return tuple(int("".join(c for c in part if c.isdigit()) or 0) for part in version.split(".")[:3])
+
+
+def _round_trip() -> str:
+    heard: list[float] = []
+    slider = W.FloatSlider()
+    slider.observe(lambda c: heard.append(c.new), "value")
+    slider.set_state({"value": 0.5})
+    slider.close()
+    return "" if heard == [0.5] else f"it told {heard} instead of [0.5]"
+
+
+def _runs() -> str:
+    from .. import experiments
+
+    loss = experiments.get("iris-linear").run(300).loss
+    return "" if float(loss[-100:].mean()) < float(loss[:100].mean()) else "the loss does not fall"

@@ -1,0 +1,59 @@
+"""Exercises: checked in the cell, with a tolerance, hints in stages, and a friendly word for the stub."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ..errors import HLError, complain
+
+
+class Exercise:
+    """A question whose answer a function judges.
+
+    judge  answer -> None if it is right, or a sentence that says what is not right yet
+    hints  told one by one, after every wrong answer
+    """
+
+    def __init__(self, name: str, judge: Callable[[Any], str | None], hints: Sequence[str] = ()) -> None:
+        if not callable(judge):
+            raise complain("Exercise judge", repr(judge), "a function of the answer")
+        self.name, self._judge, self._hints, self._wrong = name, judge, tuple(hints), 0
+
+    def check(self, answer: Any) -> str:
+        """One line: solved, not begun (the stub `...`), or what is missing, with the next hint."""
+        if answer is ... or answer is None:
+            return f"{self.name}: not begun. Put your answer in place of the three dots."
+        try:
+            complaint = self._judge(answer)
+        except HLError as error:
+            complaint = str(error)
+        except Exception as error:
+            complaint = f"your answer raised {type(error).__name__}: {error}"
+        if complaint is None:
+            self._wrong = 0
+            return f"{self.name}: solved ✓"
+        hint = ""
+        if self._hints:
+            hint = f" Hint: {self._hints[min(self._wrong, len(self._hints) - 1)]}"
+        self._wrong += 1
+        return f"{self.name}: not yet: {complaint}{hint}"
+
+    def __repr__(self) -> str:
+        return f"Exercise({self.name!r})"
+
+
+def close_to(expected: float, tolerance: float = 0.01) -> Callable[[Any], str | None]:
+    """A judge for a number: within `tolerance` of `expected`, relative to it (absolute around zero)."""
+
+    def judge(answer: Any) -> str | None:
+        try:
+            value = float(answer)
+        except (TypeError, ValueError):
+            return f"a number is expected, not {type(answer).__name__}."
+        if math.isclose(value, expected, rel_tol=tolerance, abs_tol=tolerance if expected == 0 else 0):
+            return None
+        return f"{value:g} is too {'large' if value > expected else 'small'}."
+
+    return judge

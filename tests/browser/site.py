@@ -1,0 +1,116 @@
+"""A real server and a real browser: JupyterLab or Voilà on 127.0.0.1, Debian's Chromium through playwright."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+TOKEN = "for-tests-only"
+
+
+def chromium() -> str | None:
+    """Path of an installed Chromium or Chrome."""
+    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+@contextmanager
+def page(width: int = 1400, height: int = 1300, dark: bool = False) -> Iterator[Any]:
+    """A page of the given size."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=chromium(), headless=True, args=FLAGS)
+        scheme = "dark" if dark else "light"
+        tab = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
+        try:
+            yield tab
+        finally:
+            browser.close()
+
+
+@contextmanager
+def jupyterlab(folder: Path, dark: bool = False) -> Iterator[str]:
+    """The address of a JupyterLab that serves `folder`."""
+    theme = "JupyterLab Dark" if dark else "JupyterLab Light"
+    overrides = {
+        "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
+        "@jupyterlab/apputils-extension:themes": {"theme": theme},
+    }
+    settings = folder / ".settings"
+    settings.mkdir()
+    (settings / "overrides.json").write_text(json.dumps(overrides))
+    options = [
+        "lab", "--no-browser", "--ip=127.0.0.1", "--expose-app-in-browser", f"--ServerApp.root_dir={folder}",
+        f"--IdentityProvider.token={TOKEN}", "--allow-root", f"--LabApp.app_settings_dir={settings}",
+        f"--LabApp.workspaces_dir={folder / '.workspaces'}",
+    ]  # fmt: skip
+    with _server(folder, options, "/api") as address:
+        yield address
+
+
+@contextmanager
+def voila(notebook: Path) -> Iterator[str]:
+    """The address of a Voilà that serves one notebook."""
+    with _server(notebook.parent, ["voila", "--no-browser", "--Voila.ip=127.0.0.1", str(notebook)], "/") as address:
+        yield address
+
+
+@contextmanager
+def _server(folder: Path, options: list[str], ready: str) -> Iterator[str]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "jupyter", *options, f"--port={port}"]
+    environment = os.environ | {"JUPYTER_PLATFORM_DIRS": "1", "JUPYTER_RUNTIME_DIR": str(folder / ".runtime")}
+    log = folder / "server.log"
+    with log.open("w") as out:
+        server = subprocess.Popen(command, cwd=folder, stdout=out, stderr=out, env=environment)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(300):
+            try:
+                urllib.request.urlopen(f"{address}{ready}?token={TOKEN}", timeout=30).close()
+                break
+            except (urllib.error.URLError, ConnectionError):
+                if server.poll() is not None:
+                    raise RuntimeError(log.read_text()[-3000:]) from None
+                time.sleep(0.1)
+        yield address
+    finally:
+        server.terminate()
+        try:
+            server.wait(10)
+        except subprocess.TimeoutExpired:
+            server.kill()
+
+
+def open_notebook(tab: Any, address: str, name: str) -> None:
+    """Open a notebook in JupyterLab with an idle kernel."""
+    tab.goto(f"{address}/lab/tree/{name}?token={TOKEN}&reset", timeout=90_000)
+    tab.wait_for_selector(".jp-Notebook", timeout=90_000)
+    tab.wait_for_selector("text=Python 3 (ipykernel) | Idle", timeout=90_000)
+
+
+def run_all(tab: Any) -> None:
+    """Run all cells, without waiting for them."""
+    tab.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
+
+
+def press(tab: Any, label: str) -> None:
+    """Click the button with these words."""
+    tab.locator(f"button.jupyter-button:text-is('{label}')").first.click()
