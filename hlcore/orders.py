@@ -81,31 +81,32 @@ def sequential(
     h⁺ = h + τ f^h(u,h,θ)
     z⁺ = z - τ (s (φ ∂L/∂h⁺ + (∂f^h/∂h)ᵀz) + η_z z)      the loss at the moved state, f^h where it moved it
     ∂H'/∂θ = φ ∂L/∂θ + (∂f^h/∂θ)ᵀ z⁺
+
+    The graph runs through the move with factor -s, so that one derivative of φL + r·f^h, r = z⁺ + τsφ ∂L/∂h⁺, gives
+    ∂L/∂h⁺ and ∂H'/∂θ at once: what the loss sends through the move is -τsφ ∂L/∂h⁺, the part of z⁺ that r lacks.
     """
-    fresh = z is None
-    leaves = h if fresh else _leaves(h)
+    leaves = h if z is None else _leaves(h)
     v = law.velocity(sample.u, leaves, tau)
-    if not v:
-        y = law.output(sample.u, {})
-        L = law.instantaneous_loss(y, sample.target)
-        dtheta, scale = law.derivative(L, phi, None, v, theta)
-        loss = _float(L)
-        return Move({}, None, dtheta, scale, y, loss, phi * loss)
     moved: Tensors = {}
     for name, x in leaves.items():
-        step = tau * v[name].detach()
-        moved[name] = (step if x is None else x.detach() + step).requires_grad_()
+        step = v[name] * tau if settings.s == -1 else 2 * tau * v[name].detach() - tau * v[name]
+        following = step if x is None else x.detach() + step
+        moved[name] = following if following.requires_grad else following.requires_grad_()
     y = law.output(sample.u, moved)
     L = law.instantaneous_loss(y, sample.target)
-    old = list(_known(leaves, v).values()) if z is not None else []
-    z = _zeros(moved) if z is None else z
-    d, _ = law.derivative(L, phi, z, v if old else {}, [*moved.values(), *old], keep=True)
-    n = len(moved)
-    dh = [_sum(a, b) for a, b in zip(d[:n], d[n:] or (None,) * n, strict=True)]
-    z = _costate(z, dh, settings, tau)
-    dtheta, scale = law.derivative(L, phi, z, v, theta)
-    h_next = {name: x.detach() for name, x in moved.items()}
+    rest: Tensors | None = None
+    if z is not None and v:
+        dh, _ = law.derivative(None, phi, z, v, list(_known(leaves, v).values()), keep=True)
+        rest = _costate(z, dh, settings, tau)
+    d, scale = law.derivative(L, phi, rest, v, [*moved.values(), *theta])
+    dL, dtheta = d[: len(moved)], d[len(moved) :]
     loss = _float(L)
+    if not v:
+        return Move({}, None, dtheta, scale, y, loss, phi * loss)
+    gain = -tau * settings.s * scale
+    rest = _zeros(moved) if rest is None else rest
+    z = {name: r if g is None else r.add(g, alpha=gain) for (name, r), g in zip(rest.items(), dL, strict=True)}
+    h_next = {name: x.detach() for name, x in moved.items()}
     return Move(h_next, z, dtheta, scale, y, loss, law.value(loss, phi, z, v))
 
 
@@ -138,10 +139,6 @@ def _known(h: State, v: Tensors) -> Tensors:
 
 def _zeros(h: Tensors) -> Tensors:
     return {name: x.detach().new_zeros(x.shape) for name, x in h.items()}
-
-
-def _sum(a: Tensor | None, b: Tensor | None) -> Tensor | None:
-    return b if a is None else a if b is None else a + b
 
 
 def _float(L: Tensor | None) -> float:

@@ -175,6 +175,6 @@ def test_report_tells_the_loss_the_hamiltonian_and_the_output():
     expected = settings.phi_at(point.t) * mse_loss(y, target) + (point.z["h"] * v).sum()
     report = learner.step(samples[3])
     assert report.t == learner.point.t == pytest.approx(point.t + tau)
-    assert report.loss == pytest.approx(float(mse_loss(y, target)), abs=1e-14)
+    assert report.loss == pytest.approx(float(mse_loss(y, target).detach()), abs=1e-14)
     assert report.hamiltonian == pytest.approx(float(expected), abs=1e-14)
     assert torch.equal(report.output, y.detach())
