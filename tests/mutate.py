@@ -56,11 +56,15 @@ BREAKS = [
         "self.theta[i].add_(omega, alpha=-tau * beta)",
         "self.theta[i].add_(omega, alpha=-tau)",
     ),
+    Break("φ forgotten in z", "orders.py", "gain = -tau * settings.s * scale", "gain = -tau * settings.s"),
     Break(
-        "the new z forgotten in ω",
+        "the sign of the move's share of ω", "orders.py", "2 * tau * v[name].detach() - tau * v[name]", "v[name] * tau"
+    ),
+    Break(
+        "the old z in ω",
         "orders.py",
-        "    z = _costate(z, dh, settings, tau)\n    dtheta",
-        "    old_z, z = z, _costate(z, dh, settings, tau)\n    z, old_z = old_z, z\n    dtheta",
+        "rest = _costate(z, dh, settings, tau)",
+        "rest, z = z, _costate(z, dh, settings, tau)",
     ),
     Break(
         "the sample's own dt forgotten",
