@@ -83,15 +83,18 @@ class Recorder:
         columns = self._columns.get(trace)
         return columns.names if columns else []
 
-    def window(self, trace: str, last: int | None = None) -> np.ndarray:
-        """The last records of a trace, oldest first: (records, entries), or (records,) for a scalar."""
+    def window(self, trace: str, last: int | None = None, entries: list[int] | None = None) -> np.ndarray:
+        """The last records of a trace, oldest first: (records, entries), or (records,) for a scalar.
+
+        entries  positions of those wanted; None: all
+        """
         n = len(self) if last is None else min(last, len(self))
         rows = np.arange(self.count - n, self.count) % self.capacity
         scalars = ("step", "t", "loss", "hamiltonian", *SETTINGS)
         if trace in scalars:
             return self._scalars[rows, scalars.index(trace)] if self.count else np.empty(0)
         columns = self._columns.get(trace)
-        return columns.rows(rows) if columns else np.empty((n, 0))
+        return columns.rows(rows, entries) if columns else np.empty((n, 0))
 
     def trajectory(self) -> xarray.Dataset:
         """The record as an xarray.Dataset over time."""
@@ -146,8 +149,8 @@ class _Columns:
             flat = torch.nn.functional.pad(flat[: self.total], (0, max(0, self.total - flat.numel())), value=torch.nan)
         self.data[slot] = flat if self.pick is None else flat[self.pick]
 
-    def rows(self, rows: np.ndarray) -> np.ndarray:
-        return self.data.numpy()[rows]
+    def rows(self, rows: np.ndarray, entries: list[int] | None = None) -> np.ndarray:
+        return self.data.numpy()[rows if entries is None else np.ix_(rows, entries)]
 
 
 def _labels(shapes: list[tuple[str, tuple[int, ...]]], wanted: Any) -> list[str]:

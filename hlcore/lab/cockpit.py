@@ -17,10 +17,10 @@ from ..settings import Settings
 from ..streams.base import count
 from . import words
 from .controls import Controls
-from .figure import UNITS, PhasePortrait, TimeFigure, boxed
 from .gate import FrameGate
 from .live import LiveLoop
 from .places import Place, forget
+from .scope import UNITS, PhaseScope, TimeScope
 from .session import NAMES, Session
 
 
@@ -44,7 +44,7 @@ class Cockpit(W.VBox):
         self._gate = FrameGate()
         self._loop = LiveLoop(self, self._gate)
         self._controls = Controls(self.settings, list(experiment.presets), self._loop.post, controls)
-        self._figure, self._phase = TimeFigure(), PhasePortrait()
+        self._figure, self._phase = TimeScope(), PhaseScope()
         self._status, self._alarm, self._summary, self._law = W.HTML(), W.HTML(), W.HTML(), W.HTML()
         self.children = self._laid_out()
         self._show_settings()
@@ -294,10 +294,10 @@ class Cockpit(W.VBox):
         )
         parts = [
             self._controls.settings(), W.HTML("<b>phase portrait</b>"), self._controls.phase,
-            boxed(self._phase.widget, "0 0 auto"), self._controls.pickers(), self._controls.state(),
+            self._phase.widget, self._controls.pickers(), self._controls.state(),
         ]  # fmt: skip
         left = W.VBox(parts, layout=W.Layout(flex="1 1 340px", max_width="430px", min_width="300px"))
-        right = W.VBox([boxed(self._figure.widget), self._gate], layout=W.Layout(flex="4 1 480px", min_width="0"))
+        right = W.VBox([self._figure.widget, self._gate], layout=W.Layout(flex="4 1 480px", min_width="0"))
         body = W.HBox([left, right], layout=W.Layout(flex_flow="row wrap", min_width="0", width="100%"))
         return [head, self._controls.transport(), self._alarm, self._law, body, self._summary]
 

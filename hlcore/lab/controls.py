@@ -12,7 +12,7 @@ import ipywidgets as W
 
 from ..errors import unknown
 from ..settings import Settings
-from .figure import LINES, UNITS
+from .scope import LINES, UNITS
 
 Post = Callable[[str, Any], None]
 

@@ -1,0 +1,193 @@
+"""The scope: output, h, z, θ, ω, loss and H' over one time axis, and the phase portrait, on a canvas.
+
+A frame of 14 lines costs the browser a few milliseconds; the same as a plotly figure of seven panels costs 100 to 200,
+which two cores that also learn cannot give.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import numpy as np
+import traitlets
+
+from ..recorder import Recorder
+
+LINES = 4  # lines per panel
+POINTS = 1200  # points per line at most
+MARKS = 12  # marks kept on the time axis
+SMOOTH = 100  # records over which the loss is averaged
+
+ROWS = {
+    "output": ("y", "output, and the target ŷ"),
+    "h": ("h", "state"),
+    "z": ("z", "costate of h"),
+    "theta": ("θ", "weights"),
+    "omega": ("ω", "costate of θ"),
+    "loss": ("L", "loss"),
+    "hamiltonian": ("H'", "Hamiltonian"),
+}
+TARGET = -1  # the ink of what is given, not computed: grey, dotted
+UNITS = ("h", "z", "theta", "omega")
+
+
+class Canvas(anywidget.AnyWidget):
+    """What the browser draws: `frame` holds float32 columns one after another, `plan` says what they are."""
+
+    _esm = Path(__file__).with_name("scope.js")
+    frame = traitlets.Bytes(b"").tag(sync=True)
+    plan = traitlets.Dict().tag(sync=True)
+    height = traitlets.Int(400).tag(sync=True)
+
+    def show(self, columns: list[np.ndarray], **plan: Any) -> None:
+        """Send one frame, in one message."""
+        packed = np.ascontiguousarray(np.stack(columns), dtype=np.float32) if columns else np.empty((0, 0), np.float32)
+        with self.hold_sync():
+            self.plan = {"points": packed.shape[1], **plan}
+            self.frame = packed.tobytes()
+
+    def __repr__(self) -> str:
+        return "Canvas()"
+
+
+class TimeScope:
+    """The last `window` records of chosen units, panel under panel, with a mark wherever a setting changed."""
+
+    def __init__(self, height: int = 900) -> None:
+        self.widget = Canvas(height=height)
+        self._names: dict[str, list[str]] = {}
+        self._show([], [], 0.0, [])
+
+    def name(self, quantity: str, names: list[str]) -> None:
+        """Call the lines of a panel by the units they show."""
+        self._names[quantity] = names
+
+    def draw(
+        self, recorder: Recorder, window: int, units: dict[str, list[int]], marks: list[tuple[float, str]]
+    ) -> None:
+        """Show the last `window` records: `units` of each quantity, and what changed when."""
+        t = recorder.window("t", window)
+        if not len(t):
+            self._show([], [], 0.0, [])
+            return
+        lines: list[tuple[str, str, int]] = []
+        columns: list[np.ndarray] = []
+        for quantity in ROWS:
+            for k, (name, values) in enumerate(self._chosen(recorder, quantity, window, units)):
+                lines.append((quantity, name, k))
+                columns.append(values)
+        x, ys = thinned(t - t[0], np.stack(columns, 1), recorder.count - len(t))
+        self._show(lines, [x, *ys.T], float(t[0]), [m for m in marks if m[0] >= t[0]][-MARKS:])
+
+    def _chosen(
+        self, recorder: Recorder, quantity: str, window: int, units: dict[str, list[int]]
+    ) -> list[tuple[str, np.ndarray]]:
+        if quantity == "output":
+            found = [("output", recorder.window("output", window, [0]))]
+            if recorder.names("target"):
+                found.append(("target", recorder.window("target", window, [0])))
+            return [(name, values[:, 0]) for name, values in found if values.shape[1]]
+        if quantity in UNITS:
+            names = recorder.names(quantity)
+            picked = [i for i in units.get(quantity, []) if i < len(names)][:LINES]
+            values = recorder.window(quantity, window, picked)
+            return [(names[i], values[:, k]) for k, i in enumerate(picked)]
+        values = recorder.window(quantity, window)
+        if quantity == "loss":
+            return [
+                (f"mean of {SMOOTH}", _smooth(recorder.window("loss", window + SMOOTH), len(values))),
+                ("L", values),
+            ]
+        return [("H'", values)]
+
+    def _show(
+        self,
+        lines: list[tuple[str, str, int]],
+        columns: list[np.ndarray],
+        start: float,
+        marks: list[tuple[float, str]],
+    ) -> None:
+        rows = []
+        for quantity, (symbol, what) in ROWS.items():
+            row = {"symbol": symbol, "what": what, "weight": 1.25 if quantity == "output" else 1, "lines": []}
+            row["log"] = quantity == "loss"
+            for of, name, k in lines:
+                if of == quantity:
+                    row["lines"].append({"name": name, **_style(quantity, k)})
+            rows.append(row)
+        shown = "; ".join(f"{s} {w}" for s, w in ROWS.values())
+        self.widget.show(columns, rows=rows, start=start, marks=[list(m) for m in marks], about=f"over time: {shown}")
+
+
+class PhaseScope:
+    """(h_i, z_i) of one unit: where it went, and where it is."""
+
+    def __init__(self, height: int = 290) -> None:
+        self.widget = Canvas(height=height)
+        self._labels = ("h", "z")
+        self.widget.show([], x="h", y="z", about="phase portrait")
+
+    def draw(self, recorder: Recorder, window: int, unit: int) -> None:
+        """Show the last `window` records of unit `unit`, or of its weight (θ, ω) where a network has no state."""
+        columns = []
+        for name in self.axes(recorder):
+            if unit < len(recorder.names(name)):
+                columns.append(recorder.window(name, min(window, 600), [unit])[:, 0])
+        x, y = self._labels
+        self.widget.show(columns if len(columns) == 2 else [], x=x, y=y, about=f"phase portrait of {x} and {y}")
+
+    @staticmethod
+    def axes(recorder: Recorder) -> tuple[str, str]:
+        """The pair that is conjugate here: (h, z), or (θ, ω) for a network without state."""
+        return ("h", "z") if recorder.names("h") or not len(recorder) else ("theta", "omega")
+
+    def label(self, x: str, y: str) -> None:
+        """Name the axes."""
+        self._labels = (x, y)
+
+
+def thinned(x: np.ndarray, ys: np.ndarray, first: int, most: int = POINTS) -> tuple[np.ndarray, np.ndarray]:
+    """At most about `most` points that keep the smallest and the largest value of every stretch of records.
+
+    x (n,), ys (n, lines); `first` is the number of the first record: stretches begin at multiples of their length, so
+    that a moving window does not shimmer.
+    """
+    n = len(x)
+    if n <= most:
+        return x, ys
+    size = -(-2 * n // most)
+    skip = -first % size
+    full = (n - skip) // size
+    parts_x, parts_y = [], []
+    for a, b, length in (
+        (0, skip, skip),
+        (skip, skip + full * size, size),
+        (skip + full * size, n, n - skip - full * size),
+    ):
+        if b > a:
+            stretch = ys[a:b].reshape(-1, length, ys.shape[1])
+            low, high = stretch.min(1), stretch.max(1)
+            rising = stretch.argmin(1) <= stretch.argmax(1)
+            pair = np.stack([np.where(rising, low, high), np.where(rising, high, low)], 1)
+            begin = np.arange(a, b, length)
+            parts_x.append(x[np.stack([begin, begin + length // 2], 1)].ravel())
+            parts_y.append(pair.reshape(-1, ys.shape[1]))
+    return np.concatenate(parts_x), np.concatenate(parts_y)
+
+
+def _smooth(values: np.ndarray, last: int) -> np.ndarray:
+    """The mean of up to SMOOTH records before each of the last `last` ones."""
+    total = np.concatenate([[0.0], np.cumsum(values)])
+    end = np.arange(len(values) - last, len(values)) + 1
+    begin = np.maximum(end - SMOOTH, 0)
+    return (total[end] - total[begin]) / (end - begin)
+
+
+def _style(quantity: str, k: int) -> dict[str, Any]:
+    if quantity == "output":
+        return {"ink": 0, "width": 2} if k == 0 else {"ink": TARGET}
+    if quantity == "loss":
+        return {"ink": 0, "width": 2.2} if k == 0 else {"ink": TARGET, "width": 1, "faint": True}
+    return {"ink": k}
