@@ -20,6 +20,7 @@ from .orders import ORDERS, Move
 from .phase import PhasePoint, Tensors
 from .sample import Sample
 from .settings import Settings, number
+from .undisturbed import undisturbed
 
 if TYPE_CHECKING:
     from .recorder import Recorder
@@ -72,6 +73,7 @@ class Learner:
         self._law = Hamiltonian(network, loss)
         self._names = [name for name, p in network.named_parameters() if p.requires_grad]
         self._theta: list[Tensor] = [p for p in network.parameters() if p.requires_grad]
+        self._buffers = list(network.buffers())
         self._omega = WeightCostate(self._names, self._theta)
         self._h: State | None = None  # None: at the start of a sequence, made anew for the next sample's batch
         self._z: Tensors | None = None  # None: zeros
@@ -129,30 +131,32 @@ class Learner:
 
     def step(self, sample: Sample) -> Report:
         """Take one step of τ (or of the sample's dt) along the four equations E*1-E*4."""
-        if not isinstance(sample, Sample):
-            raise complain("step", type(sample).__name__, "an hlcore.Sample", "write Sample(u, target)")
-        settings = self._settings
-        tau = settings.tau if sample.dt is None else sample.dt
+        settings, tau = self._settings, self._tau_for(sample)
         phi = settings.phi_at(self.t)
         lift = 1.0  # what brings a weight's first gradient to τφ = 1, as torch has it
         if self.torch_start and self.steps == 0:
             phi = 1 / tau
         elif self.torch_start and phi > 0:
             lift = 1 / (tau * phi)
-        h, z = self._state_for(sample)
-        with torch.enable_grad():
-            move = self._step(self._law, settings, tau, phi, sample, h, z, self._theta)
-        self._check(move)
-        self._omega.propose(
-            move.dtheta,
-            -settings.s * tau * move.scale,
-            1 - tau * settings.eta,
-            missing="stand" if self.torch_start else "decay",
-            lift=lift,
-        )
-        bad = self._omega.overflow(tau, fresh=self.order == "sequential")
-        if bad is not None:
-            raise Diverged(*bad, self.t, self.steps)
+        buffers = [b.clone() for b in self._buffers]
+        try:
+            move = self._move(sample, tau, phi)
+            self._check(move)
+            self._omega.propose(
+                move.dtheta,
+                -settings.s * tau * move.scale,
+                1 - tau * settings.eta,
+                missing="stand" if self.torch_start else "decay",
+                lift=lift,
+            )
+            bad = self._omega.overflow(tau, fresh=self.order == "sequential")
+            if bad is not None:
+                raise Diverged(*bad, self.t, self.steps)
+        except HLError:
+            with torch.no_grad():
+                for buffer, before in zip(self._buffers, buffers, strict=True):
+                    buffer.copy_(before)
+            raise
         self._omega.commit(tau, fresh=self.order == "sequential")
         self.t += tau
         self.steps += 1
@@ -162,6 +166,15 @@ class Learner:
         else:
             self._h, self._z = dict(move.h), move.z
         return Report(self.t, move.loss, move.hamiltonian, move.output.detach())
+
+    def gradient(self, sample: Sample) -> Tensors:
+        """∂H'/∂θ (E*4) as the next step on `sample` finds it, with φ_t: {name: tensor}; nothing moves."""
+        with undisturbed(self.network):
+            move = self._move(sample, self._tau_for(sample), self._settings.phi_at(self.t))
+        return {
+            name: torch.zeros_like(p) if g is None else g * move.scale
+            for name, p, g in zip(self._names, self._theta, move.dtheta, strict=True)
+        }
 
     def run(self, stream: Iterable[Sample], steps: int | None = None, recorder: Recorder | None = None) -> Report:
         """Step through `stream` from its beginning, at most `steps` samples; returns the last report.
@@ -226,6 +239,16 @@ class Learner:
         self._cleared = h if memory["between_sequences"] else {}
         self._h = None if memory["between_sequences"] else dict(h)
         self._z = None if memory["z_is_zero"] else z
+
+    def _tau_for(self, sample: Sample) -> float:
+        if not isinstance(sample, Sample):
+            raise complain("step", type(sample).__name__, "an hlcore.Sample", "write Sample(u, target)")
+        return self._settings.tau if sample.dt is None else sample.dt
+
+    def _move(self, sample: Sample, tau: float, phi: float) -> Move:
+        h, z = self._state_for(sample)
+        with torch.enable_grad():
+            return self._step(self._law, self._settings, tau, phi, sample, h, z, self._theta)
 
     def _state_for(self, sample: Sample) -> tuple[State, Tensors | None]:
         if self._h is not None:

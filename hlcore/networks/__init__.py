@@ -1,7 +1,8 @@
 """What f^h and f^y are."""
 
 from .base import Network
+from .chain import Chain
 from .feedforward import OutputNetwork, StateNetwork
 from .recurrent import Recurrent
 
-__all__ = ["Network", "OutputNetwork", "Recurrent", "StateNetwork"]
+__all__ = ["Chain", "Network", "OutputNetwork", "Recurrent", "StateNetwork"]

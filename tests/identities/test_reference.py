@@ -60,6 +60,8 @@ NETWORKS = {
     "lstm": lambda: hlcore.Recurrent(torch.nn.LSTMCell(4, 5), torch.nn.Linear(5, 3)),
     "own-cell": lambda: hlcore.Recurrent(OwnCell(), torch.nn.Linear(5, 3), units=5),
     "own-network": Oscillator,
+    "chain-local": lambda: hlcore.Chain(mlp(4, 6, 5, 3)),
+    "chain-groups": lambda: hlcore.Chain(mlp(4, 6, 5, 3), (3, 2), links={(2, 1): torch.nn.Linear(3, 4)}),
 }
 
 
