@@ -60,12 +60,13 @@ class Recorder:
         if not self.count:
             self._scalars = np.full((self.capacity, 4 + len(SETTINGS)), np.nan)
         slot = self.count % self.capacity
-        for trace, tensors in parts.items():
-            columns = self._columns.get(trace)
-            if columns is None and tensors:
-                columns = self._columns[trace] = _Columns(tensors, self.capacity, self.width)
-            if columns is not None:
-                columns.write(slot, tensors, trace)
+        with torch.no_grad():
+            for trace, tensors in parts.items():
+                columns = self._columns.get(trace)
+                if columns is None and tensors:
+                    columns = self._columns[trace] = _Columns(tensors, self.capacity, self.width)
+                if columns is not None:
+                    columns.write(slot, tensors)
         if learner.settings is not self._settings:
             self._settings = s = learner.settings
             beta = float(s.beta) if isinstance(s.beta, float) else np.nan
@@ -120,7 +121,7 @@ class Recorder:
         if self.count >= self.capacity - dropped > 0 and keep < self.capacity:
             rows = np.arange(self.count - keep, self.count) % self.capacity
             for columns in self._columns.values():
-                columns.data[:keep] = columns.data[torch.from_numpy(rows)]
+                columns.data[:keep] = columns.data[rows]
             self._scalars[:keep] = self._scalars[rows]
             self.count = keep
         self._seen = self.count * self.every
@@ -130,27 +131,31 @@ class _Columns:
     """A ring of flat rows for one trace, at most `width` evenly sampled entries of it."""
 
     def __init__(self, tensors: dict[str, Tensor], capacity: int, width: int) -> None:
+        self.shapes = [x.shape for x in tensors.values()]
         self.total = sum(x.numel() for x in tensors.values())
-        self.pick = None if self.total <= width else torch.linspace(0, self.total - 1, width).round().long()
+        self.pick = None if self.total <= width else np.linspace(0, self.total - 1, width).round().astype(np.int64)
         dtype = torch.promote_types(next(iter(tensors.values())).dtype, torch.float32)
-        columns = min(self.total, width)
-        self.data = torch.full((capacity, columns), torch.nan, dtype=dtype)
+        row = torch.full((self.total,), torch.nan, dtype=dtype)  # one record, filled tensor by tensor in one call
+        sizes = [x.numel() for x in tensors.values()]
+        self._parts = [part.view(shape) for part, shape in zip(row.split(sizes), self.shapes, strict=True)]
+        self._row = row.numpy()
+        self.data = np.full((capacity, min(self.total, width)), np.nan, self._row.dtype)
         shapes = [(name, tuple(x.shape)) for name, x in tensors.items()]
-        wanted = range(self.total) if self.pick is None else self.pick.tolist()
-        self.names = _labels(shapes, wanted)
+        self.names = _labels(shapes, range(self.total) if self.pick is None else self.pick.tolist())
 
-    def write(self, slot: int, tensors: dict[str, Tensor], trace: str) -> None:
-        row = [x.detach().reshape(-1) for x in tensors.values()]
-        flat = (row[0] if len(row) == 1 else torch.cat(row)) if row else torch.empty(0)
-        if flat.numel() != self.total:
-            if trace == "target" and not flat.numel():
-                self.data[slot] = torch.nan
-                return
-            flat = torch.nn.functional.pad(flat[: self.total], (0, max(0, self.total - flat.numel())), value=torch.nan)
-        self.data[slot] = flat if self.pick is None else flat[self.pick]
+    def write(self, slot: int, tensors: dict[str, Tensor]) -> None:
+        given = list(tensors.values())
+        if [x.shape for x in given] == self.shapes:
+            torch._foreach_copy_(self._parts, given)
+        else:  # another batch size: what fits, and nan for what is missing
+            flat = [x.reshape(-1).double().numpy() for x in given]
+            known = np.concatenate(flat)[: self.total] if flat else np.empty(0)
+            self._row[:] = np.nan
+            self._row[: len(known)] = known
+        self.data[slot] = self._row if self.pick is None else self._row[self.pick]
 
     def rows(self, rows: np.ndarray, entries: list[int] | None = None) -> np.ndarray:
-        return self.data.numpy()[rows if entries is None else np.ix_(rows, entries)]
+        return self.data[rows if entries is None else np.ix_(rows, entries)]
 
 
 def _labels(shapes: list[tuple[str, tuple[int, ...]]], wanted: Any) -> list[str]:
