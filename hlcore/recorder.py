@@ -155,7 +155,7 @@ class _Columns:
         self.data[slot] = self._row if self.pick is None else self._row[self.pick]
 
     def rows(self, rows: np.ndarray, entries: list[int] | None = None) -> np.ndarray:
-        return self.data[rows if entries is None else np.ix_(rows, entries)]
+        return self.data[rows] if entries is None else self.data[rows[:, None], entries]
 
 
 def _labels(shapes: list[tuple[str, tuple[int, ...]]], wanted: Any) -> list[str]:

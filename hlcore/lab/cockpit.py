@@ -36,7 +36,7 @@ class Cockpit(W.VBox):
         torch.set_num_threads(1)  # small tensors: a second thread only gets in the way of the browser
         self._session = Session(experiment)
         self._place = Place(self)  # closes the panel that an earlier run of the same cell has made
-        self._speed, self._window, self._debt = math.inf, 2000, 0.0
+        self._speed, self._window, self._debt, self._paid = math.inf, 2000, 0.0, 0.0
         self._units: dict[str, list[int]] = {name: [0, 1] for name in UNITS}
         self._phase_unit, self._touched, self._named = 0, "", False
         self._note = (-math.inf, "")
@@ -159,16 +159,13 @@ class Cockpit(W.VBox):
 
     def advance(self, seconds: float) -> None:
         """Learn for about so long, or as much as the chosen speed allows."""
-        session, end = self._session, time.perf_counter() + seconds
         if math.isinf(self._speed):
-            while self._loop.playing and time.perf_counter() < end:
-                session.step(4)
+            self._session.learn(seconds)
         else:
-            self._debt = min(self._debt + self._speed * (seconds + 0.001), self._speed)
-            while self._debt >= 1 and time.perf_counter() < end:
-                session.step(1)
-                self._debt -= 1
-            time.sleep(0.001)
+            now = time.perf_counter()
+            self._debt = min(self._debt + self._speed * (now - self._paid), max(1.0, 0.2 * self._speed))
+            self._paid = now
+            self._debt -= self._session.learn(seconds, math.floor(self._debt))
         if time.perf_counter() - self._told > 0.25:
             self.told()
 

@@ -23,6 +23,7 @@ LABELS = {
     "beta": ("β", "weight speed", "θ' = -βω; type 0 to freeze"),
     "phi": ("φ", "loss scale", "H' = φL + z·h'"),
 }
+STEP = 0.02  # of a slider, in decades
 SPEEDS = [("1/s", 1.0), ("10/s", 10.0), ("100/s", 100.0), ("1,000/s", 1000.0), ("as fast as it can", math.inf)]
 WINDOWS = [("last 200 steps", 200), ("last 2,000 steps", 2000), ("last 20,000 steps", 20_000)]
 
@@ -53,12 +54,12 @@ class Dial:
     """A setting as a logarithmic slider and a typed field."""
 
     def __init__(self, name: str, value: float, post: Post, quiet: Quiet) -> None:
-        self.name, self._quiet = name, quiet
+        self.name, self._quiet, self._post, self._shown = name, quiet, post, value
         symbol, what, unit = LABELS[name]
         tip = f"{symbol}: {what} ({unit})"
         middle = round(math.log10(value)) if value > 0 else 0
         self.slider = W.FloatLogSlider(
-            value=value or 10.0 ** (middle - 3), base=10, min=middle - 3, max=middle + 2, step=0.02, readout=False,
+            value=value or 10.0 ** (middle - 3), base=10, min=middle - 3, max=middle + 2, step=STEP, readout=False,
             tooltip=tip, layout=W.Layout(width="auto", flex="1 1 60px", min_width="60px"),
         )  # fmt: skip
         self.field = W.FloatText(value=value, tooltip=tip, layout=W.Layout(width="84px", min_width="60px"))
@@ -67,11 +68,18 @@ class Dial:
             layout=W.Layout(width="148px", min_width="0"),
         )
         self.box = W.HBox([label, self.slider, self.field], layout=W.Layout(width="100%", min_width="0"))
-        quiet.observe(self.slider, lambda value: post(name, ("slider", value)))
+        quiet.observe(self.slider, self._slid)
         quiet.observe(self.field, lambda value: post(name, ("field", value)))
+
+    def _slid(self, value: float) -> None:
+        """The browser snaps what it is shown to the slider's grid and sends that back: not a change."""
+        near = self._shown > 0 and abs(math.log10(value / self._shown)) < 0.51 * STEP
+        if not near:
+            self._post(self.name, ("slider", value))
 
     def show(self, value: float, source: str = "") -> None:
         """Show a value on the parts that it did not come from."""
+        self._shown = value
         with self._quiet:
             if source != "slider" and value > 0:
                 self.slider.value = min(max(value, 10**self.slider.min), 10**self.slider.max)

@@ -77,7 +77,7 @@ function drawRows(c, w, h, look, { plan, columns }, view, pointer) {
     const [lo, hi] = bounds(seen);
     const Y = (v) => lower - ((v - lo) / (hi - lo)) * (lower - upper);
     c.lineWidth = 1; c.setLineDash([]); c.font = `11px ${FONT}`; c.textBaseline = "middle";
-    const grid = ticks(lo, hi, Math.max(2, Math.floor((lower - upper) / 34)));
+    const grid = ticks(lo, hi, Math.max(3, Math.floor((lower - upper) / 28)));
     const whole10 = row.log ? grid.at.filter((v) => Number.isInteger(v)) : grid.at;
     for (const v of whole10) {
       const y = Math.round(Y(v)) + 0.5;

@@ -21,7 +21,7 @@ MARKS = 12  # marks kept on the time axis
 SMOOTH = 100  # records over which the loss is averaged
 
 ROWS = {
-    "output": ("y", "output, and the target ŷ"),
+    "output": ("y", "prediction"),
     "h": ("h", "state"),
     "z": ("z", "costate of h"),
     "theta": ("θ", "weights"),
@@ -109,14 +109,16 @@ class TimeScope:
         start: float,
         marks: list[tuple[float, str]],
     ) -> None:
-        rows = []
-        for quantity, (symbol, what) in ROWS.items():
-            row = {"symbol": symbol, "what": what, "weight": 1.25 if quantity == "output" else 1, "lines": []}
-            row["log"] = quantity == "loss"
-            for of, name, k in lines:
-                if of == quantity:
-                    row["lines"].append({"name": name, **_style(quantity, k)})
-            rows.append(row)
+        rows = [
+            {
+                "symbol": symbol,
+                "what": what,
+                "weight": 1.25 if quantity == "output" else 1,
+                "log": quantity == "loss",
+                "lines": [{"name": name, **_style(of, k)} for of, name, k in lines if of == quantity],
+            }
+            for quantity, (symbol, what) in ROWS.items()
+        ]
         shown = "; ".join(f"{s} {w}" for s, w in ROWS.values())
         self.widget.show(columns, rows=rows, start=start, marks=[list(m) for m in marks], about=f"over time: {shown}")
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -83,9 +85,20 @@ class Session:
         """Take n steps; `Diverged` leaves the point and the record before it."""
         with self._own_generator():
             for _ in range(n):
-                sample = self.stream[self.learner.steps]
-                self.report = self.learner.step(sample)
-                self.recorder.record(self.learner, self.report, sample)
+                self._one()
+
+    def learn(self, seconds: float, most: float = math.inf) -> int:
+        """Take steps for about so long, at most `most`; returns how many."""
+        first, end = self.learner.steps, time.perf_counter() + seconds
+        with self._own_generator():
+            while self.learner.steps - first < most and time.perf_counter() < end:
+                self._one()
+        return self.learner.steps - first
+
+    def _one(self) -> None:
+        sample = self.stream[self.learner.steps]
+        self.report = self.learner.step(sample)
+        self.recorder.record(self.learner, self.report, sample)
 
     def trajectory(self) -> xarray.Dataset:
         """The record so far."""
