@@ -2,7 +2,7 @@
 
 from .cockpit import Cockpit
 from .doctor import Doctor
-from .exercises import Exercise, close_to
+from .exercises import Exercise, close_to, learns, with_settings
 from .places import panels
 
-__all__ = ["Cockpit", "Doctor", "Exercise", "close_to", "panels"]
+__all__ = ["Cockpit", "Doctor", "Exercise", "close_to", "learns", "panels", "with_settings"]

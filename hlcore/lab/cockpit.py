@@ -27,7 +27,7 @@ from .session import NAMES, Session
 class Cockpit(W.VBox):
     """The panel of an experiment: play it, change its Hamiltonian while it learns, and see all four quantities move.
 
-    controls  names of the controls to show ("eta", "beta", "transport", ...); None: all
+    controls  names of the controls to show beside Play and its kin ("eta", "beta", "presets", ...); None: all
     Every control has a twin to call: play, pause, step, reset, set, settings, trajectory, state_string, from_state.
     """
 

@@ -90,7 +90,7 @@ class Dial:
 class Controls:
     """All controls of a panel, and the boxes they lie in.
 
-    only  names of the controls to show: settings, "transport", "presets", "units", "state"; None: all
+    only  names of the controls to show beside the transport: settings, "presets", "units", "state"; None: all
     """
 
     GROUPS = ("transport", "presets", "units", "state")
@@ -100,7 +100,7 @@ class Controls:
         for name in only or []:
             if name not in known:
                 raise unknown("control", name, known)
-        self.shown = set(known if only is None else only)
+        self.shown = set(known if only is None else [*only, "transport"])
         quiet = self._quiet = Quiet()
         self.dials = {
             name: Dial(name, _value(settings, name), post, quiet) for name in LABELS if _is_number(settings, name)

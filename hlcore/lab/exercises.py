@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..errors import HLError, complain
+from ..settings import Settings
+from .cockpit import Cockpit
 
 
 class Exercise:
@@ -57,3 +59,29 @@ def close_to(expected: float, tolerance: float = 0.01) -> Callable[[Any], str | 
         return f"{value:g} is too {'large' if value > expected else 'small'}."
 
     return judge
+
+
+def learns(below: float, steps: int = 1500, last: int = 500) -> Callable[[Any], str | None]:
+    """A judge for a Cockpit: with its settings, its experiment must come below a loss in its last steps."""
+
+    def judge(answer: Any) -> str | None:
+        if not isinstance(answer, Cockpit):
+            return f"a Cockpit is expected, not {type(answer).__name__}."
+        experiment = answer.session.experiment.replace(settings=answer.settings)
+        loss = float(experiment.run(steps).loss[-last:].mean())
+        if loss < below:
+            return None
+        return f"with these settings the loss comes down to {loss:.2g}, and it should come below {below:g}."
+
+    return judge
+
+
+def with_settings(judge: Callable[[Settings], str | None]) -> Callable[[Any], str | None]:
+    """A judge of the settings in force in a Cockpit."""
+
+    def whole(answer: Any) -> str | None:
+        if not isinstance(answer, Cockpit):
+            return f"a Cockpit is expected, not {type(answer).__name__}."
+        return judge(answer.settings)
+
+    return whole
