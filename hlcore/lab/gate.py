@@ -7,7 +7,7 @@ import traitlets
 
 
 class FrameGate(anywidget.AnyWidget):
-    """Echoes `ping` as `pong` after the browser's next animation frame; asks plotly to refit when its place changes.
+    """Echoes `ping` as `pong` after the browser's next animation frame.
 
     Without this back-pressure a fast loop floods the browser until sliders go dead.
     """
@@ -19,17 +19,6 @@ class FrameGate(anywidget.AnyWidget):
           const n = model.get("ping");
           requestAnimationFrame(() => setTimeout(() => { model.set("pong", n); model.save_changes(); }, 0));
         });
-      },
-      render({ el }) {
-        el.style.display = "block"; el.style.height = "0px"; el.style.width = "100%";
-        let timer;
-        const refit = () => {
-          clearTimeout(timer);
-          timer = setTimeout(() => window.dispatchEvent(new Event("resize")), 60);
-        };
-        const observer = new ResizeObserver(refit);
-        const start = requestAnimationFrame(() => { observer.observe(el); refit(); setTimeout(refit, 500); });
-        return () => { cancelAnimationFrame(start); observer.disconnect(); clearTimeout(timer); };
       },
     };
     """

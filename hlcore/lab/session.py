@@ -121,7 +121,7 @@ class Session:
     def from_state(cls, text: str) -> Session:
         """The session of a state string, stepped to where it was."""
         state = _parsed(text)
-        experiment = experiments.get(state["experiment"], **state["options"])
+        experiment = experiments.get(str(state["experiment"]), **state["options"])
         settings = Settings(**state["settings"])
         session = cls(experiment.replace(seed=count("seed", state["seed"], 0), settings=settings))
         for at, change in state["changes"]:
@@ -173,11 +173,18 @@ def _parsed(text: str) -> dict[str, Any]:
         state = json.loads(text.strip().removeprefix(STATE))
         if not isinstance(state, dict) or set(state) != expected:
             raise ValueError(f"its parts are not {sorted(expected)}")
+        whole = isinstance(state["options"], dict) and isinstance(state["settings"], dict)
+        if not whole or not isinstance(state["changes"], list) or not all(map(_is_change, state["changes"])):
+            raise ValueError("options, settings or changes are damaged")
     except ValueError as error:
         raise HLError(
             f"state string: got {str(text)[:40]!r} ({error}), expected what 'Copy state' gave; copy all of it."
         ) from None
     return state
+
+
+def _is_change(change: Any) -> bool:
+    return isinstance(change, list) and [type(x) for x in change] == [int, dict]
 
 
 def _plain(name: str, value: Any) -> Any:

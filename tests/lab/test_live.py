@@ -1,0 +1,165 @@
+"""The loop: one task writes, handlers on any thread only post, errors come out, frames wait for the browser."""
+
+import asyncio
+import threading
+
+import pytest
+
+from hlcore import HLError
+from hlcore.lab import live
+from hlcore.lab.gate import FrameGate
+from hlcore.lab.live import LiveLoop
+
+
+class Script:
+    """What a loop drives: writes down what it is told, and on which thread."""
+
+    def __init__(self):
+        self.heard, self.threads, self.drawn, self.advanced, self.notices = [], set(), 0, 0, []
+        self.loop = None
+
+    def obey(self, name, value):
+        self.threads.add(threading.get_ident())
+        if name == "pause":
+            self.loop.pause()
+        if name == "bad input":
+            raise HLError("no")
+        if name == "broken":
+            raise RuntimeError("broken")
+        self.heard.append((name, value))
+
+    def advance(self, seconds):
+        self.threads.add(threading.get_ident())
+        self.advanced += 1
+
+    def draw(self):
+        self.drawn += 1
+
+    def told(self):
+        pass
+
+    def notice(self, text):
+        self.notices.append(text)
+
+
+def setup():
+    script = Script()
+    script.loop = LiveLoop(script, FrameGate())
+    return script, script.loop
+
+
+def run(coroutine):
+    return asyncio.run(asyncio.wait_for(coroutine, 20))
+
+
+def test_without_a_notebook_a_message_is_obeyed_at_once_and_play_is_told():
+    script, loop = setup()
+    loop.post("eta", 1)
+    assert script.heard == [("eta", 1)]
+    with pytest.raises(HLError):
+        loop.play()
+
+
+def test_of_a_value_the_latest_wins_and_every_step_counts():
+    async def scene():
+        script, loop = setup()
+        for value in (1, 2, 3):
+            loop.post("eta", value)
+            loop.post("step", value)
+        await asyncio.sleep(0.05)
+        return script
+
+    heard = run(scene()).heard
+    assert [v for n, v in heard if n == "eta"] == [3]
+    assert [v for n, v in heard if n == "step"] == [1, 2, 3]
+
+
+def test_handlers_of_other_threads_never_touch_the_model():
+    async def scene():
+        script, loop = setup()
+        loop.play()
+        await asyncio.sleep(0.05)
+        threads = [threading.Thread(target=loop.post, args=(name, k)) for k in range(20) for name in ("eta", "step")]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        while len([1 for n, _ in script.heard if n == "step"]) < 20:
+            await asyncio.sleep(0.01)
+        posted = threading.Thread(target=loop.post, args=("pause",))
+        posted.start()
+        await loop.wait()
+        return script
+
+    script = run(scene())
+    assert script.threads == {threading.get_ident()}
+    assert script.advanced > 0 and script.drawn > 0
+
+
+def test_there_is_one_task_however_often_one_plays():
+    async def scene():
+        _, loop = setup()
+        for _ in range(5):
+            loop.play()
+            await asyncio.sleep(0.01)
+            loop.pause()
+            loop.play()
+        await asyncio.sleep(0.05)
+        alive = [t for t in asyncio.all_tasks() if "_run" in repr(t.get_coro())]
+        loop.close()
+        await asyncio.sleep(0.05)
+        rest = [t for t in asyncio.all_tasks() if "_run" in repr(t.get_coro())]
+        return len(alive), len(rest)
+
+    assert run(scene()) == (1, 0)
+
+
+def test_what_breaks_stops_the_loop_and_comes_out_of_wait():
+    async def scene():
+        script, loop = setup()
+        loop.play()
+        await asyncio.sleep(0.02)
+        loop.post("broken")
+        with pytest.raises(RuntimeError, match="broken"):
+            await loop.wait()
+        assert not loop.playing and not loop.alive
+        loop.play()  # a new start forgets the error
+        await asyncio.sleep(0.02)
+        loop.pause()
+        await loop.wait()
+        return script
+
+    assert run(scene()).drawn >= 2
+
+
+def test_bad_input_of_a_control_is_told_and_the_run_goes_on():
+    async def scene():
+        script, loop = setup()
+        loop.play()
+        await asyncio.sleep(0.02)
+        loop.post("bad input")
+        await asyncio.sleep(0.05)
+        playing = loop.playing
+        loop.close()
+        return script, playing
+
+    script, playing = run(scene())
+    assert playing and script.notices == ["no"]
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_a_frame_waits_for_the_browser_but_not_for_ever(answers, monkeypatch):
+    monkeypatch.setattr(live, "PATIENCE", 0.3)
+
+    async def scene():
+        script, loop = setup()
+        if answers:
+            loop.gate.observe(lambda change: loop.gate.set_state({"pong": change.new}), "ping")
+        loop.play()
+        await asyncio.sleep(1.0)
+        drawn = script.drawn
+        loop.close()
+        return drawn
+
+    drawn = run(scene())
+    assert drawn >= 6 if answers else 1 <= drawn <= 5
