@@ -10,7 +10,7 @@ from typing import Any
 import ipywidgets as W
 import torch
 
-from ..errors import Diverged, HLError
+from ..errors import HLError
 from ..experiments import Experiment
 from ..export import write
 from ..settings import Settings
@@ -22,6 +22,8 @@ from .live import LiveLoop
 from .places import Place, forget
 from .scope import UNITS, PhaseScope, TimeScope
 from .session import NAMES, Session
+
+NOTICE = 6.0  # seconds for which a notice stays
 
 
 class Cockpit(W.VBox):
@@ -43,9 +45,10 @@ class Cockpit(W.VBox):
         self._told, self._counted, self._rate = 0.0, 0, 0.0
         self._gate = FrameGate()
         self._loop = LiveLoop(self, self._gate)
-        self._controls = Controls(self.settings, list(experiment.presets), self._loop.post, controls)
+        self._controls = Controls(self.settings, self._loop.post, controls)
         self._figure, self._phase = TimeScope(), PhaseScope()
-        self._status, self._alarm, self._summary, self._law = W.HTML(), W.HTML(), W.HTML(), W.HTML()
+        self._title, self._status, self._alarm, self._summary, self._law = (W.HTML() for _ in range(5))
+        self._name()
         self.children = self._laid_out()
         self._show_settings()
         self.told()
@@ -174,7 +177,7 @@ class Cockpit(W.VBox):
         recorder = self._session.recorder
         if len(recorder) and not self._named:
             self._name_units()
-        self._figure.draw(recorder, self._window, self._units, self._marks())
+        self._figure.draw(recorder, self._window, self._units, words.marks(self._session))
         self._phase.draw(recorder, self._window, self._phase_unit)
 
     def told(self) -> None:
@@ -188,17 +191,13 @@ class Cockpit(W.VBox):
         text = f"{state} · step {learner.steps:,} · t {learner.t:.2f} · seed {self._session.seed}"
         if loop.playing:
             text += f" · {self._rate:,.0f} steps/s · {loop.frame_rate:.0f} frames/s"
-        alarm = ""
-        if loop.error is not None:
-            kind = "Stopped: " if isinstance(loop.error, Diverged) else ""
-            alarm = kind + (str(loop.error) if isinstance(loop.error, HLError) else repr(loop.error))
-        elif now - self._note[0] < 6:
-            alarm = self._note[1]
-        self._status.value = f'<span role="status">{html.escape(text)}</span>'
-        self._alarm.value = (
-            f'<span role="alert" style="color:{words.ALARM}">{html.escape(alarm)}</span>' if alarm else ""
-        )
+        self._status.value = f'<span role="status">{text}</span>'
+        alarm = words.stopped(loop.error, self.settings) if loop.error else self._note[1]
+        if not loop.error and now - self._note[0] > NOTICE:
+            alarm = ""
+        self._alarm.value = words.alarmed(alarm)
         self._summary.value = html.escape(words.summary(self._session))
+        self._summary.layout.display = "none" if alarm else "block"  # the two share one line, so that nothing jumps
 
     def notice(self, text: str) -> None:
         """Show a line that stays for a few seconds."""
@@ -237,21 +236,6 @@ class Cockpit(W.VBox):
             + f' · <span style="color:{colour}"><b>{kind}</b>: {words.REGIMES[kind]}</span></div>'
         )
 
-    def _marks(self) -> list[tuple[float, str]]:
-        recorder = self._session.recorder
-        if not self._session.changes:
-            return []
-        steps, times = recorder.window("step"), recorder.window("t")
-        marks = []
-        for at, change in self._session.changes[-12:]:
-            k = int(at - steps[0])
-            if 0 <= k < len(steps):
-                shown = ", ".join(
-                    f"{_symbol(n)} = {v:.3g}" if v is not None else f"{_symbol(n)} = η" for n, v in change.items()
-                )
-                marks.append((float(times[k]), shown))
-        return marks
-
     def _name_units(self) -> None:
         names = {name: self._session.recorder.names(name) for name in UNITS}
         self._named = True
@@ -279,25 +263,27 @@ class Cockpit(W.VBox):
         self._loop.pause()
         self._loop.error = None
         self._session, self._named = session, False
+        self._name()
         self._show_settings()
         self.draw()
         self.told()
 
+    def _name(self) -> None:
+        """Title and presets are the experiment's."""
+        experiment = self._session.experiment
+        self._title.value = f'<b style="font-size:17px">{html.escape(experiment.title)}</b>'
+        self._controls.offer(experiment.presets)
+
     def _laid_out(self) -> list[W.Widget]:
-        title = html.escape(self._session.experiment.title)
-        head = W.HBox(
-            [W.HTML(f'<b style="font-size:17px">{title}</b>'), self._status],
-            layout=W.Layout(justify_content="space-between", flex_flow="row wrap", min_width="0"),
+        spread = W.Layout(justify_content="space-between", flex_flow="row wrap", min_width="0")
+        head = W.HBox([self._title, self._status], layout=spread)
+        line = W.Box([self._alarm, self._summary], layout=W.Layout(min_height="30px", min_width="0"))
+        controls = self._controls
+        phase = [W.HBox([W.HTML("<b>phase portrait</b> of"), controls.phase]), self._phase.widget]
+        left = W.VBox(
+            [controls.settings(), *phase, controls.pickers(), controls.state()],
+            layout=W.Layout(flex="1 1 340px", max_width="430px", min_width="300px"),
         )
-        parts = [
-            self._controls.settings(), W.HTML("<b>phase portrait</b>"), self._controls.phase,
-            self._phase.widget, self._controls.pickers(), self._controls.state(),
-        ]  # fmt: skip
-        left = W.VBox(parts, layout=W.Layout(flex="1 1 340px", max_width="430px", min_width="300px"))
         right = W.VBox([self._figure.widget, self._gate], layout=W.Layout(flex="4 1 480px", min_width="0"))
         body = W.HBox([left, right], layout=W.Layout(flex_flow="row wrap", min_width="0", width="100%"))
-        return [head, self._controls.transport(), self._alarm, self._law, body, self._summary]
-
-
-def _symbol(name: str) -> str:
-    return {"tau": "τ", "eta": "η", "eta_z": "η_z", "beta": "β", "phi": "φ", "s": "s"}[name]
+        return [head, controls.transport(), self._law, line, body]

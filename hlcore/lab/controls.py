@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -12,6 +12,7 @@ import ipywidgets as W
 
 from ..errors import unknown
 from ..settings import Settings
+from . import words
 from .scope import LINES, UNITS
 
 Post = Callable[[str, Any], None]
@@ -19,7 +20,7 @@ Post = Callable[[str, Any], None]
 LABELS = {
     "tau": ("τ", "step", "time per step"),
     "eta": ("η", "dissipation of ω", "1/time; type 0 for none"),
-    "eta_z": ("η_z", "dissipation of z", "1/time; type 0 for none"),
+    "eta_z": ("η<sub>z</sub>", "dissipation of z", "1/time; type 0 for none"),
     "beta": ("β", "weight speed", "θ' = -βω; type 0 to freeze"),
     "phi": ("φ", "loss scale", "H' = φL + z·h'"),
 }
@@ -56,7 +57,7 @@ class Dial:
     def __init__(self, name: str, value: float, post: Post, quiet: Quiet) -> None:
         self.name, self._quiet, self._post, self._shown = name, quiet, post, value
         symbol, what, unit = LABELS[name]
-        tip = f"{symbol}: {what} ({unit})"
+        tip = f"{words.SYMBOLS[name]}: {what} ({unit})"
         middle = round(math.log10(value)) if value > 0 else 0
         self.slider = W.FloatLogSlider(
             value=value or 10.0 ** (middle - 3), base=10, min=middle - 3, max=middle + 2, step=STEP, readout=False,
@@ -95,7 +96,7 @@ class Controls:
 
     GROUPS = ("transport", "presets", "units", "state")
 
-    def __init__(self, settings: Settings, presets: list[str], post: Post, only: list[str] | None) -> None:
+    def __init__(self, settings: Settings, post: Post, only: list[str] | None) -> None:
         known = [*LABELS, "s", *self.GROUPS]
         for name in only or []:
             if name not in known:
@@ -114,9 +115,7 @@ class Controls:
         self.count = W.BoundedIntText(value=100, min=1, max=1_000_000, layout=W.Layout(width="84px"), tooltip="n")
         self.speed = W.Dropdown(options=SPEEDS, value=math.inf, layout=W.Layout(width="150px"), tooltip="speed")
         quiet.observe(self.speed, lambda value: post("speed", value))
-        self.preset = W.Dropdown(
-            options=[("preset …", None), *((p, p) for p in presets)], layout=W.Layout(width="120px")
-        )
+        self.preset = W.Dropdown(layout=W.Layout(width="150px"), tooltip="settings worth trying")
         quiet.observe(self.preset, lambda value: post("preset", value))
         self.window = W.Dropdown(options=WINDOWS, value=2000, layout=W.Layout(width="150px"), tooltip="time shown")
         quiet.observe(self.window, lambda value: post("window", value))
@@ -126,10 +125,15 @@ class Controls:
         self.phase = W.Dropdown(options=[("—", 0)], layout=W.Layout(width="200px", min_width="0"))
         quiet.observe(self.phase, lambda value: post("phase", value))
         self.text = W.Textarea(
-            placeholder="A state string or the code of this run appears here; paste a state string and press Load.",
-            layout=W.Layout(width="100%", height="62px"),
+            placeholder="State and Code write here. Paste a state string and press Load.",
+            layout=W.Layout(width="auto", height="52px"),
         )
         self._post = post
+
+    def offer(self, presets: Iterable[str]) -> None:
+        """Put these presets on the menu."""
+        with self._quiet:
+            self.preset.options = [("choose a preset …", None), *((p, p) for p in presets)]
 
     def transport(self) -> W.Widget:
         """Play, Step, Reset, New seed, speed, window."""
@@ -153,7 +157,7 @@ class Controls:
                 W.HBox([W.HTML("<b style='font-size:15px'>s</b>&nbsp; sign", layout=W.Layout(width="60px")), self.sign])
             )
         if "presets" in self.shown:
-            rows.insert(0, W.HBox([W.Label("try a preset"), self.preset]))
+            rows.insert(0, self.preset)
         return W.VBox(rows, layout=W.Layout(width="100%", min_width="0"))
 
     def pickers(self) -> W.Widget:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import html
 import math
 
 import numpy as np
 
+from ..errors import Diverged, HLError
 from ..settings import Settings
 from .session import Session
 
 ALARM = "#D55E00"  # vermilion: readable on white and on black
 
+SYMBOLS = {"tau": "τ", "eta": "η", "eta_z": "η_z", "beta": "β", "phi": "φ", "s": "s"}
 REGIMES = {
     "frozen": "β = 0: the weights stand still",
     "undamped": "η = 0: nothing is forgotten, the weights swing without loss",
@@ -87,3 +90,35 @@ def _trend(loss: np.ndarray) -> str:
     if not math.isfinite(now) or now > 1.25 * before:
         return "rising"
     return "falling" if now < 0.8 * before else "steady"
+
+
+def marks(session: Session) -> list[tuple[float, str]]:
+    """(time, "η = 3") of every change whose time is still on record."""
+    recorder, found = session.recorder, []
+    if session.changes and len(recorder):
+        steps, times = recorder.window("step"), recorder.window("t")
+        for at, change in session.changes:
+            k = int(at - steps[0])
+            if 0 <= k < len(steps):
+                text = ", ".join(f"{SYMBOLS[n]} = {'η' if v is None else format(v, '.3g')}" for n, v in change.items())
+                found.append((float(times[k]), text))
+    return found
+
+
+def stopped(error: Exception, settings: Settings) -> str:
+    """What stopped the run: for a divergence which quantity, when, and what to do about it."""
+    if not isinstance(error, Diverged):
+        return str(error) if isinstance(error, HLError) else repr(error)
+    quantity = {"loss": "L", "theta": "θ", "omega": "ω", "hamiltonian": "H'"}.get(error.quantity, error.quantity)
+    of = f" ({error.component})" if error.component else ""
+    x = settings.tau * settings.eta
+    cure = f"τη = {x:.3g} is above 2: lower η or τ" if x > 2 else "lower τ, β or φ, or raise η"
+    return (
+        f"Stopped: {quantity}{of} became infinite in step {error.step + 1:,}, after t = {error.t:g}. "
+        f"Everything before is kept; {cure}, then Reset."
+    )
+
+
+def alarmed(text: str) -> str:
+    """The text as an alarm, in HTML."""
+    return f'<span role="alert" style="color:{ALARM};font-weight:600">⚠ {html.escape(text)}</span>' if text else ""

@@ -1,0 +1,340 @@
+"""The panel without a browser: `set_state` moves a control as the browser does."""
+
+import asyncio
+import json
+
+import numpy as np
+import pytest
+import torch
+
+import hlcore
+from hlcore import Diverged, HLError, experiments
+from hlcore.lab import Cockpit, panels, places, words
+from hlcore.lab.scope import POINTS, thinned
+
+
+@pytest.fixture(autouse=True)
+def _closed():
+    yield
+    for panel in panels():
+        panel.close()
+
+
+@pytest.fixture
+def panel():
+    return Cockpit(experiments.get("tracker-water-flow"))
+
+
+def plan(panel):
+    return panel._figure.widget.plan
+
+
+def columns(panel):
+    widget = panel._figure.widget
+    return np.frombuffer(widget.frame, np.float32).reshape(-1, plan(panel)["points"])
+
+
+def slide(panel, name, value):
+    panel._controls.dials[name].slider.set_state({"value": value})
+
+
+def type_in(panel, name, value):
+    panel._controls.dials[name].field.set_state({"value": value})
+
+
+def press(panel, label):
+    (button,) = [b for b in every(panel) if getattr(b, "description", "") == label]
+    button.click()
+
+
+def every(widget):
+    yield widget
+    for child in getattr(widget, "children", ()):
+        yield from every(child)
+
+
+def words_of(panel):
+    return " ".join(w.value for w in (panel._status, panel._alarm, panel._law, panel._summary))
+
+
+def test_each_control_has_a_twin(panel):
+    other = Cockpit(experiments.get("tracker-water-flow"))
+    press(panel, "Step")
+    panel._controls.count.set_state({"value": 9})
+    press(panel, "Step n")
+    type_in(panel, "eta", 3.0)
+    panel._controls.sign.set_state({"value": 1, "index": 1})
+    press(panel, "Step")
+    other.step().step(9).set(eta=3.0).set(s=1).step()
+    assert panel.settings == other.settings
+    assert panel.state_string() == other.state_string()
+    assert panel.trajectory().identical(other.trajectory())
+    press(panel, "Reset")
+    assert panel.session.learner.steps == 0 and panel.settings.eta == 3.0
+    press(panel, "New seed")
+    assert panel.session.seed == 1
+
+
+def test_slider_and_field_go_together_and_a_snap_is_no_change(panel):
+    slide(panel, "eta", 4.0)
+    dial = panel._controls.dials["eta"]
+    assert panel.settings.eta == dial.field.value == 4.0
+    type_in(panel, "eta", 0.5)
+    assert panel.settings.eta == dial.slider.value == 0.5
+    slide(panel, "eta", 0.501187)  # the browser's grid: nearer than half a step
+    assert panel.settings.eta == 0.5
+    slide(panel, "eta", 0.55)
+    assert panel.settings.eta == 0.55
+
+
+def test_a_field_reaches_what_a_slider_cannot(panel):
+    type_in(panel, "beta", 0.0)
+    assert panel.settings.beta == 0 and "stand still" in words_of(panel)
+    type_in(panel, "beta", 1e4)
+    assert panel.settings.beta == 1e4
+
+
+def test_bad_input_is_told_and_the_good_value_stays(panel):
+    panel.step(3)
+    type_in(panel, "tau", -1.0)
+    dial = panel._controls.dials["tau"]
+    assert panel.settings.tau == 0.1 == dial.field.value
+    assert "tau" in panel._alarm.value and "finite number" in panel._alarm.value
+    for bad in ({"etta": 1}, {"tau": 0}):
+        with pytest.raises(HLError):
+            panel.set(**bad)
+    assert panel.settings.tau == 0.1 and panel.session.learner.steps == 3
+    with pytest.raises(HLError):
+        panel.step(-1)
+
+
+def test_reset_reproduces_the_first_hundred_steps_bit_for_bit(panel):
+    first = panel.step(100).trajectory().theta.values.tobytes()
+    torch.rand(5)
+    assert panel.step(20).reset().step(100).trajectory().theta.values.tobytes() == first
+    assert panel.reset(seed=7).step(100).trajectory().theta.values.tobytes() != first
+
+
+def test_a_change_marks_the_time_axis(panel):
+    panel.step(50)
+    assert plan(panel)["marks"] == []
+    panel.set(eta=3).step(30)
+    slide(panel, "beta", 0.5)
+    panel.step(30)
+    (first, text), (second, other) = plan(panel)["marks"]
+    assert (first, second) == pytest.approx((5.0, 8.0)) and "η = 3" in text and "β = 0.5" in other
+    panel.reset().step(5)
+    assert plan(panel)["marks"] == [], "a reset begins with the settings in force"
+
+
+def test_a_mark_leaves_with_its_time(panel):
+    panel._controls.window.set_state({"index": 0})  # the last 200 steps
+    panel.step(20).set(eta=3).step(150)
+    assert len(plan(panel)["marks"]) == 1
+    panel.step(100)
+    assert plan(panel)["marks"] == []
+
+
+def test_the_frame_is_the_record(panel):
+    panel.step(300)
+    record, sent = panel.trajectory(), columns(panel)
+    assert sent.shape[1] == 300 and plan(panel)["start"] == pytest.approx(0.1)
+    names = [line["name"] for row in plan(panel)["rows"] for line in row["lines"]]
+    assert names[:4] == ["output", "target", "h[0,0]", "h[0,1]"]
+    expected = {
+        "output": record.output[:, 0],
+        "target": record.target[:, 0],
+        "H'": record.hamiltonian,
+        "L": record.loss,
+    }
+    for name, values in expected.items():
+        assert sent[1 + names.index(name)] == pytest.approx(values.values.astype(np.float32))
+    assert not np.allclose(sent[1 + names.index("output")], sent[1 + names.index("target")])
+
+
+def test_units_are_picked_by_name(panel):
+    panel.step(30)
+    picker = panel._controls.units["theta"]
+    assert picker.options[0].startswith("cell.weight") and picker.index == (0, 1)
+    last = len(picker.options) - 1
+    picker.set_state({"index": [3, last]})
+    panel.step(1)
+    row = next(r for r in plan(panel)["rows"] if r["symbol"] == "θ")
+    assert [line["name"] for line in row["lines"]] == [picker.options[3], picker.options[last]]
+    panel._controls.phase.set_state({"index": 2})
+    panel.step(1)
+    record = panel.trajectory()
+    x, z = np.frombuffer(panel._phase.widget.frame, np.float32).reshape(2, -1)
+    assert (x[-1], z[-1]) == pytest.approx((float(record.h[-1, 2]), float(record.z[-1, 2])), abs=1e-6)
+    assert panel._phase.widget.plan["x"] == "h[0,2]"
+
+
+def test_a_network_without_state_shows_its_weights_in_the_phase_portrait():
+    with_weights = Cockpit(experiments.get("iris-linear")).step(40)
+    assert with_weights._phase.widget.plan["points"] == 40
+    assert "θ" in with_weights._phase.widget.plan["x"]
+
+
+def test_the_touched_symbol_is_lit(panel):
+    dark = panel._law.value
+    slide(panel, "phi", 3.0)
+    lit = panel._law.value
+    assert lit != dark and "φ" in lit.split("background")[1][:80]
+    assert "dampening 1-τφ = 0.7" in lit
+
+
+def test_the_regime_is_named_before_anything_happens(panel):
+    assert "overdamped" in panel._law.value
+    panel.set(eta=15)
+    assert "oscillating" in panel._law.value
+    panel.set(eta=21)
+    assert "unstable" in panel._law.value and panel.session.learner.steps == 0
+
+
+def test_every_preset_can_be_chosen():
+    experiment = experiments.get("iris-mlp")
+    panel = Cockpit(experiment)
+    panel.set(beta=0.5, phi=3)
+    for k, (name, changes) in enumerate(experiment.presets.items()):
+        panel._controls.preset.set_state({"index": k + 1})
+        assert panel.settings == experiment.settings.replace(**changes), name
+
+
+def test_a_diverging_run_says_what_and_when_and_keeps_the_last_finite_frame(panel):
+    panel.set(eta=40.0)
+    with pytest.raises(Diverged):
+        panel.step(5000)
+    assert "Stopped: L became infinite in step" in panel._alarm.value and "after t = " in panel._alarm.value
+    assert "τη = 4 is above 2: lower η or τ" in panel._alarm.value
+    assert np.isfinite(columns(panel)).all() and columns(panel).shape[1] > 20
+    panel.set(eta=2.0).reset().step(300)
+    assert panel._alarm.value == "" and panel.session.learner.steps == 300
+
+
+def test_play_pause_and_wait_in_an_event_loop():
+    async def scene():
+        panel = Cockpit(experiments.get("iris-linear"))
+        panel.play().play()
+        await asyncio.sleep(0.3)
+        slide(panel, "eta", 1.0)
+        await asyncio.sleep(0.2)
+        press(panel, "Pause")
+        await panel.wait()
+        steps = panel.session.learner.steps
+        await asyncio.sleep(0.1)
+        assert panel.session.learner.steps == steps > 50
+        assert panel.settings.eta == 1.0 and len(plan(panel)["marks"]) == 1
+        panel.set(eta=4.9).play()
+        with pytest.raises(Diverged):
+            await panel.wait()
+        assert "Stopped" in panel._alarm.value
+        panel.close()
+        return True
+
+    assert asyncio.run(asyncio.wait_for(scene(), 60))
+
+
+def test_the_speed_is_kept():
+    async def scene():
+        panel = Cockpit(experiments.get("iris-linear"))
+        panel._controls.speed.set_state({"index": 2})  # 100 steps a second
+        panel.play()
+        await asyncio.sleep(1.0)
+        panel.close()
+        return panel.session.learner.steps
+
+    assert 20 <= asyncio.run(scene()) <= 150
+
+
+def test_teachers_hide_controls():
+    panel = Cockpit(experiments.get("iris-linear"), controls=["eta", "beta"])
+    shown = {w.description for w in every(panel) if getattr(w, "description", "")}
+    sliders = [w for w in every(panel) if type(w).__name__ == "FloatLogSlider"]
+    assert len(sliders) == 2 and "Play" in shown and "State" not in shown
+    panel.set(tau=0.3)  # hidden, not gone
+    assert panel.settings.tau == 0.3
+    with pytest.raises(HLError, match="'beta'"):
+        Cockpit(experiments.get("iris-linear"), controls=["eta", "betta"])
+
+
+def test_what_is_no_experiment_is_told():
+    for wrong in ("tracker-water-flow", None, 3):
+        with pytest.raises(HLError, match="Experiment"):
+            Cockpit(wrong)
+
+
+def test_the_state_string_is_the_panel(panel):
+    panel.set(eta=3).step(40).set(beta=0.05).step(25)
+    again = Cockpit.from_state(panel.state_string())
+    assert again.trajectory().identical(panel.trajectory()) and again.settings == panel.settings
+    assert again._controls.dials["beta"].field.value == 0.05
+    press(panel, "State")
+    text = panel._controls.text.value
+    assert json.loads(text.removeprefix("hl1:"))["steps"] == 65
+    other = Cockpit(experiments.get("iris-linear"))
+    other._controls.text.set_state({"value": text})
+    press(other, "Load")
+    assert other.trajectory().identical(panel.trajectory())
+    assert "Tracker" in " ".join(w.value for w in every(other) if type(w).__name__ == "HTML"), "the title follows"
+    press(panel, "Code")
+    assert panel._controls.text.value.startswith("import hlcore")
+    other._controls.text.set_state({"value": "hl1:oh"})
+    press(other, "Load")
+    assert "state string" in other._alarm.value and other.session.learner.steps == 65
+
+
+def test_running_the_cell_again_closes_the_panel_that_stood_there(monkeypatch):
+    here = ["cell-1", "run-1"]
+    monkeypatch.setattr(places, "_here", lambda: tuple(here))
+    first, beside = Cockpit(experiments.get("iris-linear")), Cockpit(experiments.get("iris-linear"))
+    assert first in panels() and beside in panels(), "one cell may hold two panels"
+    here[1] = "run-2"
+    again = Cockpit(experiments.get("iris-linear"))
+    assert again in panels() and first not in panels() and beside not in panels()
+    here[0] = "cell-2"
+    elsewhere = Cockpit(experiments.get("iris-linear"))
+    assert again in panels() and elsewhere in panels()
+    again.close()
+    assert again not in panels() and elsewhere in panels()
+
+
+def test_its_repr_is_constant(panel):
+    assert repr(panel) == "Cockpit()"
+
+
+def test_torch_is_given_one_thread(panel):
+    assert torch.get_num_threads() == 1
+
+
+def test_a_drawing_is_bounded_and_keeps_the_extremes():
+    rng = np.random.default_rng(0)
+    ys = rng.normal(size=(9001, 3)).astype(np.float32)
+    ys[4321, 1], ys[17, 2] = 50, -50
+    x, y = thinned(np.arange(9001.0), ys, first=123)
+    assert len(x) == len(y) <= POINTS + 6 and (np.diff(x) >= 0).all()
+    assert (y.min(0), y.max(0)) == (pytest.approx(ys.min(0)), pytest.approx(ys.max(0)))
+    assert abs(x[y[:, 1].argmax()] - 4321) <= 16
+    short, same = thinned(np.arange(5.0), ys[:5], first=0)
+    assert len(short) == 5 and (same == ys[:5]).all()
+
+
+@pytest.mark.parametrize("shift", [1, 3, 8, 1000])
+def test_a_moving_window_does_not_shimmer(shift):
+    ys = np.random.default_rng(0).normal(size=(12_000, 1)).astype(np.float32)
+    t = np.arange(12_000.0)
+    x0, y0 = thinned(t[:8000], ys[:8000], first=0)
+    x1, y1 = thinned(t[shift : 8000 + shift], ys[shift : 8000 + shift], first=shift)
+    points = {*zip(x0[20:-20], y0[20:-20, 0], strict=True)}
+    kept = [p for p in zip(x1[20:-20], y1[20:-20, 0], strict=True) if p[0] < x0[-20]]
+    assert len(kept) > 500 and set(kept) <= points
+
+
+@pytest.mark.parametrize(
+    ("tau", "eta", "beta", "kind"),
+    [
+        (0.1, 2, 1, "overdamped"), (1, 1, 1, "overdamped"), (0.1, 15, 1, "oscillating"), (1, 2, 1, "oscillating"),
+        (1, 2.01, 1, "unstable"), (0.1, 0, 1, "undamped"), (0.1, 2, 0, "frozen"),
+    ],
+)  # fmt: skip
+def test_the_regime(tau, eta, beta, kind):
+    assert words.regime(hlcore.Settings(tau=tau, eta=eta, beta=beta)) == kind
