@@ -3,12 +3,16 @@
 from .base import Stream
 from .clock import Clock
 from .datasets import Labelled, digits, iris, mnist
+from .reversed import Reversed
+from .sequences import Sequences, vowels
 from .series import Series, water_flow
 from .signals import Signal, sines, square
 
 __all__ = [
     "Clock",
     "Labelled",
+    "Reversed",
+    "Sequences",
     "Series",
     "Signal",
     "Stream",
@@ -17,5 +21,6 @@ __all__ = [
     "mnist",
     "sines",
     "square",
+    "vowels",
     "water_flow",
 ]
