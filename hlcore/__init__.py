@@ -1,13 +1,15 @@
 """Hamiltonian Learning: networks that learn over time, online, forward, from one scalar."""
 
 from . import experiments, schedule, streams
+from .bptt import bptt_gradient
 from .checkpoint import CHECKPOINT_FORMAT
 from .errors import Diverged, HLError
 from .learner import Learner, Report
-from .networks import Chain, Network, OutputNetwork, Recurrent, StateNetwork
+from .networks import Chain, Network, OutputNetwork, Recurrent, Reversible, StateNetwork, is_reversible
 from .phase import PhasePoint
 from .recorder import Recorder
 from .sample import Sample
+from .saved import saved_bytes
 from .settings import Settings
 
 __version__ = "0.1.0"
@@ -23,10 +25,14 @@ __all__ = [
     "Recorder",
     "Recurrent",
     "Report",
+    "Reversible",
     "Sample",
     "Settings",
     "StateNetwork",
+    "bptt_gradient",
     "experiments",
+    "is_reversible",
+    "saved_bytes",
     "schedule",
     "streams",
 ]

@@ -4,5 +4,6 @@ from .base import Network
 from .chain import Chain
 from .feedforward import OutputNetwork, StateNetwork
 from .recurrent import Recurrent
+from .reversible import Reversible, is_reversible
 
-__all__ = ["Chain", "Network", "OutputNetwork", "Recurrent", "StateNetwork"]
+__all__ = ["Chain", "Network", "OutputNetwork", "Recurrent", "Reversible", "StateNetwork", "is_reversible"]
