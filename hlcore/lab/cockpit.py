@@ -38,7 +38,7 @@ class Cockpit(W.VBox):
         torch.set_num_threads(1)  # small tensors: a second thread only gets in the way of the browser
         self._session = Session(experiment)
         self._place = Place(self)  # closes the panel that an earlier run of the same cell has made
-        self._speed, self._window, self._debt, self._paid = math.inf, 2000, 0.0, 0.0
+        self._speed, self._window, self._debt, self._paid = math.inf, 5000, 0.0, 0.0
         self._units: dict[str, list[int]] = {name: [0, 1] for name in UNITS}
         self._phase_unit, self._touched, self._named = 0, "", False
         self._note = (-math.inf, "")
@@ -277,11 +277,12 @@ class Cockpit(W.VBox):
     def _laid_out(self) -> list[W.Widget]:
         spread = W.Layout(justify_content="space-between", flex_flow="row wrap", min_width="0")
         head = W.HBox([self._title, self._status], layout=spread)
-        line = W.Box([self._alarm, self._summary], layout=W.Layout(min_height="30px", min_width="0"))
+        line = W.Box(
+            [self._alarm, self._summary], layout=W.Layout(min_height="32px", min_width="0", margin="0 0 0 -2px")
+        )
         controls = self._controls
-        phase = [W.HBox([W.HTML("<b>phase portrait</b> of"), controls.phase]), self._phase.widget]
         left = W.VBox(
-            [controls.settings(), *phase, controls.pickers(), controls.state()],
+            [controls.settings(), controls.drawers(self._phase.widget)],
             layout=W.Layout(flex="1 1 340px", max_width="430px", min_width="300px"),
         )
         right = W.VBox([self._figure.widget, self._gate], layout=W.Layout(flex="4 1 480px", min_width="0"))

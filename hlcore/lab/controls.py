@@ -20,13 +20,20 @@ Post = Callable[[str, Any], None]
 LABELS = {
     "tau": ("τ", "step", "time per step"),
     "eta": ("η", "dissipation of ω", "1/time; type 0 for none"),
-    "eta_z": ("η<sub>z</sub>", "dissipation of z", "1/time; type 0 for none"),
+    "eta_z": ("η<sub style='line-height:0'>z</sub>", "dissipation of z", "1/time; type 0 for none"),
     "beta": ("β", "weight speed", "θ' = -βω; type 0 to freeze"),
     "phi": ("φ", "loss scale", "H' = φL + z·h'"),
 }
 STEP = 0.02  # of a slider, in decades
-SPEEDS = [("1/s", 1.0), ("10/s", 10.0), ("100/s", 100.0), ("1,000/s", 1000.0), ("as fast as it can", math.inf)]
-WINDOWS = [("last 200 steps", 200), ("last 2,000 steps", 2000), ("last 20,000 steps", 20_000)]
+SPEEDS = [
+    ("1 step/s", 1.0),
+    ("10 steps/s", 10.0),
+    ("100 steps/s", 100.0),
+    ("1,000 steps/s", 1000.0),
+    ("full speed", math.inf),
+]
+WINDOWS = [("200 steps", 200), ("1,000 steps", 1000), ("5,000 steps", 5000), ("20,000 steps", 20_000)]
+UNCHOSEN = "choose a preset …"
 
 
 class Quiet:
@@ -76,7 +83,7 @@ class Dial:
         """The browser snaps what it is shown to the slider's grid and sends that back: not a change."""
         near = self._shown > 0 and abs(math.log10(value / self._shown)) < 0.51 * STEP
         if not near:
-            self._post(self.name, ("slider", value))
+            self._post(self.name, ("slider", float(f"{value:.3g}")))
 
     def show(self, value: float, source: str = "") -> None:
         """Show a value on the parts that it did not come from."""
@@ -85,7 +92,7 @@ class Dial:
             if source != "slider" and value > 0:
                 self.slider.value = min(max(value, 10**self.slider.min), 10**self.slider.max)
             if source != "field" or self.field.value != value:
-                self.field.value = float(f"{value:.4g}") if source == "slider" else value
+                self.field.value = value
 
 
 class Controls:
@@ -112,12 +119,12 @@ class Controls:
         )  # fmt: skip
         quiet.observe(self.sign, lambda value: post("s", ("field", value)))
         self.play = _button("Play", "Learn from the stream until paused", lambda: post("toggle", None), "success")
-        self.count = W.BoundedIntText(value=100, min=1, max=1_000_000, layout=W.Layout(width="84px"), tooltip="n")
-        self.speed = W.Dropdown(options=SPEEDS, value=math.inf, layout=W.Layout(width="150px"), tooltip="speed")
+        self.count = W.BoundedIntText(value=100, min=1, max=1_000_000, layout=W.Layout(width="64px"), tooltip="n")
+        self.speed = W.Dropdown(options=SPEEDS, value=math.inf, layout=W.Layout(width="122px"), tooltip="speed")
         quiet.observe(self.speed, lambda value: post("speed", value))
         self.preset = W.Dropdown(layout=W.Layout(width="150px"), tooltip="settings worth trying")
-        quiet.observe(self.preset, lambda value: post("preset", value))
-        self.window = W.Dropdown(options=WINDOWS, value=2000, layout=W.Layout(width="150px"), tooltip="time shown")
+        quiet.observe(self.preset, lambda value: post("preset", None if value == UNCHOSEN else value))
+        self.window = W.Dropdown(options=WINDOWS, value=5000, layout=W.Layout(width="118px"), tooltip="time shown")
         quiet.observe(self.window, lambda value: post("window", value))
         self.units = {name: _picker(name) for name in UNITS}
         for name, picker in self.units.items():
@@ -126,14 +133,14 @@ class Controls:
         quiet.observe(self.phase, lambda value: post("phase", value))
         self.text = W.Textarea(
             placeholder="State and Code write here. Paste a state string and press Load.",
-            layout=W.Layout(width="auto", height="52px"),
+            layout=W.Layout(width="auto", height="200px"),
         )
         self._post = post
 
     def offer(self, presets: Iterable[str]) -> None:
         """Put these presets on the menu."""
         with self._quiet:
-            self.preset.options = [("choose a preset …", None), *((p, p) for p in presets)]
+            self.preset.options = [UNCHOSEN, *presets]
 
     def transport(self) -> W.Widget:
         """Play, Step, Reset, New seed, speed, window."""
@@ -145,7 +152,7 @@ class Controls:
             self.count,
             _button("Reset", "Back to step 0 with the same seed and the settings of now", lambda: post("reset", None)),
             _button("New seed", "Back to step 0 with other weights", lambda: post("new seed", None)),
-            W.Label("speed"), self.speed, W.Label("show"), self.window,
+            W.HBox([W.Label("speed"), self.speed]), W.HBox([W.Label("show last"), self.window]),
         ]  # fmt: skip
         return _row(buttons) if "transport" in self.shown else W.HBox()
 
@@ -160,32 +167,36 @@ class Controls:
             rows.insert(0, self.preset)
         return W.VBox(rows, layout=W.Layout(width="100%", min_width="0"))
 
-    def pickers(self) -> W.Widget:
-        """Which units are shown."""
-        if "units" not in self.shown:
-            return W.HBox()
+    def drawers(self, portrait: W.Widget) -> W.Widget:
+        """What lies one upon the other: the phase portrait, the unit pickers, state and export."""
+        drawers = {"phase portrait": W.VBox([W.HBox([W.Label("of unit"), self.phase]), portrait])}
+        if "units" in self.shown:
+            drawers["units"] = self._pickers()
+        if "state" in self.shown:
+            drawers["save · share"] = self._state()
+        titles = list(drawers) if len(drawers) > 1 else ["phase portrait"]
+        return W.Tab(list(drawers.values()), titles=titles, layout=W.Layout(width="auto", min_width="0"))
+
+    def _pickers(self) -> W.Widget:
         boxes = [
-            W.VBox(
-                [W.HTML(f"<b>{symbol}</b> shown (up to {LINES})"), self.units[name]],
-                layout=W.Layout(min_width="0", width="50%"),
-            )
+            W.VBox([W.HTML(f"<b>{symbol}</b>"), self.units[name]], layout=W.Layout(min_width="0", width="50%"))
             for name, symbol in zip(UNITS, "hzθω", strict=True)
         ]
-        return W.VBox([W.HBox(boxes[:2]), W.HBox(boxes[2:])], layout=W.Layout(width="100%", min_width="0"))
+        hint = W.HTML(f"Up to {LINES} lines a panel; Ctrl or Shift picks several.")
+        return W.VBox([hint, W.HBox(boxes[:2]), W.HBox(boxes[2:])], layout=W.Layout(min_width="0"))
 
-    def state(self) -> W.Widget:
-        """State string, code, export."""
+    def _state(self) -> W.Widget:
         post = self._post
-        buttons = [
+        tell = [
             _button("State", "Write this run as one line", lambda: post("copy", "state")),
             _button("Code", "Write this run as a program", lambda: post("copy", "code")),
             _button("Load", "Go to the run of the state string below", lambda: post("load", self.text.value)),
-            _button(
-                "CSV", "Write the record of scalars into a file beside the notebook", lambda: post("export", ".csv")
-            ),
+        ]
+        write = [
+            _button("CSV", "Write the scalars into a file beside the notebook", lambda: post("export", ".csv")),
             _button("NetCDF", "Write the whole record into a file beside the notebook", lambda: post("export", ".nc")),
         ]
-        return W.VBox([_row(buttons), self.text]) if "state" in self.shown else W.VBox()
+        return W.VBox([_row(tell), self.text, _row([W.Label("write a file:"), *write])], layout=W.Layout(min_width="0"))
 
     def show(self, settings: Settings, source: dict[str, str] | None = None) -> None:
         """Let every control show the settings in force."""
@@ -194,7 +205,7 @@ class Controls:
                 dial.show(_value(settings, name), (source or {}).get(name, ""))
         with self._quiet:
             self.sign.value = settings.s
-            self.preset.value = None
+            self.preset.value = UNCHOSEN
 
     def name_units(self, names: dict[str, list[str]], chosen: dict[str, list[int]]) -> None:
         """Offer the units by name."""
@@ -230,4 +241,4 @@ def _row(widgets: list[W.Widget]) -> W.HBox:
 
 
 def _picker(name: str) -> W.SelectMultiple:
-    return W.SelectMultiple(options=[], rows=4, layout=W.Layout(width="auto", min_width="0"))
+    return W.SelectMultiple(options=[], rows=6, layout=W.Layout(width="auto", min_width="0"))

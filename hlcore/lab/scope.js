@@ -68,6 +68,7 @@ function drawRows(c, w, h, look, { plan, columns }, view, pointer) {
     at = 0;
     while (at < x.length - 1 && Math.abs(x[at + 1] - t) <= Math.abs(x[at] - t)) at++;
   }
+  const marks = (plan.marks || []).map(([t, text]) => [t - plan.start, text]).filter(([t]) => t >= t0 && t <= t1);
   const time = ticks(t0 + plan.start, t1 + plan.start, Math.max(2, Math.floor((right - LEFT) / 110)));
   let top = TOP, line = 0;
   for (const row of rows) {
@@ -91,6 +92,7 @@ function drawRows(c, w, h, look, { plan, columns }, view, pointer) {
       const px = Math.round(X(v - plan.start)) + 0.5;
       c.beginPath(); c.moveTo(px, upper); c.lineTo(px, lower); c.stroke();
     }
+    drawMarks(c, marks, X, upper, lower);
     c.save(); c.beginPath(); c.rect(LEFT, upper - 2, right - LEFT, lower - upper + 4); c.clip();
     row.lines.forEach((one, k) => {
       c.strokeStyle = look.ink(one.ink); c.setLineDash(look.dash(one.ink)); c.lineWidth = one.width || 1.7;
@@ -107,9 +109,13 @@ function drawRows(c, w, h, look, { plan, columns }, view, pointer) {
     pen += c.measureText(row.what).width + 22;
     if (!row.log && grid.shared) { c.textAlign = "right"; c.fillText("×" + power(grid.shared), LEFT - 7, y); c.textAlign = "left"; }
     c.font = `11px ${FONT}`;
-    row.lines.forEach((one, k) => {
+    const told = row.lines.map((one, k) => {
       const values = ys[line + k], value = values && values.length ? short(values[at === null ? values.length - 1 : at]) : "";
-      const text = `${one.name} ${value}`, need = 30 + c.measureText(text).width;
+      return `${one.name} ${value}`;
+    });
+    const wide = told.reduce((sum, text) => sum + 48 + c.measureText(text).width, pen - 18) > right;
+    row.lines.forEach((one, k) => {
+      const text = wide ? one.name : told[k], need = 30 + c.measureText(text).width;
       if (pen + need > right) { if (pen < right) c.fillText("…", pen, y); pen = Infinity; return; }
       c.strokeStyle = look.ink(one.ink); c.setLineDash(look.dash(one.ink)); c.lineWidth = 2;
       c.beginPath(); c.moveTo(pen, y); c.lineTo(pen + 24, y); c.stroke();
@@ -125,25 +131,31 @@ function drawRows(c, w, h, look, { plan, columns }, view, pointer) {
     c.strokeStyle = look.axis; c.lineWidth = 1;
     c.beginPath(); c.moveTo(X(x[at]), TOP); c.lineTo(X(x[at]), h - BOTTOM); c.stroke();
   }
-  drawMarks(c, plan.marks || [], X, plan.start, right, h);
+  labelMarks(c, marks, X, right);
+  if (!x || !x.length) {
+    c.fillStyle = look.text; c.font = `15px ${FONT}`; c.textAlign = "center";
+    c.fillText("Play, or take a Step", (LEFT + right) / 2, TOP + BAND + 34);
+  }
 }
 
-// where a setting changed: a dashed line through every row; its label where there is room for it, the newest first
-function drawMarks(c, marks, X, start, right, h) {
+// where a setting changed: a dashed line in every row ...
+function drawMarks(c, marks, X, upper, lower) {
+  c.strokeStyle = MARK; c.lineWidth = 1.3; c.setLineDash([4, 3]);
+  for (const [t] of marks) { c.beginPath(); c.moveTo(X(t), upper - 2); c.lineTo(X(t), lower); c.stroke(); }
+  c.setLineDash([]);
+}
+
+// ... and its label above, where there is room for it, the newest first
+function labelMarks(c, marks, X, right) {
   const taken = [[], []];
-  c.font = `bold 11px ${FONT}`; c.textBaseline = "middle"; c.textAlign = "center";
+  c.font = `bold 11px ${FONT}`; c.textBaseline = "middle"; c.textAlign = "center"; c.fillStyle = MARK;
   for (const [t, text] of [...marks].reverse()) {
-    const px = X(t - start);
-    if (px < LEFT - 1 || px > right + 1) continue;
-    c.strokeStyle = MARK; c.lineWidth = 1.3; c.setLineDash([4, 3]);
-    c.beginPath(); c.moveTo(px, TOP - 2); c.lineTo(px, h - BOTTOM); c.stroke();
-    const half = c.measureText(text).width / 2 + 5, mid = Math.min(Math.max(px, LEFT + half), right - half);
+    const half = c.measureText(text).width / 2 + 5, mid = Math.min(Math.max(X(t), LEFT + half), right - half);
     const level = taken.findIndex((row) => row.every(([a, b]) => mid + half < a || mid - half > b));
     if (level < 0) continue;
     taken[level].push([mid - half, mid + half]);
-    c.fillStyle = MARK; c.fillText(text, mid, level === 0 ? TOP - 9 : TOP - 23);
+    c.fillText(text, mid, level === 0 ? TOP - 7 : TOP - 21);
   }
-  c.setLineDash([]);
 }
 
 function drawPhase(c, w, h, look, { plan, columns }) {
@@ -170,7 +182,7 @@ function drawPhase(c, w, h, look, { plan, columns }) {
   c.strokeStyle = look.ink(0); c.lineWidth = 1.4; c.lineJoin = "round";
   for (let k = 0; k < pieces; k++) { // the older, the fainter
     const a = Math.floor((k * n) / pieces), b = Math.min(n, Math.floor(((k + 1) * n) / pieces) + 1);
-    c.globalAlpha = 0.12 + (0.88 * (k + 1)) / pieces;
+    c.globalAlpha = 0.25 + (0.75 * (k + 1)) / pieces;
     path(c, x.subarray(a, b), y.subarray(a, b), X, Y);
   }
   c.globalAlpha = 1; c.fillStyle = MARK;

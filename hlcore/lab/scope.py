@@ -55,7 +55,7 @@ class Canvas(anywidget.AnyWidget):
 class TimeScope:
     """The last `window` records of chosen units, panel under panel, with a mark wherever a setting changed."""
 
-    def __init__(self, height: int = 760) -> None:
+    def __init__(self, height: int = 700) -> None:
         self.widget = Canvas(height=height)
         self._names: dict[str, list[str]] = {}
         self._show([], [], 0.0, [])
@@ -126,7 +126,7 @@ class TimeScope:
 class PhaseScope:
     """(h_i, z_i) of one unit: where it went, and where it is."""
 
-    def __init__(self, height: int = 250) -> None:
+    def __init__(self, height: int = 270) -> None:
         self.widget = Canvas(height=height)
         self._labels = ("h", "z")
         self.widget.show([], x="h", y="z", about="phase portrait")

@@ -64,7 +64,7 @@ def equations(touched: str | None) -> str:
         f"ω' = -{s} ∂H'/∂θ - {eta} ω",
         f"each step: x ← x + {tau} x'",
     ]
-    spans = "".join(f'<span style="white-space:nowrap;margin-right:26px">{law}</span>' for law in laws)
+    spans = " ".join(f'<span style="white-space:nowrap;margin-right:26px">{law}</span>' for law in laws)
     return f'<div style="font-size:14px;line-height:1.9">{spans}</div>'
 
 
@@ -73,12 +73,12 @@ def summary(session: Session) -> str:
     recorder, settings = session.recorder, session.settings
     kind = regime(settings)
     if not len(recorder):
-        return f"step 0: not begun; {REGIMES[kind]}."
+        return f"step 0: not begun; {kind}."
     loss = recorder.window("loss", 400)
     largest = float(abs(recorder.window("omega", 1)).max()) if recorder.names("omega") else 0.0
     return (
         f"step {session.learner.steps:,}: loss {loss[-min(100, len(loss)) :].mean():.3g}, {_trend(loss)}; "
-        f"largest |ω| {largest:.3g}; {REGIMES[kind]}."
+        f"largest |ω| {largest:.3g}; {kind}."
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -107,8 +108,15 @@ def open_notebook(tab: Any, address: str, name: str) -> None:
 
 
 def run_all(tab: Any) -> None:
-    """Run all cells, without waiting for them."""
-    tab.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
+    """Run all cells, and see that they begin."""
+    for _ in range(5):  # the command is lost while JupyterLab still makes up its mind which document is current
+        tab.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
+        try:
+            tab.locator(".jp-InputPrompt", has_text=re.compile(r"\[[*\d]")).first.wait_for(timeout=3000)
+            return
+        except Exception as error:
+            last = error
+    raise last
 
 
 def press(tab: Any, label: str) -> None:
