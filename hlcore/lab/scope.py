@@ -18,7 +18,8 @@ from ..recorder import Recorder
 LINES = 4  # lines per panel
 POINTS = 1200  # points per line at most
 MARKS = 12  # marks kept on the time axis
-SMOOTH = 100  # records over which the loss is averaged
+SMOOTH = 100  # records over which loss and right answers are averaged
+MEAN = f"mean of {SMOOTH}"
 
 ROWS = {
     "output": ("y", "prediction"),
@@ -85,10 +86,7 @@ class TimeScope:
         self, recorder: Recorder, quantity: str, window: int, units: dict[str, list[int]]
     ) -> list[tuple[str, np.ndarray]]:
         if quantity == "output":
-            found = [("output", recorder.window("output", window, [0]))]
-            if recorder.names("target"):
-                found.append(("target", recorder.window("target", window, [0])))
-            return [(name, values[:, 0]) for name, values in found if values.shape[1]]
+            return _answers(recorder, window)
         if quantity in UNITS:
             names = recorder.names(quantity)
             picked = [i for i in units.get(quantity, []) if i < len(names)][:LINES]
@@ -118,6 +116,7 @@ class TimeScope:
                 "lines": [{"name": name, **_style(of, k)} for of, name, k in lines if of == quantity],
             }
             for quantity, (symbol, what) in ROWS.items()
+            if not lines or any(of == quantity for of, _, _ in lines)
         ]
         shown = "; ".join(f"{s} {w}" for s, w in ROWS.values())
         self.widget.show(columns, rows=rows, start=start, marks=[list(m) for m in marks], about=f"over time: {shown}")
@@ -177,6 +176,17 @@ def thinned(x: np.ndarray, ys: np.ndarray, first: int, most: int = POINTS) -> tu
             parts_x.append(x[np.stack([begin, begin + length // 2], 1)].ravel())
             parts_y.append(pair.reshape(-1, ys.shape[1]))
     return np.concatenate(parts_x), np.concatenate(parts_y)
+
+
+def _answers(recorder: Recorder, window: int) -> list[tuple[str, np.ndarray]]:
+    """Output and target; where the target is a class, the share of right answers."""
+    channels, targets = len(recorder.names("output")), len(recorder.names("target"))
+    if targets and channels > targets and channels % targets == 0:
+        y, label = recorder.window("output", window + SMOOTH), recorder.window("target", window + SMOOTH)
+        right = y.reshape(len(y), targets, -1).argmax(2) == label
+        return [(f"share of right answers, {MEAN}", _smooth(right.mean(1), min(window, len(y))))]
+    lines = [("output", recorder.window("output", window, [0])[:, 0])] if channels else []
+    return [*lines, ("target", recorder.window("target", window, [0])[:, 0])] if targets else lines
 
 
 def _smooth(values: np.ndarray, last: int) -> np.ndarray:

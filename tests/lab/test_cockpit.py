@@ -173,6 +173,16 @@ def test_a_network_without_state_shows_its_weights_in_the_phase_portrait():
     with_weights = Cockpit(experiments.get("iris-linear")).step(40)
     assert with_weights._phase.widget.plan["points"] == 40
     assert "θ" in with_weights._phase.widget.plan["x"]
+    assert [row["symbol"] for row in plan(with_weights)["rows"]] == ["y", "θ", "ω", "L", "H'"]
+
+
+def test_a_classifier_shows_the_share_of_right_answers():
+    panel = Cockpit(experiments.get("iris-linear", batch=2)).step(150)
+    assert plan(panel)["rows"][0]["lines"][0]["name"].startswith("share of right answers")
+    record = panel.trajectory()
+    right = record.output.values.reshape(150, 2, 3).argmax(2) == record.target.values
+    assert columns(panel)[1, -1] == pytest.approx(right[-100:].mean()) and 0.5 < right.mean() <= 1
+    assert columns(panel)[1, 9] == pytest.approx(right[:10].mean())
 
 
 def test_the_touched_symbol_is_lit(panel):
