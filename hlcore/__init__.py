@@ -1,6 +1,6 @@
 """Hamiltonian Learning: networks that learn over time, online, forward, from one scalar."""
 
-from . import experiments, schedule, streams
+from . import experiments, online, schedule, streams
 from .bptt import bptt_gradient
 from .checkpoint import CHECKPOINT_FORMAT
 from .errors import Diverged, HLError
@@ -32,6 +32,7 @@ __all__ = [
     "bptt_gradient",
     "experiments",
     "is_reversible",
+    "online",
     "saved_bytes",
     "schedule",
     "streams",
