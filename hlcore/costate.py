@@ -12,12 +12,16 @@ from .errors import HLError, complain, unknown
 from .phase import Tensors
 from .settings import Beta
 
+LARGE = 1 << 17  # entries per weight; beyond, a pass over memory costs more than a few calls per weight
+CHUNK = 1 << 17  # weights that a large update takes at a time, so that they stay in the cache between its passes
+
 
 class WeightCostate:
     """ω⁺ = (1 - τη) ω - τ s ∂H'/∂θ (E*4) and θ⁺ = θ - τ β ω (E*2) for all weights at once.
 
     ω lives in one flat vector, seen through one view per weight. The next ω is made in a second vector, so that a
-    step which overflows can be refused; `commit` swaps the two.
+    step which overflows can be refused; `commit` swaps the two. A large ω whose gradients' norm shows that it cannot
+    overflow is moved in place instead, which saves a pass over memory.
     """
 
     def __init__(self, names: list[str], theta: list[Tensor]) -> None:
@@ -50,6 +54,7 @@ class WeightCostate:
         self._reach = math.inf  # a bound on |θ|, grown by each step, renewed when it gets near the limit
         self._gradients: Sequence[Tensor | None] = ()
         self._still: set[int] = set()  # weights that stand still in this step
+        self._in_place, self._bound, self._factors = False, 0.0, (0.0, 0.0)
 
     def named(self) -> Tensors:
         """{name: ω}, views of the vector."""
@@ -93,8 +98,12 @@ class WeightCostate:
         missing  what a weight without gradient does: "decay" (the law, g = 0) or "stand" still (torch's way)
         lift     with "stand": the factor of a weight's first gradient after the first step
         """
+        self._gradients, self._still = gradients, set()
+        self._in_place = self._cannot_overflow(gradients, gain, keep)
+        if self._in_place:
+            self._factors = keep, gain
+            return
         torch.mul(self._flat, keep, out=self._next)
-        self._still.clear()
         views, grads = self._next_views, [g for g in gradients if g is not None]
         if len(grads) < len(gradients) or (missing == "stand" and not self._all_started):
             views, grads = [], []
@@ -113,10 +122,29 @@ class WeightCostate:
                     f"weights: got a gradient that does not fit ω ({error}); expected the dtype and device "
                     "they had when the Learner was built; build a new Learner."
                 ) from error
-        self._gradients = gradients
+
+    def _cannot_overflow(self, gradients: Sequence[Tensor | None], gain: float, keep: float) -> bool:
+        """True for a large ω of which |ω⁺| <= keep |ω| + |gain| |g| tells that it stays finite."""
+        if self._flat.numel() < LARGE * len(self.theta) or not self._all_started or isinstance(self._beta, list):
+            return False
+        squares = 0.0
+        for g, p in zip(gradients, self.theta, strict=True):
+            if g is None or not p.is_contiguous():
+                return False
+            flat = g.reshape(-1)
+            squares += float(torch.dot(flat, flat))
+        if not self._size < self._limit:
+            self._size = float(torch.dot(self._flat, self._flat)) ** 0.5
+        bound = abs(keep) * self._size + abs(gain) * squares**0.5
+        self._bound = bound
+        return bound < self._limit and self._reach < self._limit / 2
 
     def overflow(self, tau: float, fresh: bool) -> tuple[str, str] | None:
         """("omega" | "theta", name) of the first weight that `commit` would make non-finite, or None."""
+        if self._in_place:
+            self._reach += tau * self._beta_max * (self._bound if fresh else self._size)
+            self._size = self._bound
+            return None
         size = float(torch.dot(self._next, self._next)) ** 0.5 if self._next.numel() else 0.0
         if not size < self._limit:  # too large for a dot product, or not finite: look at each
             for name, view in zip(self.names, self._next_views, strict=True):
@@ -137,6 +165,9 @@ class WeightCostate:
 
     def commit(self, tau: float, fresh: bool) -> None:
         """θ⁺ = θ - τβω with the new ω if `fresh`, else the old one; then the new ω takes its place."""
+        if self._in_place:
+            self._commit_in_place(tau, fresh)
+            return
         omega, theta = (self._next_views if fresh else self._views), self.theta
         with torch.no_grad():
             if self._still:
@@ -153,6 +184,21 @@ class WeightCostate:
         if not self._all_started:
             self.started = [s or g is not None for s, g in zip(self.started, self._gradients, strict=True)]
             self._all_started = all(self.started)
+        self._gradients = ()
+
+    def _commit_in_place(self, tau: float, fresh: bool) -> None:
+        keep, gain = self._factors
+        stride = -tau * float(self._beta)  # type: ignore[arg-type]
+        with torch.no_grad():
+            for p, omega, g in zip(self.theta, self._views, self._gradients, strict=True):
+                assert g is not None
+                parts = (x.reshape(-1).split(CHUNK) for x in (p, omega, g))
+                for w, o, d in zip(*parts, strict=True):
+                    if not fresh:
+                        w.add_(o, alpha=stride)
+                    o.mul_(keep).add_(d, alpha=gain)
+                    if fresh:
+                        w.add_(o, alpha=stride)
         self._gradients = ()
 
     def _move(self, i: int, omega: Tensor, tau: float) -> None:

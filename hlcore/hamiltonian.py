@@ -83,10 +83,11 @@ class Hamiltonian:
         as one factor of the update and the identity with SGD holds to the last bit.
         """
         terms: list[Tensor] = []
-        factors: list[Tensor | None] = []
+        factors: list[Tensor | None] | None = None
         if L is not None and L.requires_grad:
-            terms, factors = [L], [None if z is None or phi == 1.0 else torch.full_like(L, phi)]
+            terms.append(L)
         if z is not None:
+            factors = [None if phi == 1.0 else torch.full_like(L, phi) for L in terms]
             for name, x in v.items():
                 if x.requires_grad:
                     terms.append(x)

@@ -160,11 +160,16 @@ class Learner:
         self._omega.commit(tau, fresh=self.order == "sequential")
         self.t += tau
         self.steps += 1
-        self._reached = move.h, move.z or {}
-        if sample.end:
-            self._clear(move.h)
+        if sample.end and self.reset_omega:
+            self._omega.reset()
+        if not move.h:  # a network without state: nothing to clear
+            self._h = {}
         else:
-            self._h, self._z = dict(move.h), move.z
+            self._reached = move.h, move.z or {}
+            if sample.end:
+                self._clear(move.h)
+            else:
+                self._h, self._z = dict(move.h), move.z
         return Report(self.t, move.loss, move.hamiltonian, move.output.detach())
 
     def gradient(self, sample: Sample) -> Tensors:
@@ -201,6 +206,8 @@ class Learner:
 
     def clear(self) -> None:
         """h to its initial state, z to zero, as after a sample with end=True."""
+        if self.reset_omega:
+            self._omega.reset()
         self._clear({} if self._h is None else {k: x for k, x in self._h.items() if x is not None})
 
     def traced(self) -> dict[str, Tensors]:
@@ -260,8 +267,6 @@ class Learner:
         return state, None
 
     def _clear(self, last: Tensors) -> None:
-        if self.reset_omega:
-            self._omega.reset()
         if last or self._h:
             batch = next(iter(last.values())).shape
             start = self.network.initial_state(int(batch[0]) if len(batch) else 1)
@@ -270,6 +275,8 @@ class Learner:
 
     def _check(self, move: Move) -> None:
         """Raise `Diverged` if the loss, h, z or H' of this move is not finite."""
+        if not move.h and math.isfinite(move.hamiltonian) and math.isfinite(move.loss):
+            return
         if math.isfinite(move.loss):
             first = [("h", move.h), ("z", move.z or {})]
         else:  # in sequential order the state has moved before the loss is evaluated

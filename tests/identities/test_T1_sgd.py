@@ -153,3 +153,25 @@ def test_T1_reset_of_omega_at_sample_ends_is_plain_gradient_descent():
 def test_to_sgd_reads_the_schedule_at_a_time():
     settings_ = hlcore.Settings(tau=0.5, phi=lambda t: 1 + t)
     assert settings_.to_sgd(1.0)["dampening"] == 1 - 0.5 * 2
+
+
+def test_T1_large_weights_are_moved_in_place_to_the_same_bits():
+    """A layer large enough for the in-place update, in both orders, beside the reference update written out."""
+    torch.manual_seed(2)
+    module = torch.nn.Linear(700, 800)
+    u, target = torch.randn(2, 700), torch.randint(0, 800, (2,))
+    for order in ("sequential", "euler"):
+        mine, plain = copy.deepcopy(module), copy.deepcopy(module)
+        learner = Learner(OutputNetwork(mine), cross_entropy, Settings(0.5, 0.4, 0.3, 1.5), order)
+        weights, omega = list(plain.parameters()), [torch.zeros_like(p) for p in plain.parameters()]
+        for _ in range(12):
+            learner.step(hlcore.Sample(u, target))
+            grads = torch.autograd.grad(cross_entropy(plain(u), target), weights)
+            new = [0.8 * w + 0.75 * g for w, g in zip(omega, grads, strict=True)]
+            with torch.no_grad():
+                for p, w in zip(weights, new if order == "sequential" else omega, strict=True):
+                    p -= 0.15 * w
+            omega = new
+        assert worst(list(learner.point.theta.values()), weights) <= BOUND
+        assert worst(list(learner.point.omega.values()), omega) <= BOUND
+        assert worst(list(learner.point.theta.values()), list(module.parameters())) > 1e-3

@@ -1,0 +1,109 @@
+"""One HL step against zero_grad, forward, backward, SGD.step, side by side: python -m tests.benchmarks.step."""
+
+from __future__ import annotations
+
+import copy
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy
+
+from hlcore import Learner, OutputNetwork, Sample, experiments
+from hlcore.experiments.images import Residual
+
+RATE, MOMENTUM, DAMPENING = 0.001, 0.1, 0.5
+
+
+class Encoder(nn.Module):
+    """A transformer of four layers over 32 tokens."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        layer = nn.TransformerEncoderLayer(128, 4, 256, dropout=0.0, batch_first=True)
+        self.body, self.head = nn.TransformerEncoder(layer, 4, enable_nested_tensor=False), nn.Linear(128, 10)
+
+    def forward(self, u: torch.Tensor) -> torch.Tensor:
+        """Mean of the tokens, then the head."""
+        return self.head(self.body(u).mean(1))
+
+
+def resnet18_like() -> nn.Module:
+    """Eight residual blocks of 16 to 128 channels on 32×32 colours."""
+    blocks = [Residual(16, 16), Residual(16, 16), Residual(16, 32, 2), Residual(32, 32), Residual(32, 64, 2)]
+    blocks += [Residual(64, 64), Residual(64, 128, 2), Residual(128, 128)]
+    return nn.Sequential(nn.Conv2d(3, 16, 3, 1, 1), *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(128, 10))
+
+
+def models() -> dict[str, tuple[nn.Module, Sample]]:
+    """The six of the grid with a sample of theirs, and three larger ones."""
+    found = {}
+    for name in ("iris-linear", "iris-mlp", "mnist-resnet", "mnist-vit", "vowels-rnn", "vowels-lstm"):
+        experiment = experiments.get(name)
+        found[name] = (experiment.network.module, experiment.stream[0])
+    torch.manual_seed(0)
+    mlp = nn.Sequential(nn.Linear(784, 1024), nn.ReLU(), nn.Linear(1024, 1024), nn.ReLU(), nn.Linear(1024, 10))
+    found["MLP 784-1024-1024-10, batch 64"] = (mlp, Sample(torch.randn(64, 784), torch.randint(0, 10, (64,))))
+    found["ResNet-18-like 32×32, batch 16"] = (
+        resnet18_like(), Sample(torch.randn(16, 3, 32, 32), torch.randint(0, 10, (16,))))  # fmt: skip
+    found["transformer 4 layers, batch 8"] = (Encoder(), Sample(torch.randn(8, 32, 128), torch.randint(0, 10, (8,))))
+    return found
+
+
+def racers(module: nn.Module, sample: Sample) -> dict[str, Callable[[], Any]]:
+    """HL, SGD, and forward and backward alone, each on its own copy."""
+    ours, theirs, floor = (copy.deepcopy(module) for _ in range(3))
+    learner = Learner.like_sgd(OutputNetwork(ours), cross_entropy, RATE, MOMENTUM, DAMPENING)
+    optimiser = torch.optim.SGD(theirs.parameters(), RATE, MOMENTUM, DAMPENING)
+    weights = list(floor.parameters())
+
+    def sgd() -> None:
+        optimiser.zero_grad()
+        cross_entropy(theirs(sample.u), sample.target).backward()
+        optimiser.step()
+
+    def alone() -> None:
+        torch.autograd.grad(cross_entropy(floor(sample.u), sample.target), weights)
+
+    return {"hl": lambda: learner.step(sample), "sgd": sgd, "floor": alone}
+
+
+def race(module: nn.Module, sample: Sample, seconds: float) -> tuple[float, float, float]:
+    """(median ms of SGD, median of HL/SGD, median of floor/SGD), measured in turns."""
+    runs = racers(module, sample)
+    for run in runs.values():
+        for _ in range(5):
+            run()
+    start = time.perf_counter()
+    runs["sgd"]()
+    burst = max(1, int(0.01 / (time.perf_counter() - start)))
+    taken: dict[str, list[float]] = {name: [] for name in runs}
+    end = time.perf_counter() + seconds
+    order = list(runs)
+    while time.perf_counter() < end:
+        for name in order:
+            start = time.perf_counter()
+            for _ in range(burst):
+                runs[name]()
+            taken[name].append((time.perf_counter() - start) / burst)
+        order.append(order.pop(0))  # nobody is always first
+    ratios = [h / s for h, s in zip(taken["hl"], taken["sgd"], strict=True)]
+    floors = [f / s for f, s in zip(taken["floor"], taken["sgd"], strict=True)]
+    return statistics.median(taken["sgd"]) * 1e3, statistics.median(ratios), statistics.median(floors)
+
+
+def main(seconds: float = 8.0) -> None:
+    """Print the table."""
+    torch.set_num_threads(1)
+    print("| model | SGD ms/step | HL / SGD | forward and backward alone / SGD |\n|---|--:|--:|--:|")
+    for name, (module, sample) in models().items():
+        ms, ratio, floor = race(module, sample, seconds)
+        print(f"| {name} | {ms:.3f} | {ratio:.2f} | {floor:.2f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main(*map(float, sys.argv[1:2]))
