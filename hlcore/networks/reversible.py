@@ -183,13 +183,12 @@ class _WalkBack(torch.autograd.Function):
         blocks, c = list(chain.blocks), chain._gain
         dm, dh = torch.zeros_like(dh), dh * c  # both costates times c, so that no block needs its own product
         dtheta: dict[int, Tensor] = {}
-        m, h = m.clone(), h.clone()
         with undisturbed(chain):
             for k in range(len(blocks) - 1, 0, -1):
                 m, h = chain._undo(m, h)
                 dm, dh = chain._undo_costate(dm, dh)
                 f, pulled = _pull(blocks[k], h, k, ctx.seed, ctx.weights[k], dm, dtheta)
-                m, dh = m.sub_(f, alpha=c), torch.add(dh, pulled, alpha=c)
+                m, dh = m.sub(f, alpha=c), torch.add(dh, pulled, alpha=c)
             m, h = chain._undo(m, h)
             dm, dh = chain._undo_costate(dm, dh)
             chain._trust(_drift(first, h, m), h.dtype)
