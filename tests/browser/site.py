@@ -22,6 +22,7 @@ FLAGS = [
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 TOKEN = "for-tests-only"
+ROOT = Path(__file__).parents[2]
 
 
 def chromium() -> str | None:
@@ -45,18 +46,20 @@ def page(width: int = 1400, height: int = 1300, dark: bool = False) -> Iterator[
 
 
 @contextmanager
-def jupyterlab(folder: Path, dark: bool = False) -> Iterator[str]:
+def jupyterlab(folder: Path, dark: bool = False, subshells: bool = True) -> Iterator[str]:
     """The address of a JupyterLab that serves `folder`."""
     theme = "JupyterLab Dark" if dark else "JupyterLab Light"
-    overrides = {
+    overrides: dict[str, dict[str, Any]] = {
         "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
         "@jupyterlab/apputils-extension:themes": {"theme": theme},
     }
+    if not subshells:
+        overrides["@jupyterlab/apputils-extension:kernels-settings"] = {"commsOverSubshells": "disabled"}
     settings = folder / ".settings"
     settings.mkdir()
     (settings / "overrides.json").write_text(json.dumps(overrides))
     options = [
-        "lab", "--no-browser", "--ip=127.0.0.1", "--expose-app-in-browser", f"--ServerApp.root_dir={folder}",
+        "jupyterlab", "--no-browser", "--ip=127.0.0.1", "--expose-app-in-browser", f"--ServerApp.root_dir={folder}",
         f"--IdentityProvider.token={TOKEN}", "--allow-root", f"--LabApp.app_settings_dir={settings}",
         f"--LabApp.workspaces_dir={folder / '.workspaces'}",
     ]  # fmt: skip
@@ -67,7 +70,7 @@ def jupyterlab(folder: Path, dark: bool = False) -> Iterator[str]:
 @contextmanager
 def voila(notebook: Path) -> Iterator[str]:
     """The address of a Voilà that serves one notebook."""
-    with _server(notebook.parent, ["voila", "--no-browser", "--Voila.ip=127.0.0.1", str(notebook)], "/") as address:
+    with _server(notebook.parent, ["voila", "--no-browser", "--Voila.ip=127.0.0.1", str(notebook)], "/none") as address:
         yield address
 
 
@@ -76,7 +79,7 @@ def _server(folder: Path, options: list[str], ready: str) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "jupyter", *options, f"--port={port}"]
+    command = [sys.executable, "-m", *options, f"--port={port}"]
     environment = os.environ | {"JUPYTER_PLATFORM_DIRS": "1", "JUPYTER_RUNTIME_DIR": str(folder / ".runtime")}
     log = folder / "server.log"
     with log.open("w") as out:
@@ -86,6 +89,8 @@ def _server(folder: Path, options: list[str], ready: str) -> Iterator[str]:
         for _ in range(300):
             try:
                 urllib.request.urlopen(f"{address}{ready}?token={TOKEN}", timeout=30).close()
+                break
+            except urllib.error.HTTPError:  # it answers
                 break
             except (urllib.error.URLError, ConnectionError):
                 if server.poll() is not None:
@@ -117,8 +122,3 @@ def run_all(tab: Any) -> None:
         except Exception as error:
             last = error
     raise last
-
-
-def press(tab: Any, label: str) -> None:
-    """Click the button with these words."""
-    tab.locator(f"button.jupyter-button:text-is('{label}')").first.click()
