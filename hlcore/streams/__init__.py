@@ -3,6 +3,7 @@
 from .base import Stream
 from .clock import Clock
 from .datasets import Labelled, digits, iris, mnist
+from .held import Held
 from .imdb import imdb
 from .reversed import Reversed
 from .sequences import Sequences, vowels
@@ -11,6 +12,7 @@ from .signals import Signal, sines, square
 
 __all__ = [
     "Clock",
+    "Held",
     "Labelled",
     "Reversed",
     "Sequences",

@@ -1,0 +1,90 @@
+"""Which groups of a chain live on which rank."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Sequence
+from itertools import pairwise
+from statistics import median
+from typing import Any
+
+import torch
+
+from ..errors import complain
+from ..networks.chain import Chain
+
+
+def measured(chain: Chain, u: Any, repeats: int = 3) -> list[float]:
+    """Seconds for forward and backward of each group, the median of `repeats`; the chain itself is left alone."""
+    twin, costs = copy.deepcopy(chain), []
+    with torch.random.fork_rng(devices=[]), torch.enable_grad():
+        x = u
+        for i in range(len(twin.groups)):
+            theta = [p for k in twin._cuts[i] for p in twin.layers[k].parameters() if p.requires_grad]
+            seconds = []
+            for _ in range(repeats + 1):
+                began = time.perf_counter()
+                leaf = x.detach().requires_grad_() if isinstance(x, torch.Tensor) and x.is_floating_point() else x
+                y = twin._group(i, [None] * i + [leaf])
+                wrt = [*theta, *([leaf] if leaf is not x else [])]
+                if y.requires_grad:
+                    torch.autograd.grad(y, wrt, torch.ones_like(y), allow_unused=True)
+                seconds.append(time.perf_counter() - began)
+            costs.append(median(seconds[1:]))
+            x = y.detach()
+    return costs
+
+
+def balanced(costs: Sequence[float], ranks: int) -> tuple[int, ...]:
+    """Groups per rank, contiguous and none empty, such that the slowest rank is as fast as can be."""
+    groups = len(costs)
+    if not 1 <= ranks <= groups:
+        raise complain(
+            "devices",
+            f"{ranks} ranks for a chain of {groups} groups",
+            f"1 to {groups} ranks",
+            "cut the chain into more groups, or use replicas",
+        )
+    sums = [0.0]
+    for cost in costs:
+        sums.append(sums[-1] + cost)
+    best: list[tuple[float, tuple[int, ...]]] = [(sums[n], (n,)) for n in range(groups + 1)]  # the first n on one rank
+    for stages in range(2, ranks + 1):
+        best = [
+            min((max(best[m][0], sums[n] - sums[m]), (*best[m][1], n - m)) for m in range(stages - 1, n))
+            if n >= stages
+            else (float("inf"), ())
+            for n in range(groups + 1)
+        ]
+    return best[groups][1]
+
+
+def checked(balance: Sequence[int], costs: Sequence[float], ranks: int) -> tuple[int, ...]:
+    """`balance` if it gives each rank at least one group and each group one rank; HLError with a better one if not."""
+    advised = balanced(costs, ranks)
+    whole = all(isinstance(n, int) and not isinstance(n, bool) and n >= 1 for n in balance)
+    if not whole or len(balance) != ranks or sum(balance) != len(costs):
+        raise complain(
+            "balance",
+            tuple(balance),
+            f"{ranks} whole numbers >= 1 that add up to {len(costs)} groups",
+            f"by measured cost {advised} is best:\n{table(costs, advised)}\n",
+        )
+    return tuple(balance)
+
+
+def owned(balance: Sequence[int]) -> list[range]:
+    """The groups of each rank, counted from 0."""
+    starts = [sum(balance[:r]) for r in range(len(balance) + 1)]
+    return [range(a, b) for a, b in pairwise(starts)]
+
+
+def table(costs: Sequence[float], balance: Sequence[int]) -> str:
+    """Ranks, their groups and what these cost, as text."""
+    shares = [sum(costs[i] for i in own) for own in owned(balance)]
+    lines = ["rank  groups   ms per tick  of the slowest"]
+    for rank, (own, share) in enumerate(zip(owned(balance), shares, strict=True)):
+        span = f"{own.start + 1}" if len(own) == 1 else f"{own.start + 1}-{own.stop}"
+        lines.append(f"{rank:>4}  {span:<7} {1e3 * share:>12.3f}  {share / max(*shares, 1e-12):>13.0%}")
+    return "\n".join(lines)

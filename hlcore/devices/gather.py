@@ -1,0 +1,178 @@
+"""One trajectory and one checkpoint from all ranks."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import torch
+from safetensors.torch import load as unpack
+from safetensors.torch import save as pack
+from torch import Tensor
+
+from ..experiments import Experiment
+from ..learner import Learner, Report
+from ..phase import Tensors
+from ..recorder import AXES, SETTINGS, TRACES, Recorder, _labels
+from ..sample import Sample
+from ..settings import Settings
+from .stage import Stage
+
+if TYPE_CHECKING:
+    import xarray
+
+WIDTH = 1024  # entries kept of each trace over all ranks, as a Recorder of one process keeps them
+Shapes: TypeAlias = dict[str, torch.Size]
+
+
+class RankRecord:
+    """A Recorder of one rank: of each trace the part that lives here, thinned as it would be in one process."""
+
+    def __init__(self, stage: Stage, every: int, capacity: int) -> None:
+        self.stage, self.recorder = stage, Recorder(every, capacity, WIDTH)
+        self._energy, self._phi_loss = np.zeros((capacity, len(stage.own))), np.zeros(capacity)
+        self.shapes: dict[str, Shapes] = {}
+        self._picks: dict[str, Tensor | None] = {}
+
+    @property
+    def settings(self) -> Settings:
+        """As a Recorder reads them."""
+        return self.stage.settings
+
+    @property
+    def steps(self) -> int:
+        """As a Recorder reads them."""
+        return self.stage.steps
+
+    def traced(self) -> dict[str, Tensors]:
+        """The kept entries of each trace here."""
+        found: dict[str, Tensors] = {}
+        for trace, tensors in self.stage.traced().items():
+            flat = torch.cat([x.detach().reshape(-1) for x in tensors.values()]) if tensors else torch.empty(0)
+            pick = self._picks[trace]
+            found[trace] = {trace: (flat if pick is None else flat[pick]).cpu()}
+        return found
+
+    def record(self, told: tuple[float, float, list[float], Tensor], sample: Sample) -> None:
+        """Take down where the rank is after a tick that told this."""
+        loss, phi_loss, energy, y = told
+        if not self.shapes:
+            states = {f"h{i + 1}": x.shape for i, x in enumerate(self.stage.shapes(sample))}
+            weights = {n: p.shape for n, p in self.stage.chain.named_parameters() if p.requires_grad}
+            self.shapes = {"h": states, "z": states, "theta": weights, "omega": weights}
+            own = self.stage.traced()
+            self._picks = {trace: _local(whole, list(own[trace])) for trace, whole in self.shapes.items()}
+        last = self.stage.above is None
+        before, slot = self.recorder.count, self.recorder.count % self.recorder.capacity
+        report = Report(self.stage.t, loss, 0.0, y.cpu() if last else torch.empty(0))
+        self.recorder.record(self, report, sample if last else None)  # type: ignore[arg-type]
+        if self.recorder.count > before:
+            self._energy[slot], self._phi_loss[slot] = energy, phi_loss
+
+    def pack(self) -> bytes:
+        """The rows held, as bytes."""
+        recorder = self.recorder
+        rows = np.arange(recorder.count - len(recorder), recorder.count) % recorder.capacity
+        arrays = {trace: recorder.window(trace) for trace in TRACES if recorder.names(trace)}
+        arrays |= {name: recorder.window(name) for name in ("step", "t", "loss", *SETTINGS)}
+        arrays |= {"energy": self._energy[rows], "phi_loss": self._phi_loss[rows]}
+        names = json.dumps({trace: recorder.names(trace) for trace in ("output", "target")}).encode()
+        arrays["names"] = np.frombuffer(names, np.uint8)
+        return pack({name: torch.tensor(x) for name, x in arrays.items()})
+
+    def merged(self, packs: list[bytes]) -> xarray.Dataset:
+        """The trajectory of one process, from what every rank packed, lowest groups first.
+
+        H' = φL + Σ z_i·v_i is added here in the order of one process.
+        """
+        import xarray
+
+        ranks = [unpack(data) for data in packs]
+        scalars = {name: ranks[-1][name].numpy() for name in ("step", "t", "loss", *SETTINGS)}
+        energy = torch.cat([r["energy"] for r in ranks], 1).tolist()
+        phi_loss = ranks[-1]["phi_loss"].tolist()
+        hamiltonian = np.array([a + sum(parts) for a, parts in zip(phi_loss, energy, strict=True)])
+        data: dict[str, Any] = {"loss": ("time", scalars["loss"]), "hamiltonian": ("time", hamiltonian)}
+        data |= {name: ("time", scalars[name]) for name in SETTINGS}
+        coords: dict[str, Any] = {"time": scalars["t"], "step": ("time", scalars["step"].astype(np.int64))}
+        for trace in TRACES:
+            parts = [r[trace].numpy() for r in ranks if trace in r]
+            if not parts:
+                continue
+            data[trace] = (("time", AXES[trace]), np.concatenate(parts, 1))
+            whole = self.shapes.get(trace)
+            labels = json.loads(bytes(ranks[-1]["names"].tolist()))[trace] if whole is None else _names(whole)
+            coords[AXES[trace]] = np.asarray(labels, dtype=str)
+        return xarray.Dataset(data, coords, attrs={"every": self.recorder.every, "records": len(hamiltonian)})
+
+
+def pack_point(stage: Stage) -> bytes:
+    """h, z, ω, weights and buffers of one rank, as bytes."""
+    point, started = stage.traced(), torch.tensor(stage.omega.started, dtype=torch.uint8)
+    if stage.h is None:
+        point["h"] = point["z"] = {name: torch.zeros_like(x) for name, x in point["h"].items()}
+    tensors: Tensors = {"started": started}
+    for part in ("h", "z", "omega"):
+        tensors |= {f"{part}/{name}": x for name, x in point[part].items()}
+    state = dict(stage.chain.named_parameters()) | dict(stage.chain.named_buffers())
+    tensors |= {f"network/{name}": x for name, x in state.items() if not x.is_meta}
+    return pack({name: x.detach().cpu().clone().contiguous() for name, x in tensors.items()})
+
+
+def save(experiment: Experiment, stage: Stage, packs: list[bytes], path: Path) -> None:
+    """Write the checkpoint that one process would have written here, from what every rank packed."""
+    ranks = [unpack(data) for data in packs]
+    tensors = {name: x for r in ranks for name, x in r.items() if name != "started"}
+    parts = {
+        part: {name.removeprefix(f"{part}/"): x for name, x in tensors.items() if name.startswith(f"{part}/")}
+        for part in ("h", "z", "omega", "network")
+    }
+    learner, _ = experiment.learner()
+    learner.settings = stage.settings
+    network = dict(learner.network.named_parameters()) | dict(learner.network.named_buffers())
+    with torch.no_grad():
+        for name, x in parts.pop("network").items():
+            network[name].copy_(x)
+    memory = {
+        "t": stage.t,
+        "steps": stage.steps,
+        "started": [bool(x) for r in ranks for x in r["started"]],
+        "between_sequences": stage.h is None,
+        "z_is_zero": stage.z is None,
+    }
+    learner.resume(memory, **parts)
+    learner.save(path)
+
+
+def begun(experiment: Experiment, resume: Path | None) -> Learner:
+    """The whole learner at the beginning, or as a checkpoint has it: each rank then keeps its part."""
+    learner, _ = experiment.learner()
+    return learner if resume is None else Learner.load(resume, learner.network, experiment.loss, experiment.settings)
+
+
+def _names(whole: Shapes) -> list[str]:
+    pick = _evenly(whole)
+    return _labels(list(whole.items()), range(_total(whole)) if pick is None else pick.tolist()) if whole else []
+
+
+def _total(shapes: Shapes) -> int:
+    return sum(shape.numel() for shape in shapes.values())
+
+
+def _evenly(whole: Shapes) -> np.ndarray | None:
+    """Positions that a Recorder of one process keeps; None: all."""
+    total = _total(whole)
+    return None if total <= WIDTH else np.linspace(0, total - 1, WIDTH).round().astype(np.int64)
+
+
+def _local(whole: Shapes, own: list[str]) -> Tensor | None:
+    """Those positions that lie in `own`, which stand side by side, counted from the first of them."""
+    pick = _evenly(whole)
+    if pick is None:
+        return None
+    names = list(whole)
+    start = sum(whole[name].numel() for name in names[: names.index(own[0])]) if own else 0
+    stop = start + sum(whole[name].numel() for name in own)
+    return torch.from_numpy(pick[(pick >= start) & (pick < stop)] - start)

@@ -1,0 +1,94 @@
+"""What all ranks are asked to do together."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+import torch
+
+from ..errors import HLError, complain, unknown
+from ..experiments import Experiment, get
+from ..settings import Settings, number
+from ..streams.base import count
+
+
+@dataclass(frozen=True)
+class Job:
+    """An experiment by name, how long it runs, and what is written; the same on every rank, as text in the handshake.
+
+    overrides         settings and options of the experiment
+    steps             ticks to take (after those of a resumed checkpoint)
+    record            file for the trajectory of all ranks; `every` and `capacity` as a Recorder has them
+    checkpoint        file for the checkpoint of all ranks, at the end and at every `save_every`-th tick
+    resume            checkpoint to go on from, of this or another number of ranks, or of one process
+    balance           groups per rank, as (2, 1); None: by measured cost
+    replicas          copies of the whole chain, each on its share of the batch
+    patience          seconds for which a rank may be silent
+    lanes             file for what each rank did when
+    """
+
+    name: str
+    steps: int
+    seed: int = 0
+    overrides: dict[str, Any] = field(default_factory=dict)
+    record: str | None = None
+    every: int = 1
+    capacity: int = 10_000
+    checkpoint: str | None = None
+    save_every: int | None = None
+    resume: str | None = None
+    balance: tuple[int, ...] | None = None
+    replicas: int = 1
+    patience: float = 10.0
+    lanes: str | None = None
+
+    def __post_init__(self) -> None:
+        count("steps", self.steps)
+        count("replicas", self.replicas)
+        if self.save_every is not None:
+            count("save_every", self.save_every)
+            if self.checkpoint is None:
+                raise complain("save_every", self.save_every, "a checkpoint file beside it", "give checkpoint=")
+        object.__setattr__(self, "patience", number("patience", self.patience, positive=True))
+        if self.balance is not None:
+            object.__setattr__(self, "balance", tuple(self.balance))
+
+    @classmethod
+    def of(cls, experiment: Experiment, steps: int, **others: Any) -> Job:
+        """The job of an experiment that `experiments.get` made."""
+        known = [f.name for f in fields(cls)]
+        for name in others:
+            if name not in known:
+                raise unknown("devices option", name, known)
+        settings = {f.name: getattr(experiment.settings, f.name) for f in fields(Settings)}
+        if callable(settings["phi"]) or not isinstance(settings["beta"], float):
+            raise complain(
+                "experiment for devices", "phi as a function or beta per weight", "numbers", "every rank rebuilds it"
+            )
+        overrides = {**experiment.options, **settings, "order": experiment.order}
+        return cls(experiment.name, steps, experiment.seed, overrides, **others)
+
+    def experiment(self) -> Experiment:
+        """The experiment itself, built anew on each rank."""
+        return get(self.name, seed=self.seed, **self.overrides)
+
+    def text(self) -> str:
+        """The job as JSON."""
+        try:
+            return json.dumps(asdict(self), sort_keys=True)
+        except TypeError as error:
+            raise HLError(f"job: got an option that is no text ({error}); expected numbers and strings.") from error
+
+    @classmethod
+    def read(cls, text: str) -> Job:
+        """The job of such a text."""
+        return cls(**json.loads(text))
+
+    def greeting(self) -> dict[str, str]:
+        """What must agree on all ranks before the first tick."""
+        from .. import __version__
+
+        told = {name: json.dumps(value, sort_keys=True) for name, value in asdict(self).items()}
+        return {"hlcore": __version__, "torch": torch.__version__, "experiment": told.pop("name")} | told

@@ -1,0 +1,148 @@
+"""Worker processes on this machine, from Python."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch.distributed as dist
+
+from ..errors import complain
+from ..experiments import Experiment
+from ..streams.base import count
+from .job import Job
+from .wire import HOST, Lost
+
+if TYPE_CHECKING:
+    import xarray
+
+POLL = 0.01  # seconds between two looks at the workers
+LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"
+
+
+class Run(NamedTuple):
+    """What came of a job: the trajectory and the lanes of all ranks, and which groups each rank had."""
+
+    trajectory: xarray.Dataset
+    lanes: xarray.Dataset
+    table: str
+
+
+class Workers:
+    """`n` processes on this machine that do one job after the other, each as a rank; use it in a `with`.
+
+    They talk through 127.0.0.1 alone. A process that was lost is started again for the next job.
+    threads  torch threads per process; bits are those of one process with as many
+    """
+
+    def __init__(self, n: int, threads: int = 1) -> None:
+        self.n, self.threads = count("workers", n), count("threads", threads)
+        self._store = dist.TCPStore(HOST, 0, is_master=True, wait_for_workers=False, timeout=timedelta(seconds=60))
+        self._processes: list[subprocess.Popen[bytes] | None] = [None] * n
+        self._jobs = [0] * n  # jobs given to each process since it was started
+        self._runs, self._running = 0, ""
+        self._at_work: list[subprocess.Popen[bytes]] = []
+        self._born = [0] * n
+        self._folder = tempfile.TemporaryDirectory()
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def run(self, experiment: Experiment, steps: int, ranks: int | None = None, **options: Any) -> Run:
+        """Do a job and wait for it. Options are those of `Job`; raises `Lost` when a rank fell out."""
+        self.start(experiment, steps, ranks, **options)
+        return self.wait()
+
+    def start(self, experiment: Experiment, steps: int, ranks: int | None = None, **options: Any) -> None:
+        """Begin a job on the first `ranks` processes."""
+        ranks = self.n if ranks is None else count("ranks", ranks)
+        if ranks > self.n:
+            raise complain("ranks", ranks, f"at most the {self.n} workers there are")
+        folder = Path(self._folder.name)
+        files = {name: str(folder / f"{name}-{self._runs}.nc") for name in ("record", "lanes")}
+        self._job = Job.of(experiment, steps, **files | options)
+        self._spread([self._job] * ranks)
+
+    def wait(self) -> Run:
+        """What came of the job that was started."""
+        run, ranks = dist.PrefixStore(self._running, self._store), len(self._at_work)
+        outcomes: dict[int, tuple[str, int, int]] = {}
+        while len(outcomes) < ranks:
+            for rank in set(range(ranks)) - outcomes.keys():
+                if run.check([f"outcome/{rank}"]):
+                    outcomes[rank] = tuple(json.loads(run.get(f"outcome/{rank}")))
+                elif self._at_work[rank].poll() is not None:
+                    outcomes[rank] = (f"rank {rank} ended by itself", rank, self.tick(rank))
+            time.sleep(POLL)
+        self._at_work.clear()
+        if any(text for text, _, _ in outcomes.values()):
+            told = [o for r, o in outcomes.items() if o[0] and run.check([f"outcome/{r}"])]
+            raise Lost(*(told or list(outcomes.values()))[0])
+        import xarray
+
+        record, lanes = (xarray.load_dataset(f, engine="h5netcdf") for f in (self._job.record, self._job.lanes) if f)
+        return Run(record, lanes, run.get("table").decode())
+
+    def tick(self, rank: int) -> int:
+        """How far a rank was when it last said so; -1: not begun."""
+        run = dist.PrefixStore(self._running, self._store)
+        return int(run.get(f"tick/{rank}")) if run.check([f"tick/{rank}"]) else -1
+
+    def kill(self, rank: int) -> None:
+        """End the process of a rank at once (SIGKILL), as a power cut would."""
+        process = self._processes[rank]
+        if process is not None:
+            process.kill()
+            process.wait()
+
+    def close(self) -> None:
+        """End all processes."""
+        for process in self._processes:
+            if process is not None:
+                process.kill()
+                process.wait()
+        self._folder.cleanup()
+
+    def _spread(self, jobs: Sequence[Job]) -> None:
+        """Give each rank its job."""
+        self._running, self._runs = f"run{self._runs}", self._runs + 1
+        self._at_work.clear()
+        for rank, job in enumerate(jobs):
+            process = self._processes[rank]
+            if process is None or process.poll() is not None:
+                process = self._begin(rank)
+            self._at_work.append(process)
+            given = {"run": self._running, "rank": rank, "world": len(jobs), "job": job.text()}
+            self._store.set(f"job/{self._place(rank)}/{self._jobs[rank]}", json.dumps(given))
+            self._jobs[rank] += 1
+
+    def _begin(self, rank: int) -> subprocess.Popen[bytes]:
+        self._born[rank] += 1
+        self._jobs[rank] = 0
+        environment = os.environ | {"GLOO_SOCKET_IFNAME": LOOPBACK, "OMP_NUM_THREADS": str(self.threads)}
+        where = [str(self._store.port), str(self._place(rank)), str(self.threads)]
+        process = subprocess.Popen([sys.executable, "-m", "hlcore.devices.serve", *where], env=environment)
+        self._processes[rank] = process
+        return process
+
+    def _place(self, rank: int) -> int:
+        """A number that no process had before."""
+        return rank + self.n * self._born[rank]
+
+
+def run(experiment: Experiment, steps: int, ranks: int, **options: Any) -> Run:
+    """Run an experiment on `ranks` processes of this machine; options are those of `Job`."""
+    with Workers(ranks) as workers:
+        return workers.run(experiment, steps, **options)

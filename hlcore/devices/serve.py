@@ -1,0 +1,46 @@
+"""A worker process that waits for jobs: python -m hlcore.devices.serve PORT PLACE, started by `Workers`."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from datetime import timedelta
+from functools import partial
+
+import torch
+import torch.distributed as dist
+
+from .job import Job
+from .wire import HOST, Lost
+from .worker import work
+
+
+def serve(port: int, place: int, threads: int = 1) -> None:
+    """Do job after job until told to stop, or until whoever started this process is gone."""
+    torch.set_num_threads(threads)
+    store = dist.TCPStore(HOST, port, is_master=False, timeout=timedelta(seconds=60))
+    store.set(f"here/{place}", "")
+    done = 0
+    while True:
+        while not store.check([f"job/{place}/{done}"]):
+            time.sleep(0.01)
+        text = store.get(f"job/{place}/{done}").decode()
+        if text == "stop":
+            return
+        given = json.loads(text)
+        run = dist.PrefixStore(given["run"], store)
+        try:
+            work(Job.read(given["job"]), run, given["rank"], given["world"], partial(run.set, "table"))
+            outcome: list[object] = ["", -1, -1]
+        except Lost as lost:
+            outcome = [str(lost), lost.rank, lost.tick]
+        run.set(f"outcome/{given['rank']}", json.dumps(outcome))
+        done += 1
+
+
+if __name__ == "__main__":
+    try:
+        serve(*(int(a) for a in sys.argv[1:]))
+    except (RuntimeError, KeyboardInterrupt):
+        sys.exit(1)  # the store is gone, and with it whoever wanted the work

@@ -1,0 +1,234 @@
+"""One rank's part of a chain: its groups' h, z, θ and ω, and the tick that moves them."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..costate import WeightCostate
+from ..errors import Diverged, HLError, complain
+from ..hamiltonian import Hamiltonian, not_finite
+from ..learner import Learner
+from ..networks.base import instantaneous
+from ..networks.chain import Chain
+from ..networks.reversible import RANDOM
+from ..orders import _costate
+from ..phase import Tensors
+from ..sample import Sample
+from .wire import Wire
+
+FORWARD, BACKWARD, SENT, DONE = range(4)  # marks of a tick: when each of them was done
+
+
+class Stage:
+    """Groups own.start + 1 … own.stop of a Chain in Euler order, everything at t (P, Algorithm 1 and eq. 9-10).
+
+    up      h_b⁺, the next state of the last group here, as soon as it is known, before anything is differentiated
+    down    ∂H'/∂h_{a-1}, the addend that the first group here gives to the costate of the group below
+
+    H' is a sum over groups, and each h_i stands in two terms of it; so every derivative here has at most two addends,
+    one of them from the rank above, and a sum of two does not depend on their order: the bits are those of one
+    process (theorem T8). Every rank walks the stream by itself: u is used on the first, the target on the last.
+    """
+
+    def __init__(self, learner: Learner, own: range, wire: Wire, below: int | None, above: int | None) -> None:
+        self.chain, self.own, self.wire, self.below, self.above = checked(learner), own, wire, below, above
+        self.settings, self.steps, self.t = learner.settings, learner.steps, learner.t
+        self._law = Hamiltonian(self.chain, learner.loss)
+        memory, point = learner.memory(), learner.point.clone()
+        self.names = [f"h{i + 1}" for i in own]
+        self.device = next(self.chain.parameters(), torch.empty(0)).device
+        self._skeleton = copy.deepcopy(self.chain).to("meta")
+        self._release()
+        self.own_names = [n for n, p in self.chain.named_parameters() if p.requires_grad and not p.is_meta]
+        self.theta: list[Tensor] = [p for p in self.chain.parameters() if p.requires_grad and not p.is_meta]
+        self.omega = WeightCostate(self.own_names, self.theta)
+        self.omega.assign(point.omega)
+        started = dict(zip(point.omega, memory["started"], strict=True))
+        self.omega.begin([started[name] for name in self.own_names])
+        self.omega.scale_by(self.settings.beta)
+        fresh = memory["between_sequences"]
+        self.h: Tensors | None = None if fresh else {n: point.h[n] for n in self.names}
+        self.z: Tensors | None = None if memory["z_is_zero"] else {n: point.z[n] for n in self.names}
+        self._from_below = None if fresh or below is None else point.h[f"h{own.start}"]
+        self.reached: tuple[Tensors, Tensors] = ({n: x for n, x in point.h.items() if n in self.names}, {})
+        self._shapes: dict[Any, list[Tensor]] = {}
+        self.marks = [0.0] * 4  # seconds
+
+    def tick(self, sample: Sample) -> tuple[float, float, list[float], Tensor]:
+        """One step of all groups here; returns L, φL, z·v of each group, and y (on the last rank).
+
+        h_i⁺ = h_i + (f_i(h_{i-1}) - h_i)        ω⁺ = ω - τ (s ∂H'/∂θ + ηω)
+        z_i⁺ = z_i - τ (s ∂H'/∂h_i + η_z z_i)    θ⁺ = θ - τβω
+        """
+        settings, k, last = self.settings, self.steps, self.names[-1]
+        tau = settings.tau if sample.dt is None else sample.dt
+        phi = settings.phi_at(self.t)
+        fresh = self.h is None
+        known = {n: x.detach().requires_grad_() for n, x in (self._zeros(sample) if fresh else self.h or {}).items()}
+        z = {n: torch.zeros_like(x) for n, x in known.items()} if self.z is None else self.z
+        read = None if self._from_below is None else self._from_below.detach().requires_grad_(not fresh)
+        moves = self._moving(fresh)
+        gives = read is not None and not fresh and moves[self.own.start]  # an addend, to the rank below
+        takes = self.above is not None and not fresh and moves[self.own.stop]  # one, from the rank above
+        heard = read is not None and not sample.end and moves[self.own.start - 1]
+        news = self._expect(read, self.below, heard)
+        addend = self._expect(known[last], self.above, takes)
+
+        with torch.enable_grad():
+            v = self._velocity(sample.u if read is None else read, known, moves, fresh, tau)
+            h_next = {n: x.detach() + tau * v[n].detach() for n, x in known.items()}
+            if self.above is not None and moves[self.own.stop - 1] and not sample.end:
+                self.wire.send(h_next[last].contiguous(), self.above, k)
+            self.marks[FORWARD] = time.monotonic()
+            L = self._law.instantaneous_loss(known[last], sample.target) if self.above is None else None
+            wanted = [read] if gives and read is not None else []
+            d, _ = self._law.derivative(L, phi, z, v, [*wanted, *known.values(), *self.theta])
+        self.marks[BACKWARD] = time.monotonic()
+        told, dh, dtheta = d[: len(wanted)], list(d[len(wanted) :][: len(known)]), d[len(wanted) + len(known) :]
+        if read is not None and gives and self.below is not None:
+            self.wire.send(torch.zeros_like(read) if told[0] is None else told[0].contiguous(), self.below, k)
+        loss = 0.0 if L is None else float(L.detach())
+        parts = [float((z[n] * x.detach()).sum()) for n, x in v.items()]
+        self.marks[SENT] = time.monotonic()
+        for work, source, _ in (news, addend):
+            if work is not None:
+                self.wire.arrived(work, source, k)
+        self.wire.flush(k)
+        self.marks[DONE] = time.monotonic()
+
+        if addend[2] is not None:
+            dh[-1] = addend[2] if dh[-1] is None else dh[-1] + addend[2]
+        z_next = _costate(z, dh, settings, tau)
+        self._commit(h_next, z_next, dtheta, loss, tau)
+        self.h, self.z = (None, None) if sample.end else (h_next, z_next)
+        if sample.end:
+            self._from_below = None
+        elif news[2] is not None:
+            self._from_below = news[2]
+        return loss, phi * loss, parts, known[last].detach()
+
+    def traced(self) -> dict[str, Tensors]:
+        """h and z as the last tick left them, θ and ω: of the groups here."""
+        h, z = self.reached
+        return {
+            "h": h,
+            "z": z,
+            "theta": dict(zip(self.own_names, self.theta, strict=True)),
+            "omega": self.omega.named(),
+        }
+
+    def _velocity(self, u: Any, known: Tensors, moves: list[bool], fresh: bool, tau: float) -> Tensors:
+        """(f_i(h_{i-1}) - h_i)/τ; a state not begun yet is a constant zero, as Chain.velocity has it."""
+        states: list[Any] = [None] * self.own.start + [u]
+        states += [x.detach() if fresh else x for x in known.values()]
+        v: Tensors = {}
+        for i, (name, x) in zip(self.own, known.items(), strict=True):
+            if moves[i]:
+                v[name] = instantaneous(self.chain._group(i, states), None if fresh else x, tau)
+            else:
+                v[name] = torch.zeros_like(x)
+        return v
+
+    def _commit(
+        self, h_next: Tensors, z_next: Tensors, dtheta: Sequence[Tensor | None], loss: float, tau: float
+    ) -> None:
+        """Refuse what is not finite, then move ω and θ."""
+        settings = self.settings
+        if not math.isfinite(loss):
+            raise Diverged("loss", "", self.t, self.steps)
+        for quantity, tensors in (("h", h_next), ("z", z_next)):
+            bad = not_finite(tensors)
+            if bad is not None:
+                raise Diverged(quantity, bad, self.t, self.steps)
+        keep, gain = 1 - tau * settings.eta, -settings.s * tau
+        self.omega.propose(dtheta, gain, keep, missing="decay", lift=1.0)
+        worse = self.omega.overflow(tau, fresh=False)
+        if worse is not None:
+            raise Diverged(*worse, self.t, self.steps)
+        self.omega.commit(tau, fresh=False)
+        self.t += tau
+        self.steps += 1
+        self.reached = h_next, z_next
+
+    def _expect(self, like: Tensor | None, source: int | None, wanted: bool) -> tuple[Any, int, Tensor | None]:
+        if not wanted or like is None or source is None:
+            return None, -1, None
+        space = torch.empty_like(like, requires_grad=False, memory_format=torch.contiguous_format)
+        return self.wire.expect(space, source, self.steps), source, space
+
+    def _moving(self, fresh: bool) -> list[bool]:
+        """Which groups of the chain move now; every rank counts the turns."""
+        groups = len(self.chain.groups)
+        if self.chain.schedule == "parallel":
+            return [True] * groups
+        turn = 0 if fresh else int(self.chain.turn)
+        self.chain.turn.fill_((turn + 1) % groups)
+        return [i == turn for i in range(groups)]
+
+    def shapes(self, sample: Sample) -> list[Tensor]:
+        """States of all groups without numbers: a dry pass on torch's meta device tells their shapes."""
+        parts = sample.u if isinstance(sample.u, tuple) else (sample.u,)
+        key = tuple((x.shape, x.dtype) for x in parts)
+        if key not in self._shapes:
+            bare = tuple(x.to("meta") for x in parts)
+            try:
+                with torch.no_grad():
+                    self._shapes[key] = self._skeleton._feed_forward(bare if isinstance(sample.u, tuple) else bare[0])
+            except (RuntimeError, NotImplementedError) as error:
+                raise HLError(
+                    f"devices: got layers or an input that do not fit torch's meta device "
+                    f"({str(error).splitlines()[0]}), expected an output shape that follows from the input's shape."
+                ) from error
+        return self._shapes[key]
+
+    def _zeros(self, sample: Sample) -> Tensors:
+        """States at the start of a sequence."""
+        found = [torch.zeros_like(x, device=self.device) for x in self.shapes(sample)]
+        self._from_below = found[self.own.start - 1] if self.below is not None else None
+        return {n: found[i] for n, i in zip(self.names, self.own, strict=True)}
+
+    def _release(self) -> None:
+        """Give back the memory of the other ranks' layers; their shapes stay."""
+        own = {k for i in self.own for k in self.chain._cuts[i]}
+        here = {id(x) for k in own for x in self.chain.layers[k].parameters()}
+        for k in range(len(self.chain.layers)):
+            if k in own:
+                continue
+            shared = [n for n, p in self.chain.layers[k].named_parameters() if id(p) in here]
+            if shared:
+                raise complain(
+                    "balance", f"weights {shared} of layer {k} on two ranks", "tied layers on one rank", "change it"
+                )
+            self.chain.layers[k] = self._skeleton.layers[k]
+
+
+def checked(learner: Learner) -> Chain:
+    """The chain of a learner that can be spread, or an HLError that says what cannot."""
+    chain = learner.network
+    if not isinstance(chain, Chain):
+        raise complain("network for devices", type(chain).__name__, "an hlcore.Chain", "cut the network into layers")
+    if learner.order != "euler":
+        raise complain(
+            "order for devices", repr(learner.order), "'euler'", "all groups move at once, from what is at t"
+        )
+    if len(chain.links):
+        raise complain("Chain for devices", f"links {sorted(chain.links)}", "neighbours only", "run it in one process")
+    if learner.torch_start or learner.reset_omega:
+        raise complain("learner for devices", "torch_start or reset_omega", "neither of them")
+    for name, module in chain.named_modules():
+        rate: Any = getattr(module, "p", 1.0) if isinstance(module, RANDOM) else getattr(module, "dropout", 0.0)
+        if module.training and isinstance(rate, float) and rate > 0:
+            raise complain(
+                "network for devices",
+                f"{name} ({type(module).__name__}), which draws in training",
+                "layers without draws: ranks have no common generator",
+                "use p=0 by leaving it out, or module.eval()",
+            )
+    return chain

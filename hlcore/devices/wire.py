@@ -1,0 +1,191 @@
+"""Messages between ranks, their greeting, and how a fault is told to all."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, NoReturn
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from ..errors import HLError
+
+HOST = "127.0.0.1"  # of workers on this machine
+ARRIVAL = 60.0  # seconds within which all ranks must have come: they import torch first
+POLL = 0.005
+GRACE = 1.0  # seconds in which a waiting rank says for whom it waits
+
+
+class Lost(HLError):
+    """A rank of a run over devices fell out: `rank` and `tick` say which and when."""
+
+    def __init__(self, text: str, rank: int, tick: int) -> None:
+        self.rank, self.tick = rank, tick
+        super().__init__(text)
+
+
+class Wire:
+    """One rank's messages to the others, and the store that all of them share.
+
+    A wait that fails never hangs and never guesses: the first rank to notice writes down who was lost and when,
+    before it leaves; every other rank finds its own waits failing in turn, and reads that.
+    """
+
+    def __init__(self, store: dist.Store, rank: int, world: int, patience: float) -> None:
+        self.store, self.rank, self.world, self.patience = store, rank, world, patience
+        self._sending: list[tuple[Any, int, Tensor]] = []
+
+    def greet(self, greeting: Mapping[str, str]) -> None:
+        """Exchange greetings; HLError on every rank when one of them is absent or differs from rank 0's."""
+        self.give(f"hello/{self.rank}", dict(greeting))
+        hellos = [self.given(f"hello/{rank}", rank) for rank in range(self.world)]
+        for rank, hello in enumerate(hellos):
+            for what in hellos[0] | hello:
+                got, expected = hello.get(what), hellos[0].get(what)
+                if got != expected:
+                    raise HLError(
+                        f"devices: got {what} {got} on rank {rank}, expected {expected} as on rank 0; "
+                        "start all ranks with the same command and the same installation."
+                    )
+
+    def give(self, key: str, value: Any) -> None:
+        """Tell all ranks something, once."""
+        self.store.set(key, json.dumps(value))
+
+    def given(self, key: str, giver: int, tick: int = 0, seconds: float = ARRIVAL) -> Any:
+        """What a rank gives, awaited until it comes or a fault is told."""
+        end = time.monotonic() + seconds
+        try:
+            while not self.store.check([key]):
+                if self.store.check(["fault"]) or time.monotonic() > end:
+                    text = f"rank {giver} was lost at tick {tick}: got no word of it in {seconds:g} s, expected "
+                    self.stop(text + f"{key!r}; start all ranks.", giver, tick)
+                time.sleep(POLL)
+            return json.loads(self.store.get(key))
+        except RuntimeError as error:
+            self._failed(giver, tick, error, 0.0)
+
+    def meet(self, where: str, tick: int, seconds: float) -> None:
+        """Go on when all ranks are here."""
+        self.give(f"{where}/{self.rank}", tick)
+        for rank in range(self.world):
+            self.given(f"{where}/{rank}", rank, tick, seconds)
+
+    def connect(self, backend: str, tick: int) -> None:
+        """Open the connections between all ranks."""
+        self.meet("ready", tick, ARRIVAL)
+        try:
+            dist.init_process_group(
+                backend,
+                store=dist.PrefixStore("group", self.store),
+                rank=self.rank,
+                world_size=self.world,
+                timeout=timedelta(seconds=max(self.patience, 1.0)),
+            )
+        except RuntimeError as error:
+            self._failed(self.rank, tick, error, 0.0)
+
+    def gathered(self, data: bytes, tick: int) -> list[bytes]:
+        """The bytes of all ranks on rank 0, nothing on the others."""
+        if self.rank:
+            self._ship(data, 0, tick)
+            return []
+        return [data, *(self._unload(source, tick) for source in range(1, self.world))]
+
+    def send(self, tensor: Tensor, to: int, tick: int) -> None:
+        """Begin to send; the next `flush` waits for it."""
+        try:
+            self._sending.append((dist.isend(tensor, to), to, tensor))
+        except RuntimeError as error:
+            self._failed(to, tick, error, 0.0)
+
+    def expect(self, tensor: Tensor, source: int, tick: int) -> Any:
+        """Begin to receive into `tensor`."""
+        try:
+            return dist.irecv(tensor, source)
+        except RuntimeError as error:
+            self._failed(source, tick, error, 0.0)
+
+    def arrived(self, work: Any, source: int, tick: int) -> None:
+        """Wait for what `expect` began, with patience."""
+        began = time.monotonic()
+        try:
+            work.wait(timedelta(seconds=self.patience))
+        except RuntimeError as error:
+            self._failed(source, tick, error, time.monotonic() - began)
+
+    def flush(self, tick: int) -> None:
+        """Wait until everything sent has left."""
+        for work, to, _ in self._sending:
+            self.arrived(work, to, tick)
+        self._sending.clear()
+
+    def mean(self, flat: Tensor, group: Any, tick: int) -> Tensor:
+        """The mean of a vector over the ranks of a group, in place."""
+        try:
+            dist.all_reduce(flat, group=group)
+        except RuntimeError as error:
+            self._failed(self.rank, tick, error, self.patience)
+        return flat.div_(dist.get_world_size(group))
+
+    def stop(self, text: str, rank: int, tick: int, cause: Exception | None = None) -> NoReturn:
+        """Write the fault down for all, unless there is one, and raise the first."""
+        raise Lost(*(self._told(json.dumps([text, rank, tick])) or (text, rank, tick))) from cause
+
+    def leave(self, tick: int) -> None:
+        """Close when all ranks are done: a connection that closes earlier loses its last message."""
+        self.meet("done", tick, self.patience + GRACE)
+
+    def close(self) -> None:
+        """Close the connections."""
+        if dist.is_initialized():
+            dist.destroy_process_group()
+
+    def _ship(self, data: bytes, to: int, tick: int) -> None:
+        """Send bytes."""
+        for part in (torch.tensor([len(data)]), torch.frombuffer(bytearray(data), dtype=torch.uint8)):
+            self.send(part, to, tick)
+            self.flush(tick)
+
+    def _unload(self, source: int, tick: int) -> bytes:
+        """Receive bytes."""
+        size = torch.empty(1, dtype=torch.int64)
+        self.arrived(self.expect(size, source, tick), source, tick)
+        data = torch.empty(int(size), dtype=torch.uint8)
+        self.arrived(self.expect(data, source, tick), source, tick)
+        return data.numpy().tobytes()
+
+    def _failed(self, peer: int, tick: int, error: Exception, waited: float) -> NoReturn:
+        slow = waited >= 0.9 * self.patience
+        peer, tick = self._culprit(peer, tick) if slow else (peer, tick)
+        why = f"it was silent for {self.patience:g} s" if slow else "its connection closed"
+        mend = "a slow rank needs more patience=" if slow else "start it again"
+        text = (
+            f"rank {peer} was lost at tick {tick}: got no message from it ({why}), expected one per tick; {mend}, "
+            "and resume from the last checkpoint."
+        )
+        self.stop(text, peer, tick, cause=error)
+
+    def _culprit(self, peer: int, tick: int) -> tuple[int, int]:
+        """Who keeps the others waiting: follow who waits for whom to a rank that waits for nobody."""
+        try:
+            self.store.set(f"waits/{self.rank}", json.dumps([peer, tick]))
+            seen = {self.rank}
+            while peer not in seen:
+                seen.add(peer)
+                self.store.wait([f"waits/{peer}"], timedelta(seconds=GRACE))
+                peer, tick = json.loads(self.store.get(f"waits/{peer}"))
+        except RuntimeError:
+            pass
+        return peer, tick
+
+    def _told(self, text: str) -> list[Any] | None:
+        """The first fault written down, `text` if there was none; None when the store itself is gone."""
+        try:
+            return json.loads(self.store.compare_set("fault", "", text))
+        except (RuntimeError, ValueError):
+            return None

@@ -1,0 +1,99 @@
+"""What one rank does: greet, take its groups, tick, record, save."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from safetensors.torch import load as unpack
+from safetensors.torch import save as pack
+
+from .. import export
+from ..errors import HLError
+from ..streams import Stream
+from . import balance, gather, lanes
+from .job import Job
+from .stage import Stage, checked
+from .wire import Lost, Wire
+
+PROGRESS = 0.1  # seconds between two notes on how far a rank is
+
+
+def work(job: Job, store: dist.Store, rank: int, world: int, say: Callable[[str], None] = print) -> None:
+    """Do `job` as one of `world` ranks; every rank ends, with an HLError that says the same on all if one fails."""
+    wire = Wire(store, rank, world, job.patience)
+    tick = 0
+    try:
+        wire.greet(job.greeting())
+        stage, stream = _prepared(job, wire, say)
+        first = tick = stage.steps
+        wire.connect("nccl" if stage.device.type == "cuda" else "gloo", tick)
+        record = gather.RankRecord(stage, job.every, job.capacity)
+        lane, noted = lanes.Lane(job.capacity), 0.0
+        for tick in range(first, first + job.steps):
+            lane.begin(tick)
+            sample = stream[tick]
+            record.record(stage.tick(sample), sample)
+            lane.end(stage.marks)
+            if time.monotonic() - noted > PROGRESS:
+                noted = time.monotonic()
+                store.set(f"tick/{rank}", str(tick))
+            if job.save_every and (tick + 1) % job.save_every == 0 and tick + 1 < first + job.steps:
+                _save(job, wire, stage, tick)
+        _save(job, wire, stage, tick)
+        _tell(job, wire, record, lane, tick)
+        wire.leave(tick)
+    except Lost:
+        raise
+    except Exception as error:  # whatever it is, the other ranks must hear of it
+        what = str(error) if isinstance(error, HLError) else f"{type(error).__name__}: {error}"
+        wire.stop(f"rank {rank} stopped at tick {tick}: {what}", rank, tick, cause=error)
+    finally:
+        wire.close()
+
+
+def _prepared(job: Job, wire: Wire, say: Callable[[str], None]) -> tuple[Stage, Stream]:
+    """This rank's stage and the stream, moved to this rank's device."""
+    experiment = job.experiment()
+    for path in (job.record, job.lanes):
+        if path is not None:
+            export.checked(Path(path))
+    learner = gather.begun(experiment, None if job.resume is None else Path(job.resume))
+    chain = checked(learner)
+    torch.manual_seed(job.seed)
+    if wire.rank == 0:
+        costs = balance.measured(chain, experiment.stream[learner.steps].u)
+        if job.balance is None:
+            sizes = balance.balanced(costs, wire.world)
+        else:
+            sizes = balance.checked(job.balance, costs, wire.world)
+        say(balance.table(costs, sizes))
+        wire.give("balance", sizes)
+    own = balance.owned(wire.given("balance", 0))[wire.rank]
+    below = wire.rank - 1 if wire.rank else None
+    above = wire.rank + 1 if wire.rank + 1 < wire.world else None
+    return Stage(learner, own, wire, below, above), experiment.stream
+
+
+def _save(job: Job, wire: Wire, stage: Stage, tick: int) -> None:
+    """Write the checkpoint of all ranks, if one is wanted."""
+    if job.checkpoint is None:
+        return
+    packs = wire.gathered(gather.pack_point(stage), tick)
+    if packs:
+        gather.save(job.experiment(), stage, packs, Path(job.checkpoint))
+
+
+def _tell(job: Job, wire: Wire, record: gather.RankRecord, lane: lanes.Lane, tick: int) -> None:
+    """Write the trajectory of all ranks and what each did when, if wanted."""
+    if job.record is not None:
+        packs = wire.gathered(record.pack(), tick)
+        if packs:
+            export.save(record.merged(packs), Path(job.record))
+    if job.lanes is not None:
+        packs = wire.gathered(pack({"rows": torch.from_numpy(lane.rows())}), tick)
+        if packs:
+            export.save(lanes.merged([unpack(data)["rows"].numpy() for data in packs]), Path(job.lanes))

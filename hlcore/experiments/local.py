@@ -1,0 +1,68 @@
+"""Real digits for a chain of layers that learn locally: the experiment to spread over devices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+from torch import nn
+from torch.nn.functional import cross_entropy
+
+from ..errors import complain
+from ..networks import Chain
+from ..sample import Sample
+from ..settings import Settings
+from ..streams import Held, Stream, digits
+from ..streams.base import count
+from .experiment import Setup
+from .registry import register
+
+PRESETS = {"good": {}, "sluggish": {"beta": 0.002}, "diverges": {"eta": 4.4}}  # 1 - τη = -1.2
+
+
+class Flat(Stream):
+    """The images of `stream` as rows."""
+
+    def __init__(self, stream: Stream) -> None:
+        self.stream, self.length = stream, stream.length
+
+    def sample(self, k: int) -> Sample:
+        """(batch, 1, 8, 8) -> (batch, 64)."""
+        found = self.stream[k]
+        return replace(found, u=found.u.flatten(1))
+
+
+@register("digits-chain", "Digits · a chain of local layers", PRESETS)
+def digits_chain(
+    seed: int,
+    depth: int = 4,
+    width: int = 32,
+    groups: str | Sequence[int] = "layer",
+    schedule: str = "parallel",
+    hold: int = 1,
+    batch: int = 3,
+) -> Setup:
+    """A chain of tanh layers learns real digits, each group from its neighbours alone; `hlcore.devices` spreads it.
+
+    groups  "layer", "one" or sizes, also as text: "2+3"
+    hold    steps for which a sample stays; 1: a new one at every step, the wave of learning meets later ones
+    batch   images per step; it must divide 1797, as 1, 3 and 599 do: the state keeps one batch size
+    """
+    if 1797 % count("batch", batch):
+        raise complain("batch", batch, "a divisor of 1797", "take 1, 3 or 599")
+    sizes = [64, *[count("width", width)] * (count("depth", depth) - 1), 10]
+    layers: list[nn.Module] = [nn.Sequential(nn.Linear(a, b), nn.Tanh()) for a, b in pairwise(sizes[:-1])]
+    layers.append(nn.Linear(sizes[-2], sizes[-1]))
+    chain = Chain(layers, _sizes(groups), schedule)
+    stream = Held(Flat(digits(seed, batch)), hold)
+    settings = Settings(tau=0.5, eta=0.2, beta=0.02, phi=1.0, eta_z=0.0)
+    return Setup(chain, stream, cross_entropy, settings, order="euler")
+
+
+def _sizes(groups: str | Sequence[int]) -> str | Sequence[int]:
+    if isinstance(groups, int):
+        return (groups,)
+    if isinstance(groups, str) and groups.replace("+", "").isdigit():
+        return tuple(int(n) for n in groups.split("+") if n)
+    return groups
