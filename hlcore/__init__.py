@@ -5,7 +5,7 @@ from .bptt import bptt_gradient
 from .checkpoint import CHECKPOINT_FORMAT
 from .errors import Diverged, HLError
 from .learner import Learner, Report
-from .networks import Chain, Network, OutputNetwork, Recurrent, Reversible, StateNetwork, is_reversible
+from .networks import Chain, Network, OutputNetwork, Recurrent, Reversible, Stashed, StateNetwork, is_reversible
 from .phase import PhasePoint
 from .recorder import Recorder
 from .sample import Sample
@@ -28,6 +28,7 @@ __all__ = [
     "Reversible",
     "Sample",
     "Settings",
+    "Stashed",
     "StateNetwork",
     "bptt_gradient",
     "experiments",

@@ -212,7 +212,7 @@ class Stage:
 def checked(learner: Learner) -> Chain:
     """The chain of a learner that can be spread, or an HLError that says what cannot."""
     chain = learner.network
-    if not isinstance(chain, Chain):
+    if not isinstance(chain, Chain) or type(chain).velocity is not Chain.velocity:  # a subclass may move otherwise
         raise complain("network for devices", type(chain).__name__, "an hlcore.Chain", "cut the network into layers")
     if learner.order != "euler":
         raise complain(

@@ -5,5 +5,6 @@ from .chain import Chain
 from .feedforward import OutputNetwork, StateNetwork
 from .recurrent import Recurrent
 from .reversible import Reversible, is_reversible
+from .stashed import Stashed
 
-__all__ = ["Chain", "Network", "OutputNetwork", "Recurrent", "Reversible", "StateNetwork", "is_reversible"]
+__all__ = ["Chain", "Network", "OutputNetwork", "Recurrent", "Reversible", "Stashed", "StateNetwork", "is_reversible"]

@@ -95,6 +95,9 @@ class Chain(Network):
         for source, name in self._into[i]:
             if source < len(states):
                 x = x + self.links[name](states[source])
+        return self._through(i, x)
+
+    def _through(self, i: int, x: Any) -> Tensor:
         for k in self._cuts[i]:
             x = apply(self.layers[k], x)
         if not isinstance(x, Tensor) or not x.is_floating_point():

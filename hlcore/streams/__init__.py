@@ -5,6 +5,7 @@ from .clock import Clock
 from .datasets import Labelled, digits, iris, mnist
 from .held import Held
 from .imdb import imdb
+from .late import Late
 from .reversed import Reversed
 from .sequences import Sequences, vowels
 from .series import Series, water_flow
@@ -14,6 +15,7 @@ __all__ = [
     "Clock",
     "Held",
     "Labelled",
+    "Late",
     "Reversed",
     "Sequences",
     "Series",
