@@ -79,6 +79,7 @@ class Learner:
         self._z: Tensors | None = None  # None: zeros
         self._cleared: Tensors = {}  # the initial state, shown between sequences
         self._reached: tuple[Tensors, Tensors] = ({}, {})  # h and z of the last step, before a clear
+        self._momentum: tuple[Settings | None, float] = (None, 0.0)  # of `like_sgd`, while its settings are in force
         self.settings = Settings() if settings is None else settings
 
     @classmethod
@@ -87,11 +88,14 @@ class Learner:
     ) -> Learner:
         """A learner whose weights are those of torch.optim.SGD, step by step (P, section 4; theorem T1).
 
-        Sequential order, `Settings.from_sgd`, and torch's two conventions (`torch_start`). Without momentum
-        torch keeps no buffer and so never dampens: dampening then counts as 0.
+        Sequential order, `Settings.from_sgd`, and torch's two conventions (`torch_start`). Without momentum torch keeps
+        no buffer and so never dampens: dampening then counts as 0. While these settings are in force, ω keeps the
+        fraction `momentum` itself, not 1-τη with the rounding of η, which a chaotic run would amplify.
         """
         settings = Settings.from_sgd(lr, momentum, number("dampening", dampening) if momentum else 0.0, tau)
-        return cls(network, loss, settings, order="sequential", torch_start=True)
+        learner = cls(network, loss, settings, order="sequential", torch_start=True)
+        learner._momentum = settings, float(momentum)
+        return learner
 
     @property
     def settings(self) -> Settings:
@@ -145,7 +149,7 @@ class Learner:
             self._omega.propose(
                 move.dtheta,
                 -settings.s * tau * move.scale,
-                1 - tau * settings.eta,
+                self._kept(settings, sample, tau),
                 missing="stand" if self.torch_start else "decay",
                 lift=lift,
             )
@@ -230,6 +234,7 @@ class Learner:
     def memory(self) -> dict[str, Any]:
         """What a checkpoint keeps beside the point, the network and the settings."""
         return {
+            "momentum": self._momentum[1] if self._momentum[0] is self._settings else None,
             "t": self.t,
             "steps": self.steps,
             "started": self._omega.started,
@@ -240,6 +245,8 @@ class Learner:
     def resume(self, memory: dict[str, Any], h: Tensors, z: Tensors, omega: Tensors) -> None:
         """Go on from what `memory` and the point told; the network's weights are in place already."""
         self.t, self.steps = memory["t"], memory["steps"]
+        if memory["momentum"] is not None:
+            self._momentum = self._settings, memory["momentum"]
         self._omega.assign(omega)
         self._omega.begin(memory["started"])
         self._reached = h, z
@@ -251,6 +258,11 @@ class Learner:
         if not isinstance(sample, Sample):
             raise complain("step", type(sample).__name__, "an hlcore.Sample", "write Sample(u, target)")
         return self._settings.tau if sample.dt is None else sample.dt
+
+    def _kept(self, settings: Settings, sample: Sample, tau: float) -> float:
+        """The fraction 1 - τη of ω that a step keeps (E*4)."""
+        like, momentum = self._momentum
+        return momentum if settings is like and sample.dt is None else 1 - tau * settings.eta
 
     def _move(self, sample: Sample, tau: float, phi: float) -> Move:
         h, z = self._state_for(sample)

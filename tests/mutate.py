@@ -35,7 +35,7 @@ BREAKS = [
     Break("τ missing in h", "orders.py", "x.detach() + tau * v[name].detach()", "x.detach() + v[name].detach()"),
     Break("the sign of ω'", "learner.py", "-settings.s * tau * move.scale", "settings.s * tau * move.scale"),
     Break("τ missing in ω", "learner.py", "-settings.s * tau * move.scale", "-settings.s * move.scale"),
-    Break("ω without dissipation", "learner.py", "1 - tau * settings.eta,", "1.0,"),
+    Break("ω without dissipation", "learner.py", "else 1 - tau * settings.eta", "else 1.0"),
     Break("φ forgotten", "hamiltonian.py", "return grads, phi if z is None else 1.0", "return grads, 1.0"),
     Break("φ forgotten beside a state", "hamiltonian.py", "torch.full_like(L, phi)", "torch.full_like(L, 1.0)"),
     Break(

@@ -4,5 +4,6 @@ from .cockpit import Cockpit
 from .doctor import Doctor
 from .exercises import Exercise, close_to, learns, with_settings
 from .places import panels
+from .valley import Valley
 
 __all__ = ["Cockpit", "Doctor", "Exercise", "close_to", "learns", "panels", "with_settings"]
