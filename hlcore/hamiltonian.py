@@ -25,6 +25,14 @@ class Hamiltonian:
     def __init__(self, network: Network, loss: Loss) -> None:
         self.network, self.loss = network, loss
 
+    def initial_state(self, batch_size: int) -> State:
+        """h at the start of a sequence."""
+        state: Any = self.network.initial_state(batch_size)
+        if not isinstance(state, dict) or any(not (x is None or isinstance(x, Tensor)) for x in state.values()):
+            got = {k: type(x).__name__ for k, x in state.items()} if isinstance(state, dict) else type(state).__name__
+            raise complain(f"initial_state of {_name(self.network)}", got, "{name: tensor or None}")
+        return state
+
     def velocity(self, u: Any, h: State, tau: float) -> Tensors:
         """h' = f^h(u,h,θ^h) (E*1), with the names and shapes of h."""
         try:

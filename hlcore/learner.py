@@ -272,11 +272,7 @@ class Learner:
     def _state_for(self, sample: Sample) -> tuple[State, Tensors | None]:
         if self._h is not None:
             return self._h, self._z
-        state: Any = self.network.initial_state(sample.batch_size)
-        if not isinstance(state, dict) or any(not (x is None or isinstance(x, Tensor)) for x in state.values()):
-            got = {k: type(x).__name__ for k, x in state.items()} if isinstance(state, dict) else type(state).__name__
-            raise complain(f"initial_state of {type(self.network).__name__}", got, "{name: tensor or None}")
-        return state, None
+        return self._law.initial_state(sample.batch_size), None
 
     def _clear(self, last: Tensors) -> None:
         if last or self._h:
