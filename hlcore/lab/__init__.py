@@ -6,4 +6,4 @@ from .exercises import Exercise, close_to, learns, with_settings
 from .places import panels
 from .valley import Valley
 
-__all__ = ["Cockpit", "Doctor", "Exercise", "close_to", "learns", "panels", "with_settings"]
+__all__ = ["Cockpit", "Doctor", "Exercise", "Valley", "close_to", "learns", "panels", "with_settings"]

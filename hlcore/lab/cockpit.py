@@ -97,6 +97,30 @@ class Cockpit(W.VBox):
         self.told()
         return self
 
+    def race(self, on: bool = True) -> Cockpit:
+        """Let torch.optim.SGD run beside, with the settings of now, where T1 holds; `gap` says how far apart."""
+        try:
+            self._session.race(on)
+        finally:
+            self._controls.show_race(self._session.twin is not None)
+        return self
+
+    @property
+    def gap(self) -> float:
+        """The largest |Δθ| from torch.optim.SGD since `race`; nan without a race."""
+        return math.nan if self._session.twin is None else self._session.twin.gap
+
+    def pin(self) -> Cockpit:
+        """Keep the run that is shown as a ghost behind the next ones."""
+        self._figure.pin(f"seed {self._session.seed}, {words.told(self.settings)}")
+        return self
+
+    def unpin(self) -> Cockpit:
+        """Let the ghosts go."""
+        self._figure.unpin()
+        self.draw()
+        return self
+
     async def wait(self) -> None:
         """Wait until the panel rests; raises what stopped it."""
         await self._loop.wait()
@@ -150,9 +174,12 @@ class Cockpit(W.VBox):
             setattr(self, f"_{name}", value)
         elif name == "phase":
             self._phase_unit = value
-            self._name_axes()
         elif name.startswith("units "):
-            self._choose(name.removeprefix("units "), value)
+            self._units[name.removeprefix("units ")] = list(value)
+        elif name == "race":
+            self.race(value)
+        elif name == "pin":
+            self.pin() if value else self.unpin()
         elif name == "copy":
             self._controls.text.value = self.state_string() if value == "state" else self._session.code()
         elif name == "load":
@@ -177,7 +204,7 @@ class Cockpit(W.VBox):
         recorder = self._session.recorder
         if len(recorder) and not self._named:
             self._name_units()
-        self._figure.draw(recorder, self._window, self._units, words.marks(self._session))
+        self._figure.draw(recorder, self._window, self._units, words.marks(self._session), self._session.twin)
         self._phase.draw(recorder, self._window, self._phase_unit)
 
     def told(self) -> None:
@@ -239,25 +266,8 @@ class Cockpit(W.VBox):
     def _name_units(self) -> None:
         names = {name: self._session.recorder.names(name) for name in UNITS}
         self._named = True
-        self._controls.name_units(names, self._units)
-        for name in UNITS:
-            self._figure.name(name, [names[name][i] for i in self._units[name] if i < len(names[name])])
         x, _ = self._phase.axes(self._session.recorder)
-        with self._controls._quiet:
-            self._controls.phase.options = [(n, i) for i, n in enumerate(names[x])] or [("—", 0)]
-        self._name_axes()
-
-    def _name_axes(self) -> None:
-        x, y = self._phase.axes(self._session.recorder)
-        names = self._session.recorder.names(x)
-        unit = names[self._phase_unit] if self._phase_unit < len(names) else ""
-        symbol = {"h": "h", "z": "z", "theta": "θ", "omega": "ω"}
-        self._phase.label(f"{symbol[x]} of {unit}" if x == "theta" else unit, symbol[y])
-
-    def _choose(self, quantity: str, index: tuple[int, ...]) -> None:
-        self._units[quantity] = list(index)
-        names = self._session.recorder.names(quantity)
-        self._figure.name(quantity, [names[i] for i in index if i < len(names)])
+        self._controls.name_units(names, self._units, names[x])
 
     def _adopt(self, session: Session) -> None:
         self._loop.pause()

@@ -126,6 +126,11 @@ class Controls:
         quiet.observe(self.preset, lambda value: post("preset", None if value == UNCHOSEN else value))
         self.window = W.Dropdown(options=WINDOWS, value=5000, layout=W.Layout(width="118px"), tooltip="time shown")
         quiet.observe(self.window, lambda value: post("window", value))
+        self.race = W.ToggleButton(
+            description="Race SGD", tooltip="The same run by torch.optim.SGD, with the settings of now",
+            layout=W.Layout(width="auto", min_width="64px"),
+        )  # fmt: skip
+        quiet.observe(self.race, lambda value: post("race", value))
         self.units = {name: _picker(name) for name in UNITS}
         for name, picker in self.units.items():
             quiet.observe(picker, partial(post, f"units {name}"), "index")
@@ -152,6 +157,9 @@ class Controls:
             self.count,
             _button("Reset", "Back to step 0 with the same seed and the settings of now", lambda: post("reset", None)),
             _button("New seed", "Back to step 0 with other weights", lambda: post("new seed", None)),
+            _button("Pin", "Keep this run as a ghost behind the next ones", lambda: post("pin", True)),
+            _button("Unpin", "Let the ghosts go", lambda: post("pin", False)),
+            self.race,
             W.HBox([W.Label("speed"), self.speed]), W.HBox([W.Label("show last"), self.window]),
         ]  # fmt: skip
         return _row(buttons) if "transport" in self.shown else W.HBox()
@@ -207,12 +215,18 @@ class Controls:
             self.sign.value = settings.s
             self.preset.value = UNCHOSEN
 
-    def name_units(self, names: dict[str, list[str]], chosen: dict[str, list[int]]) -> None:
+    def name_units(self, names: dict[str, list[str]], chosen: dict[str, list[int]], phase: list[str]) -> None:
         """Offer the units by name."""
         with self._quiet:
             for quantity, picker in self.units.items():
                 picker.options = names[quantity]
                 picker.index = tuple(i for i in chosen[quantity] if i < len(names[quantity]))
+            self.phase.options = [(n, i) for i, n in enumerate(phase)] or [("—", 0)]
+
+    def show_race(self, on: bool) -> None:
+        """The switch says what is so."""
+        with self._quiet:
+            self.race.value = on
 
     def show_playing(self, playing: bool) -> None:
         """The button says what it will do."""

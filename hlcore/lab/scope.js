@@ -115,6 +115,7 @@ function drawRows(c, w, h, look, { plan, columns }, view, pointer) {
     });
     const wide = told.reduce((sum, text) => sum + 48 + c.measureText(text).width, pen - 18) > right;
     row.lines.forEach((one, k) => {
+      if (one.quiet) return;
       const text = wide ? one.name : told[k], need = 30 + c.measureText(text).width;
       if (pen + need > right) { if (pen < right) c.fillText("…", pen, y); pen = Infinity; return; }
       c.strokeStyle = look.ink(one.ink); c.setLineDash(look.dash(one.ink)); c.lineWidth = 2;
@@ -195,7 +196,8 @@ function appearance(el) {
   const dark = (r + g + b) / 3 > 140, inks = dark ? DARK : LIGHT, tone = dark ? "255,255,255" : "0,0,0";
   return {
     dark, text: `rgba(${tone},0.87)`, soft: `rgba(${tone},0.62)`, grid: `rgba(${tone},0.10)`, axis: `rgba(${tone},0.34)`,
-    ink: (k) => (k < 0 ? `rgba(${tone},0.55)` : inks[k % inks.length]), dash: (k) => (k < 0 ? [3, 3] : DASH[k % DASH.length]),
+    ink: (k) => (k < 0 ? `rgba(${tone},${k === -1 ? 0.55 : 0.34})` : inks[k % inks.length]),
+    dash: (k) => (k === -1 ? [3, 3] : k < 0 ? [] : DASH[k % DASH.length]),
   };
 }
 

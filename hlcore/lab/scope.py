@@ -14,6 +14,7 @@ import numpy as np
 import traitlets
 
 from ..recorder import Recorder
+from .twin import Twin
 
 LINES = 4  # lines per panel
 POINTS = 1200  # points per line at most
@@ -29,8 +30,12 @@ ROWS = {
     "omega": ("ω", "costate of θ"),
     "loss": ("L", "loss"),
     "hamiltonian": ("H'", "Hamiltonian"),
+    "gap": ("|Δθ|", "from torch.optim.SGD"),
 }
 TARGET = -1  # the ink of what is given, not computed: grey, dotted
+GHOST = -2  # the ink of an earlier run
+GHOSTS = 2
+GIVEN = ("target", "L", "SGD")  # lines that leave no ghost
 UNITS = ("h", "z", "theta", "omega")
 
 
@@ -58,29 +63,50 @@ class TimeScope:
 
     def __init__(self, height: int = 700) -> None:
         self.widget = Canvas(height=height)
-        self._names: dict[str, list[str]] = {}
+        self._shown: tuple[np.ndarray, dict[tuple[str, str], np.ndarray]] | None = None
+        self._ghosts: list[tuple[str, np.ndarray, dict[tuple[str, str], np.ndarray]]] = []
         self._show([], [], 0.0, [])
 
-    def name(self, quantity: str, names: list[str]) -> None:
-        """Call the lines of a panel by the units they show."""
-        self._names[quantity] = names
+    def pin(self, run: str) -> None:
+        """Keep what is shown now as a ghost behind the runs to come: two at most, the newest."""
+        if self._shown is not None and len(self._shown[0]):
+            self._ghosts = [*self._ghosts, (run, *self._shown)][-GHOSTS:]
+
+    def unpin(self) -> None:
+        """Let the ghosts go."""
+        self._ghosts = []
 
     def draw(
-        self, recorder: Recorder, window: int, units: dict[str, list[int]], marks: list[tuple[float, str]]
+        self,
+        recorder: Recorder,
+        window: int,
+        units: dict[str, list[int]],
+        marks: list[tuple[float, str]],
+        twin: Twin | None = None,
     ) -> None:
-        """Show the last `window` records: `units` of each quantity, and what changed when."""
+        """Show the last `window` records: `units` of each quantity, what changed when, ghosts, SGD's twin."""
         t = recorder.window("t", window)
         if not len(t):
             self._show([], [], 0.0, [])
             return
-        lines: list[tuple[str, str, int]] = []
-        columns: list[np.ndarray] = []
-        for quantity in ROWS:
-            for k, (name, values) in enumerate(self._chosen(recorder, quantity, window, units)):
-                lines.append((quantity, name, k))
-                columns.append(values)
-        x, ys = thinned(t - t[0], np.stack(columns, 1), recorder.count - len(t))
-        self._show(lines, [x, *ys.T], float(t[0]), [m for m in marks if m[0] >= t[0]][-MARKS:])
+        found = {quantity: self._chosen(recorder, quantity, window, units) for quantity in ROWS if quantity != "gap"}
+        if twin is not None:
+            steps = recorder.window("step", window)
+            for i in units["theta"][:LINES]:
+                if i < len(recorder.names("theta")):
+                    found["theta"].append(("SGD", twin.window(steps, i)))
+            found["gap"] = [("running max |Δθ|", twin.window(steps))]
+        lines = [(quantity, name, k) for quantity, each in found.items() for k, (name, _) in enumerate(each)]
+        x, ys = thinned(t - t[0], np.stack([v for each in found.values() for _, v in each], 1), recorder.count - len(t))
+        self._shown = (x + t[0], {(q, name): ys[:, i] for i, (q, name, _) in enumerate(lines)})
+        for run, when, values in self._ghosts:
+            for (quantity, name), y in values.items():
+                if (quantity, name) in self._shown[1] and name not in GIVEN:
+                    lines.append((quantity, run, GHOST))
+                    ys = np.column_stack([ys, np.interp(x + t[0], when, y, left=np.nan, right=np.nan)])
+        order = sorted(range(len(lines)), key=lambda i: list(ROWS).index(lines[i][0]))  # row by row
+        shown = [m for m in marks if m[0] >= t[0]][-MARKS:]
+        self._show([lines[i] for i in order], [x, *ys.T[order]], float(t[0]), shown)
 
     def _chosen(
         self, recorder: Recorder, quantity: str, window: int, units: dict[str, list[int]]
@@ -112,11 +138,11 @@ class TimeScope:
                 "symbol": symbol,
                 "what": what,
                 "weight": 1.25 if quantity == "output" else 1,
-                "log": quantity == "loss",
-                "lines": [{"name": name, **_style(of, k)} for of, name, k in lines if of == quantity],
+                "log": quantity in ("loss", "gap"),
+                "lines": [{"name": name, **_style(of, k, name)} for of, name, k in lines if of == quantity],
             }
             for quantity, (symbol, what) in ROWS.items()
-            if not lines or any(of == quantity for of, _, _ in lines)
+            if any(of == quantity for of, _, _ in lines) or (not lines and quantity != "gap")
         ]
         shown = "; ".join(f"{s} {w}" for s, w in ROWS.values())
         self.widget.show(columns, rows=rows, start=start, marks=[list(m) for m in marks], about=f"over time: {shown}")
@@ -127,26 +153,22 @@ class PhaseScope:
 
     def __init__(self, height: int = 270) -> None:
         self.widget = Canvas(height=height)
-        self._labels = ("h", "z")
         self.widget.show([], x="h", y="z", about="phase portrait")
 
     def draw(self, recorder: Recorder, window: int, unit: int) -> None:
         """Show the last `window` records of unit `unit`, or of its weight (θ, ω) where a network has no state."""
-        columns = []
-        for name in self.axes(recorder):
-            if unit < len(recorder.names(name)):
-                columns.append(recorder.window(name, min(window, 600), [unit])[:, 0])
-        x, y = self._labels
-        self.widget.show(columns if len(columns) == 2 else [], x=x, y=y, about=f"phase portrait of {x} and {y}")
+        of, other = self.axes(recorder)
+        columns, names = [], recorder.names(of)
+        if unit < len(names):
+            columns = [recorder.window(name, min(window, 600), [unit])[:, 0] for name in (of, other)]
+        x = f"{ROWS[of][0]}  {names[unit]}" if columns and of == "theta" else names[unit] if columns else of
+        y = ROWS[other][0]
+        self.widget.show(columns, x=x, y=y, about=f"phase portrait of {x} and {y}")
 
     @staticmethod
     def axes(recorder: Recorder) -> tuple[str, str]:
         """The pair that is conjugate here: (h, z), or (θ, ω) for a network without state."""
         return ("h", "z") if recorder.names("h") or not len(recorder) else ("theta", "omega")
-
-    def label(self, x: str, y: str) -> None:
-        """Name the axes."""
-        self._labels = (x, y)
 
 
 def thinned(x: np.ndarray, ys: np.ndarray, first: int, most: int = POINTS) -> tuple[np.ndarray, np.ndarray]:
@@ -197,7 +219,10 @@ def _smooth(values: np.ndarray, last: int) -> np.ndarray:
     return (total[end] - total[begin]) / (end - begin)
 
 
-def _style(quantity: str, k: int) -> dict[str, Any]:
+def _style(quantity: str, k: int, name: str) -> dict[str, Any]:
+    if k == GHOST or name == "SGD":
+        quiet = k == GHOST and quantity != "loss"  # the loss tells which ghost is which
+        return {"ink": GHOST if k == GHOST else TARGET, "width": 1.4, "quiet": quiet}
     if quantity == "output":
         return {"ink": 0, "width": 2} if k == 0 else {"ink": TARGET}
     if quantity == "loss":

@@ -19,6 +19,7 @@ from ..learner import Learner, Report
 from ..recorder import Recorder
 from ..settings import Settings
 from ..streams.base import Stream, count
+from .twin import Twin
 
 STATE = "hl1:"
 NAMES = ("tau", "eta", "eta_z", "beta", "phi", "s")
@@ -39,6 +40,7 @@ class Session:
         self.experiment, self.seed = experiment, experiment.seed
         self._start = experiment.settings
         self.recorder = Recorder(capacity=capacity, width=width)
+        self.twin: Twin | None = None
         self.reset()
 
     learner: Learner
@@ -58,6 +60,17 @@ class Session:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             self._generator = torch.get_rng_state()
+        if self.twin is not None:
+            self.race(True)
+
+    def race(self, on: bool) -> None:
+        """Let torch.optim.SGD take the same run from here on, with the settings of now.
+
+        Raises HLError where T1 does not hold.
+        """
+        if on and not self.stream[self.learner.steps].end:
+            raise complain("SGD twin", "a stream whose state lives on", "samples with end=True", "T1 is about those")
+        self.twin = Twin(self.experiment, self.seed, self.learner, self.recorder.capacity) if on else None
 
     @property
     def settings(self) -> Settings:
@@ -97,8 +110,14 @@ class Session:
 
     def _one(self) -> None:
         sample = self.stream[self.learner.steps]
+        before = torch.get_rng_state() if self.twin is not None else None
         self.report = self.learner.step(sample)
         self.recorder.record(self.learner, self.report, sample)
+        if self.twin is not None and before is not None:
+            after = torch.get_rng_state()
+            torch.set_rng_state(before)  # dropout draws the same for both
+            self.twin.step(sample, self.learner)
+            torch.set_rng_state(after)
 
     def trajectory(self) -> xarray.Dataset:
         """The record so far."""

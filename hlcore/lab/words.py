@@ -76,9 +76,10 @@ def summary(session: Session) -> str:
         return f"step 0: not begun; {kind}."
     loss = recorder.window("loss", 400)
     largest = float(abs(recorder.window("omega", 1)).max()) if recorder.names("omega") else 0.0
+    race = f"; max |Δθ| from SGD {session.twin.gap:.2g}" if session.twin is not None else ""
     return (
         f"step {session.learner.steps:,}: loss {loss[-min(100, len(loss)) :].mean():.3g}, {_trend(loss)}; "
-        f"largest |ω| {largest:.3g}; {kind}."
+        f"largest |ω| {largest:.3g}; {kind}{race}."
     )
 
 
@@ -90,6 +91,12 @@ def _trend(loss: np.ndarray) -> str:
     if not math.isfinite(now) or now > 1.25 * before:
         return "rising"
     return "falling" if now < 0.8 * before else "steady"
+
+
+def told(settings: Settings) -> str:
+    """The settings in one line, those that are numbers."""
+    shown = {n: getattr(settings, n) for n in ("eta", "beta", "phi")}
+    return ", ".join(f"{SYMBOLS[n]} = {v:.3g}" for n, v in shown.items() if isinstance(v, (int, float)))
 
 
 def marks(session: Session) -> list[tuple[float, str]]:

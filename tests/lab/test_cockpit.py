@@ -152,6 +152,42 @@ def test_the_frame_is_the_record(panel):
     assert not np.allclose(sent[1 + names.index("output")], sent[1 + names.index("target")])
 
 
+def test_a_pinned_run_stays_as_a_ghost(panel):
+    first = panel.step(200).trajectory()
+    press(panel, "Pin")
+    panel.set(beta=0.01).reset().step(150)
+    names = [(row["symbol"], line["name"]) for row in plan(panel)["rows"] for line in row["lines"]]
+    ghosts = [i for i, (_, name) in enumerate(names) if name.startswith("seed 0")]
+    sent, record = columns(panel), panel.trajectory()
+    assert len(sent) == len(names) + 1 and {names[i][0] for i in ghosts} == {"y", "h", "z", "θ", "ω", "L", "H'"}
+    ghost, own = sent[1 + ghosts[0]], sent[1 + names.index(("y", "output"))]
+    assert ghost == pytest.approx(first.output.values[:150, 0], abs=1e-5)
+    assert own == pytest.approx(record.output.values[:, 0], abs=1e-6) and not np.allclose(ghost, own, atol=1e-3)
+    panel.step(100)
+    assert np.isnan(columns(panel)[1 + ghosts[0]][-40:]).all(), "a ghost ends where it was pinned"
+    press(panel, "Unpin")
+    assert not any("seed 0" in line["name"] for row in plan(panel)["rows"] for line in row["lines"])
+
+
+def test_T1_can_be_watched():
+    panel = Cockpit(experiments.get("iris-mlp", dtype="float64"))
+    assert np.isnan(panel.gap)
+    panel._controls.race.set_state({"value": True})
+    panel.step(200)
+    assert panel.gap < 1e-12 and plan(panel)["rows"][-1]["symbol"] == "|Δθ|"
+    assert "max |Δθ| from SGD" in panel._summary.value
+    slide(panel, "eta", 1.0)
+    panel.step(50)
+    assert panel.gap > 1e-5 and columns(panel)[-1, -1] == pytest.approx(panel.gap)
+    panel._controls.race.set_state({"value": False})
+    assert np.isnan(panel.gap) and plan(panel.step())["rows"][-1]["symbol"] == "H'"
+
+
+def test_where_T1_does_not_hold_there_is_no_race(panel):
+    panel._controls.race.set_state({"value": True})
+    assert "SGD twin" in panel._alarm.value and not panel._controls.race.value and np.isnan(panel.gap)
+
+
 def test_units_are_picked_by_name(panel):
     panel.step(30)
     picker = panel._controls.units["theta"]
