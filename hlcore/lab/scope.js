@@ -94,12 +94,14 @@ function drawRows(c, w, h, look, { plan, columns }, view, pointer) {
     }
     drawMarks(c, marks, X, upper, lower);
     c.save(); c.beginPath(); c.rect(LEFT, upper - 2, right - LEFT, lower - upper + 4); c.clip();
-    row.lines.forEach((one, k) => {
+    const order = [...row.lines.keys()].sort((a, b) => (row.lines[b].ink === -2) - (row.lines[a].ink === -2)); // ghosts behind
+    for (const k of order) {
+      const one = row.lines[k];
       c.strokeStyle = look.ink(one.ink); c.setLineDash(look.dash(one.ink)); c.lineWidth = one.width || 1.7;
       c.globalAlpha = one.faint ? 0.35 : 1;
       path(c, x || [], shown[k] || [], X, Y);
       if (at !== null) { c.globalAlpha = 1; c.fillStyle = look.ink(one.ink); c.beginPath(); c.arc(X(x[at]), Y(shown[k][at]), 3, 0, 7); c.fill(); }
-    });
+    }
     c.restore();
     // the band above the curves: symbol, what it is, and the lines by name with their values
     const y = top + BAND / 2;
