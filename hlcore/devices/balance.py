@@ -26,7 +26,7 @@ def measured(chain: Chain, u: Any, repeats: int = 3) -> list[float]:
             for _ in range(repeats + 1):
                 began = time.perf_counter()
                 leaf = x.detach().requires_grad_() if isinstance(x, torch.Tensor) and x.is_floating_point() else x
-                y = twin._group(i, [None] * i + [leaf])
+                y = twin._through(i, leaf)
                 wrt = [*theta, *([leaf] if leaf is not x else [])]
                 if y.requires_grad:
                     torch.autograd.grad(y, wrt, torch.ones_like(y), allow_unused=True)

@@ -135,7 +135,7 @@ def save(experiment: Experiment, stage: Stage, packs: list[bytes], path: Path) -
     with torch.no_grad():
         for name, x in parts.pop("network").items():
             network[name].copy_(x)
-    memory = {
+    memory = learner.memory() | {
         "t": stage.t,
         "steps": stage.steps,
         "started": [bool(x) for r in ranks for x in r["started"]],

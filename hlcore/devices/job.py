@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import json
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
@@ -19,6 +21,7 @@ class Job:
     """An experiment by name, how long it runs, and what is written; the same on every rank, as text in the handshake.
 
     overrides         settings and options of the experiment
+    module            the module that registers it, imported by every rank
     steps             ticks to take (after those of a resumed checkpoint)
     record            file for the trajectory of all ranks; `every` and `capacity` as a Recorder has them
     checkpoint        file for the checkpoint of all ranks, at the end and at every `save_every`-th tick
@@ -33,6 +36,7 @@ class Job:
     steps: int
     seed: int = 0
     overrides: dict[str, Any] = field(default_factory=dict)
+    module: str = "hlcore.experiments"
     record: str | None = None
     every: int = 1
     capacity: int = 10_000
@@ -68,10 +72,15 @@ class Job:
                 "experiment for devices", "phi as a function or beta per weight", "numbers", "every rank rebuilds it"
             )
         overrides = {**experiment.options, **settings, "order": experiment.order}
-        return cls(experiment.name, steps, experiment.seed, overrides, **others)
+        builder = inspect.unwrap(getattr(experiment.build, "func", experiment.build))
+        module = others.pop("module", builder.__module__)
+        if module == "__main__":
+            raise complain("experiment for devices", "one registered in a script", "one of a module that ranks import")
+        return cls(experiment.name, steps, experiment.seed, overrides, module, **others)
 
     def experiment(self) -> Experiment:
         """The experiment itself, built anew on each rank."""
+        importlib.import_module(self.module)
         return get(self.name, seed=self.seed, **self.overrides)
 
     def text(self) -> str:

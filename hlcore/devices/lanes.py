@@ -36,7 +36,7 @@ class Lane:
 
 
 def merged(rows: list[np.ndarray]) -> xarray.Dataset:
-    """`moment` over (rank, tick, phase), in seconds since the first one.
+    """`moment` over (lane, tick, phase), a lane per rank, in seconds since the first one.
 
     Between hosts the clocks differ; within one they are the same.
     """
@@ -44,6 +44,6 @@ def merged(rows: list[np.ndarray]) -> xarray.Dataset:
 
     table = np.stack([r[:, 1:] for r in rows])
     return xarray.Dataset(
-        {"moment": (("rank", "tick", "phase"), table - np.nanmin(table))},
-        {"rank": np.arange(len(rows)), "tick": rows[0][:, 0].astype(np.int64), "phase": np.asarray(PHASES, dtype=str)},
+        {"moment": (("lane", "tick", "phase"), table - np.nanmin(table))},
+        {"lane": np.arange(len(rows)), "tick": rows[0][:, 0].astype(np.int64), "phase": np.asarray(PHASES, dtype=str)},
     )

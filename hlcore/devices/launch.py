@@ -70,26 +70,33 @@ class Workers:
         ranks = self.n if ranks is None else count("ranks", ranks)
         if ranks > self.n:
             raise complain("ranks", ranks, f"at most the {self.n} workers there are")
-        folder = Path(self._folder.name)
-        files = {name: str(folder / f"{name}-{self._runs}.nc") for name in ("record", "lanes")}
-        self._job = Job.of(experiment, steps, **files | options)
+        for name in ("record", "lanes"):
+            if name in options:
+                raise complain(name, repr(options[name]), "no file", "save what `run` returns")
+            options[name] = str(Path(self._folder.name) / f"{name}-{self._runs}.nc")
+        self._job = Job.of(experiment, steps, **options)
         self._spread([self._job] * ranks)
 
     def wait(self) -> Run:
         """What came of the job that was started."""
         run, ranks = dist.PrefixStore(self._running, self._store), len(self._at_work)
-        outcomes: dict[int, tuple[str, int, int]] = {}
-        while len(outcomes) < ranks:
-            for rank in set(range(ranks)) - outcomes.keys():
+        away, told = set(range(ranks)), None
+        while away:
+            for rank in sorted(away):
                 if run.check([f"outcome/{rank}"]):
-                    outcomes[rank] = tuple(json.loads(run.get(f"outcome/{rank}")))
+                    text, lost, tick = json.loads(run.get(f"outcome/{rank}"))
+                    told = told or ((text, lost, tick) if text else None)
+                    away -= {rank, lost}  # nobody waits for a rank that was lost
                 elif self._at_work[rank].poll() is not None:
-                    outcomes[rank] = (f"rank {rank} ended by itself", rank, self.tick(rank))
+                    away -= {rank}
             time.sleep(POLL)
-        self._at_work.clear()
-        if any(text for text, _, _ in outcomes.values()):
-            told = [o for r, o in outcomes.items() if o[0] and run.check([f"outcome/{r}"])]
-            raise Lost(*(told or list(outcomes.values()))[0])
+        if told is not None:
+            if not run.check([f"outcome/{told[1]}"]):
+                self.kill(told[1])  # silent, but perhaps not dead
+            raise Lost(*told)
+        dead = [rank for rank in range(ranks) if not run.check([f"outcome/{rank}"])]
+        if dead:
+            raise Lost(f"rank {dead[0]} was lost at tick {self.tick(dead[0])}: its process ended.", dead[0], -1)
         import xarray
 
         record, lanes = (xarray.load_dataset(f, engine="h5netcdf") for f in (self._job.record, self._job.lanes) if f)
@@ -99,6 +106,11 @@ class Workers:
         """How far a rank was when it last said so; -1: not begun."""
         run = dist.PrefixStore(self._running, self._store)
         return int(run.get(f"tick/{rank}")) if run.check([f"tick/{rank}"]) else -1
+
+    def working(self) -> bool:
+        """Whether no rank of the job that was started has ended."""
+        run = dist.PrefixStore(self._running, self._store)
+        return not any(run.check([f"outcome/{rank}"]) for rank in range(len(self._at_work)))
 
     def kill(self, rank: int) -> None:
         """End the process of a rank at once (SIGKILL), as a power cut would."""
@@ -132,6 +144,7 @@ class Workers:
         self._born[rank] += 1
         self._jobs[rank] = 0
         environment = os.environ | {"GLOO_SOCKET_IFNAME": LOOPBACK, "OMP_NUM_THREADS": str(self.threads)}
+        environment["PYTHONPATH"] = os.pathsep.join(p for p in sys.path if p)  # modules that were found here
         where = [str(self._store.port), str(self._place(rank)), str(self.threads)]
         process = subprocess.Popen([sys.executable, "-m", "hlcore.devices.serve", *where], env=environment)
         self._processes[rank] = process

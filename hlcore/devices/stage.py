@@ -126,14 +126,13 @@ class Stage:
 
     def _velocity(self, u: Any, known: Tensors, moves: list[bool], fresh: bool, tau: float) -> Tensors:
         """(f_i(h_{i-1}) - h_i)/τ; a state not begun yet is a constant zero, as Chain.velocity has it."""
-        states: list[Any] = [None] * self.own.start + [u]
-        states += [x.detach() if fresh else x for x in known.values()]
         v: Tensors = {}
         for i, (name, x) in zip(self.own, known.items(), strict=True):
             if moves[i]:
-                v[name] = instantaneous(self.chain._group(i, states), None if fresh else x, tau)
+                v[name] = instantaneous(self.chain._through(i, u), None if fresh else x, tau)
             else:
                 v[name] = torch.zeros_like(x)
+            u = x.detach() if fresh else x
         return v
 
     def _commit(

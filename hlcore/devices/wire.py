@@ -56,8 +56,9 @@ class Wire:
         """Tell all ranks something, once."""
         self.store.set(key, json.dumps(value))
 
-    def given(self, key: str, giver: int, tick: int = 0, seconds: float = ARRIVAL) -> Any:
+    def given(self, key: str, giver: int, tick: int = 0, seconds: float | None = None) -> Any:
         """What a rank gives, awaited until it comes or a fault is told."""
+        seconds = ARRIVAL if seconds is None else seconds
         end = time.monotonic() + seconds
         try:
             while not self.store.check([key]):

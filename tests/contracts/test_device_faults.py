@@ -1,0 +1,144 @@
+"""A rank that dies, sleeps or differs: the others say which one and when; the run goes on from its last save."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+import torch.distributed as dist
+
+from hlcore import HLError, Learner, experiments
+from hlcore.devices import Job, Lost, Workers
+from hlcore.devices.wire import Wire
+from tests import chains  # registers test-chain
+
+assert chains
+ENDLESS = 1_000_000
+GUARD = 10.0  # seconds in which a run with a dead rank must have ended
+
+
+@pytest.fixture(scope="module")
+def workers():
+    with Workers(3) as pool:
+        yield pool
+
+
+def a_chain(**options):
+    return experiments.get("test-chain", dtype="float64", sizes="1+1+1+1", **options)
+
+
+def until(workers, rank, tick):
+    end = time.monotonic() + 30
+    while workers.tick(rank) < tick and time.monotonic() < end and workers.working():
+        time.sleep(0.01)
+    return workers.tick(rank)
+
+
+@pytest.mark.parametrize("victim", [0, 1, 2])
+def test_a_killed_rank_is_named_with_its_tick_and_the_run_goes_on_from_the_last_save(workers, tmp_path, victim):
+    experiment, saved, end = a_chain(), tmp_path / "saved.hl", tmp_path / "end.hl"
+    workers.start(experiment, ENDLESS, capacity=10, checkpoint=str(saved), save_every=20)
+    until(workers, 0, 21)
+    reached = until(workers, victim, random.Random(victim).randint(25, 300))
+    workers.kill(victim)
+    began = time.monotonic()
+    with pytest.raises(Lost, match=f"rank {victim} was lost at tick") as told:
+        workers.wait()
+    assert time.monotonic() - began < GUARD
+    assert told.value.rank == victim and told.value.tick >= reached
+    assert f"at tick {told.value.tick}" in str(told.value) and "resume from the last checkpoint" in str(told.value)
+
+    with torch.random.fork_rng(devices=[]):
+        steps = Learner.load(saved, experiment.setup(0).network, experiment.loss).steps
+        assert 20 <= steps <= told.value.tick + 1 and steps % 20 == 0
+        workers.run(experiment, 15, 2, resume=str(saved), checkpoint=str(end))
+        learner, stream = experiment.learner()
+        torch.manual_seed(0)
+        learner.run(stream, steps + 15)
+        learner.save(tmp_path / "alone.hl")
+    assert end.read_bytes() == (tmp_path / "alone.hl").read_bytes()
+
+
+def test_a_rank_that_sleeps_is_told_after_the_patience_and_not_before(workers):
+    workers.start(a_chain(), ENDLESS, capacity=10, patience=1.5)
+    until(workers, 0, 10)
+    sleeper = workers._processes[2]
+    os.kill(sleeper.pid, signal.SIGSTOP)
+    time.sleep(0.5)
+    os.kill(sleeper.pid, signal.SIGCONT)
+    tick = workers.tick(0)
+    assert until(workers, 0, tick + 200) >= tick + 200, "half a second of silence is borne"
+    os.kill(sleeper.pid, signal.SIGSTOP)
+    with pytest.raises(Lost, match=r"rank 2 was lost at tick \d+.*silent for 1.5 s.*more patience") as told:
+        workers.wait()
+    assert told.value.rank == 2
+
+
+@pytest.mark.parametrize(
+    ("other", "what"),
+    [
+        (a_chain().replace(seed=1), "seed 1 on rank 1, expected 0"),
+        (a_chain(eta=0.7), "overrides .*0.7.* on rank 1"),
+        (experiments.get("digits-chain"), "experiment .*digits-chain.* on rank 1, expected .*test-chain"),
+    ],
+)
+def test_a_rank_with_another_job_is_named(workers, other, what):
+    workers._job = Job.of(a_chain(), 5)
+    workers._spread([workers._job, Job.of(other, 5), workers._job])
+    with pytest.raises(HLError, match=what):
+        workers.wait()
+
+
+def test_a_rank_with_another_version_is_named():
+    store = dist.HashStore()
+    greeting = Job.of(a_chain(), 5).greeting()
+    other = Wire(store, 1, 2, 1.0)
+    other.give("hello/1", greeting | {"hlcore": "0.0.1"})
+    with pytest.raises(HLError, match=r"got hlcore 0.0.1 on rank 1, expected .* as on rank 0"):
+        Wire(store, 0, 2, 1.0).greet(greeting)
+
+
+def test_a_rank_that_never_comes_is_named(monkeypatch):
+    monkeypatch.setattr("hlcore.devices.wire.ARRIVAL", 0.2)
+    with pytest.raises(Lost, match="rank 1 was lost at tick 0") as told:
+        Wire(dist.HashStore(), 0, 2, 1.0).greet(Job.of(a_chain(), 5).greeting())
+    assert told.value.rank == 1
+
+
+def torchrun(*arguments, cwd, ranks=2):
+    with dist_port() as port:
+        command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(ranks)]
+        command += ["--master-addr", "127.0.0.1", "--master-port", str(port), "-m", "hlcore.devices", *arguments]
+        environment = os.environ | {"GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"}
+        return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
+
+
+def dist_port():
+    import contextlib
+    import socket
+
+    with contextlib.closing(socket.socket()) as free:
+        free.bind(("127.0.0.1", 0))
+        return contextlib.nullcontext(free.getsockname()[1])
+
+
+def test_torchrun_writes_the_record_of_one_process(tmp_path):
+    import xarray
+
+    given = ["digits-chain", "--steps", "30", "--set", "dtype=float64", "--set", "depth=3", "--balance", "1+2"]
+    result = torchrun(*given, "--out", "run.nc", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "rank  groups" in result.stdout and "30 ticks on 2 ranks" in result.stdout
+    one = experiments.get("digits-chain", dtype="float64", depth=3).run(30)
+    assert one.identical(xarray.load_dataset(tmp_path / "run.nc", engine="h5netcdf"))
+
+
+def test_without_torchrun_the_command_says_what_to_do(capsys):
+    from hlcore.devices.__main__ import main
+
+    assert main(["digits-chain"]) == 1
+    assert "torchrun --nproc-per-node" in capsys.readouterr().err
