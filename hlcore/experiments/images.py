@@ -60,12 +60,12 @@ class ClassToken(nn.Module):
 
 
 def resnet(channels: int = 8) -> nn.Sequential:
-    """Stem and four residual blocks: (batch, 1, 28, 28) -> (batch, 2·channels)."""
+    """Stem and four residual blocks: (batch, 1, 28, 28) -> (batch, 98·channels)."""
     return nn.Sequential(
         nn.Conv2d(1, channels, 3, 2, 1), nn.ReLU(),
         Residual(channels, channels), Residual(channels, channels),
         Residual(channels, 2 * channels, 2), Residual(2 * channels, 2 * channels),
-        nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+        nn.Flatten(),
     )  # fmt: skip
 
 
@@ -78,7 +78,7 @@ def vit(width: int = 30) -> nn.Sequential:
 @register("mnist-resnet", "MNIST · small ResNet", PRESETS)
 def mnist_resnet(seed: int, batch: int = 1, per_class: int = 10, form: str = "output") -> Setup:
     """Four residual blocks learn a hundred real digits; convolutions and batch norms move as under SGD."""
-    return Setup(formed(resnet(), nn.Linear(16, 10), form), mnist(per_class, seed, batch), cross_entropy, MOM_B)
+    return Setup(formed(resnet(), nn.Linear(8 * 98, 10), form), mnist(per_class, seed, batch), cross_entropy, MOM_B)
 
 
 @register("mnist-vit", "MNIST · small vision transformer", PRESETS)
