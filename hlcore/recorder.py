@@ -135,9 +135,8 @@ class Recorder:
         """Forget the newest records, keeping the oldest `keep` of those still held (to fork from the past)."""
         if not 0 <= keep <= len(self):
             raise complain("keep", keep, f"a number of records between 0 and {len(self)}")
-        dropped = len(self) - keep
-        self.count -= dropped
-        if self.count >= self.capacity - dropped > 0 and keep < self.capacity:
+        self.count -= len(self) - keep
+        if self.count > keep:  # the ring has turned: what is kept moves to its beginning
             rows = np.arange(self.count - keep, self.count) % self.capacity
             for columns in self._columns.values():
                 columns.data[:keep] = columns.data[rows]

@@ -2,68 +2,37 @@
 
 from __future__ import annotations
 
-import html
 import math
 import time
 from typing import Any
 
-import ipywidgets as W
 import torch
 
-from ..errors import HLError
+from ..errors import HLError, complain
 from ..experiments import Experiment
 from ..export import write
-from ..settings import Settings
 from ..streams.base import count
 from . import words
-from .controls import Controls
-from .gate import FrameGate
-from .live import LiveLoop
-from .places import Place, forget
-from .scope import UNITS, PhaseScope, TimeScope
+from .panel import Panel
 from .session import NAMES, Session
 
-NOTICE = 6.0  # seconds for which a notice stays
 
-
-class Cockpit(W.VBox):
+class Cockpit(Panel):
     """The panel of an experiment: play it, change its Hamiltonian while it learns, and see all four quantities move.
 
     controls  names of the controls to show beside Play and its kin ("eta", "beta", "presets", ...); None: all
-    Every control has a twin to call: play, pause, step, reset, set, settings, trajectory, state_string, from_state.
+    Every control has a twin to call: play, pause, step, reset, set, settings, back, race, pin, state_string, ...
     """
 
-    def __init__(self, experiment: Experiment, controls: list[str] | None = None) -> None:
-        super().__init__()
+    def __init__(self, experiment: Experiment | Session, controls: list[str] | None = None) -> None:
+        if not isinstance(experiment, (Experiment, Session)):
+            wanted = "hlcore.experiments.get('tracker-water-flow')"
+            raise complain("Cockpit", type(experiment).__name__, "an Experiment", wanted)
         torch.set_num_threads(1)  # small tensors: a second thread only gets in the way of the browser
-        self._session = Session(experiment)
-        self._place = Place(self)  # closes the panel that an earlier run of the same cell has made
-        self._speed, self._window, self._debt, self._paid = math.inf, 5000, 0.0, 0.0
-        self._units: dict[str, list[int]] = {name: [0, 1] for name in UNITS}
-        self._phase_unit, self._touched, self._named = 0, "", False
-        self._note = (-math.inf, "")
-        self._told, self._counted, self._rate = 0.0, 0, 0.0
-        self._gate = FrameGate()
-        self._loop = LiveLoop(self, self._gate)
-        self._controls = Controls(self.settings, self._loop.post, controls)
-        self._figure, self._phase = TimeScope(), PhaseScope()
-        self._title, self._status, self._alarm, self._summary, self._law = (W.HTML() for _ in range(5))
-        self._name()
-        self.children = self._laid_out()
-        self._show_settings()
-        self.told()
+        self._speed, self._debt, self._paid = math.inf, 0.0, 0.0
+        super().__init__(experiment if isinstance(experiment, Session) else Session(experiment), controls)
 
     # ---- what a program calls ----------------------------------------------------------------------------------------
-
-    @property
-    def settings(self) -> Settings:
-        """The settings in force."""
-        return self._session.settings
-
-    @property
-    def session(self) -> Session:
-        """The run behind the panel: its learner, stream and record."""
-        return self._session
 
     def set(self, **changes: Any) -> Cockpit:
         """Change settings, from the next step on; an unknown name or a bad value is an HLError."""
@@ -93,6 +62,22 @@ class Cockpit(W.VBox):
         self._loop.pause()
         self._loop.error = None
         self._session.reset(seed)
+        self._pick(None)
+        self.draw()
+        self.told()
+        return self
+
+    def back(self, t: float) -> Cockpit:
+        """Back to the step that reached time t (on record), to go on from there with other settings."""
+        times = self._session.recorder.window("t")
+        if not len(times) or not times[0] <= t <= times[-1] + 1e-9:
+            span = f"a time between {times[0]:g} and {times[-1]:g}" if len(times) else "a run that has begun"
+            raise complain("back", f"t = {t:g}", span, "the record goes back no further")
+        self._loop.pause()
+        self._loop.error = None
+        self._session.back(int(self._session.recorder.window("step")[times.searchsorted(t + 1e-9) - 1]))
+        self._show_settings()
+        self._pick(None)
         self.draw()
         self.told()
         return self
@@ -136,19 +121,9 @@ class Cockpit(W.VBox):
     @classmethod
     def from_state(cls, text: str, controls: list[str] | None = None) -> Cockpit:
         """The panel of a state string, at the very same point."""
-        session = Session.from_state(text)
-        panel = cls(session.experiment, controls)
-        panel._adopt(session)
+        panel = cls(Session.from_state(text), controls)
+        panel.draw()
         return panel
-
-    def close(self) -> None:
-        """End the task and the widgets."""
-        forget(self)
-        if hasattr(self, "_figure"):
-            self._loop.close()
-            for widget in (self._figure.widget, self._phase.widget, self._gate):
-                widget.close()
-        super().close()
 
     def __repr__(self) -> str:
         return "Cockpit()"
@@ -176,6 +151,10 @@ class Cockpit(W.VBox):
             self._phase_unit = value
         elif name.startswith("units "):
             self._units[name.removeprefix("units ")] = list(value)
+        elif name == "picked":
+            self._pick(value)
+        elif name == "back" and self._picked is not None:
+            self.back(self._picked)
         elif name == "race":
             self.race(value)
         elif name == "pin":
@@ -199,38 +178,6 @@ class Cockpit(W.VBox):
         if time.perf_counter() - self._told > 0.25:
             self.told()
 
-    def draw(self) -> None:
-        """Show the record as it stands."""
-        recorder = self._session.recorder
-        if len(recorder) and not self._named:
-            self._name_units()
-        self._figure.draw(recorder, self._window, self._units, words.marks(self._session), self._session.twin)
-        self._phase.draw(recorder, self._window, self._phase_unit)
-
-    def told(self) -> None:
-        """Bring status line and summary up to date."""
-        loop, learner, now = self._loop, self._session.learner, time.perf_counter()
-        if loop.playing:
-            self._rate = max(0, learner.steps - self._counted) / (now - self._told)
-        self._told, self._counted = now, learner.steps
-        self._controls.show_playing(loop.playing)
-        state = "playing" if loop.playing else "paused"
-        text = f"{state} · step {learner.steps:,} · t {learner.t:.2f} · seed {self._session.seed}"
-        if loop.playing:
-            text += f" · {self._rate:,.0f} steps/s · {loop.frame_rate:.0f} frames/s"
-        self._status.value = f'<span role="status">{text}</span>'
-        alarm = words.stopped(loop.error, self.settings) if loop.error else self._note[1]
-        if not loop.error and now - self._note[0] > NOTICE:
-            alarm = ""
-        self._alarm.value = words.alarmed(alarm)
-        self._summary.value = html.escape(words.summary(self._session))
-        self._summary.layout.display = "none" if alarm else "block"  # the two share one line, so that nothing jumps
-
-    def notice(self, text: str) -> None:
-        """Show a line that stays for a few seconds."""
-        self._note = (time.perf_counter(), text)
-        self.told()
-
     # ---- inside ------------------------------------------------------------------------------------------------------
 
     def _step(self, n: int) -> None:
@@ -253,48 +200,12 @@ class Cockpit(W.VBox):
         self._touched = next(iter(real), self._touched) if len(real) == 1 else ""
         self._show_settings(source)
 
-    def _show_settings(self, source: dict[str, str] | None = None) -> None:
-        self._controls.show(self.settings, source)
-        kind = words.regime(self.settings)
-        colour = words.ALARM if kind == "unstable" else "inherit"
-        self._law.value = (
-            words.equations(self._touched)
-            + f'<div style="line-height:1.7">{words.as_sgd(self.settings)}'
-            + f' · <span style="color:{colour}"><b>{kind}</b>: {words.REGIMES[kind]}</span></div>'
-        )
-
-    def _name_units(self) -> None:
-        names = {name: self._session.recorder.names(name) for name in UNITS}
-        self._named = True
-        x, _ = self._phase.axes(self._session.recorder)
-        self._controls.name_units(names, self._units, names[x])
-
     def _adopt(self, session: Session) -> None:
         self._loop.pause()
         self._loop.error = None
         self._session, self._named = session, False
+        self._pick(None)
         self._name()
         self._show_settings()
         self.draw()
         self.told()
-
-    def _name(self) -> None:
-        """Title and presets are the experiment's."""
-        experiment = self._session.experiment
-        self._title.value = f'<b style="font-size:17px">{html.escape(experiment.title)}</b>'
-        self._controls.offer(experiment.presets)
-
-    def _laid_out(self) -> list[W.Widget]:
-        spread = W.Layout(justify_content="space-between", flex_flow="row wrap", min_width="0")
-        head = W.HBox([self._title, self._status], layout=spread)
-        line = W.Box(
-            [self._alarm, self._summary], layout=W.Layout(min_height="32px", min_width="0", margin="0 0 0 -2px")
-        )
-        controls = self._controls
-        left = W.VBox(
-            [controls.settings(), controls.drawers(self._phase.widget)],
-            layout=W.Layout(flex="1 1 340px", max_width="430px", min_width="300px"),
-        )
-        right = W.VBox([self._figure.widget, self._gate], layout=W.Layout(flex="4 1 480px", min_width="0"))
-        body = W.HBox([left, right], layout=W.Layout(flex_flow="row wrap", min_width="0", width="100%"))
-        return [head, controls.transport(), self._law, line, body]

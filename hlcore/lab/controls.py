@@ -109,7 +109,7 @@ class Controls:
             if name not in known:
                 raise unknown("control", name, known)
         self.shown = set(known if only is None else [*only, "transport"])
-        quiet = self._quiet = Quiet()
+        quiet = self.quiet = Quiet()
         self.dials = {
             name: Dial(name, _value(settings, name), post, quiet) for name in LABELS if _is_number(settings, name)
         }
@@ -119,6 +119,8 @@ class Controls:
         )  # fmt: skip
         quiet.observe(self.sign, lambda value: post("s", ("field", value)))
         self.play = _button("Play", "Learn from the stream until paused", lambda: post("toggle", None), "success")
+        self.back = _button("Back", "Click into the curves: go back to that time", lambda: post("back", None))
+        self.back.disabled = True
         self.count = W.BoundedIntText(value=100, min=1, max=1_000_000, layout=W.Layout(width="64px"), tooltip="n")
         self.speed = W.Dropdown(options=SPEEDS, value=math.inf, layout=W.Layout(width="122px"), tooltip="speed")
         quiet.observe(self.speed, lambda value: post("speed", value))
@@ -144,7 +146,7 @@ class Controls:
 
     def offer(self, presets: Iterable[str]) -> None:
         """Put these presets on the menu."""
-        with self._quiet:
+        with self.quiet:
             self.preset.options = [UNCHOSEN, *presets]
 
     def transport(self) -> W.Widget:
@@ -157,6 +159,7 @@ class Controls:
             self.count,
             _button("Reset", "Back to step 0 with the same seed and the settings of now", lambda: post("reset", None)),
             _button("New seed", "Back to step 0 with other weights", lambda: post("new seed", None)),
+            self.back,
             _button("Pin", "Keep this run as a ghost behind the next ones", lambda: post("pin", True)),
             _button("Unpin", "Let the ghosts go", lambda: post("pin", False)),
             self.race,
@@ -211,21 +214,26 @@ class Controls:
         for name, dial in self.dials.items():
             if _is_number(settings, name):
                 dial.show(_value(settings, name), (source or {}).get(name, ""))
-        with self._quiet:
+        with self.quiet:
             self.sign.value = settings.s
             self.preset.value = UNCHOSEN
 
     def name_units(self, names: dict[str, list[str]], chosen: dict[str, list[int]], phase: list[str]) -> None:
         """Offer the units by name."""
-        with self._quiet:
+        with self.quiet:
             for quantity, picker in self.units.items():
                 picker.options = names[quantity]
                 picker.index = tuple(i for i in chosen[quantity] if i < len(names[quantity]))
             self.phase.options = [(n, i) for i, n in enumerate(phase)] or [("—", 0)]
 
+    def show_picked(self, t: float | None) -> None:
+        """Offer the way back to the time that was clicked."""
+        self.back.disabled = t is None
+        self.back.description = "Back" if t is None else f"Back to t {t:.4g}"
+
     def show_race(self, on: bool) -> None:
         """The switch says what is so."""
-        with self._quiet:
+        with self.quiet:
             self.race.value = on
 
     def show_playing(self, playing: bool) -> None:

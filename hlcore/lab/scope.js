@@ -56,7 +56,7 @@ function unpack(model) {
   return { plan, columns: Array.from({ length: n ? all.length / n : 0 }, (_, k) => all.subarray(k * n, (k + 1) * n)) };
 }
 
-function drawRows(c, w, h, look, { plan, columns }, view, pointer) {
+function drawRows(c, w, h, look, { plan, columns }, view, pointer, picked) {
   const [x, ...ys] = columns, rows = plan.rows || [];
   const right = w - RIGHT, full = x && x.length > 1 ? [x[0], x[x.length - 1]] : [0, 1];
   const [t0, t1] = view || full;
@@ -135,6 +135,12 @@ function drawRows(c, w, h, look, { plan, columns }, view, pointer) {
     c.beginPath(); c.moveTo(X(x[at]), TOP); c.lineTo(X(x[at]), h - BOTTOM); c.stroke();
   }
   labelMarks(c, marks, X, right);
+  const back = picked === null ? -1 : X(picked - plan.start);
+  if (back >= LEFT && back <= right) { // the time to go back to
+    c.strokeStyle = look.text; c.fillStyle = look.text; c.lineWidth = 1.2;
+    c.beginPath(); c.moveTo(back, TOP); c.lineTo(back, h - BOTTOM); c.stroke();
+    c.beginPath(); c.moveTo(back - 5, TOP - 7); c.lineTo(back + 5, TOP - 7); c.lineTo(back, TOP + 1); c.fill();
+  }
   if (!x || !x.length) {
     c.fillStyle = look.text; c.font = `15px ${FONT}`; c.textAlign = "center";
     c.fillText("Play, or take a Step", (LEFT + right) / 2, TOP + BAND + 34);
@@ -219,7 +225,7 @@ function render({ model, el }) {
     const c = canvas.getContext("2d"), look = appearance(el), data = unpack(model);
     c.setTransform(scale, 0, 0, scale, 0, 0); c.clearRect(0, 0, w, h);
     canvas.setAttribute("aria-label", data.plan.about || "");
-    (data.plan.rows ? drawRows : drawPhase)(c, w, h, look, data, view, pointer);
+    (data.plan.rows ? drawRows : drawPhase)(c, w, h, look, data, view, pointer, model.get("picked"));
     if (pressed !== null && pointer !== null) {
       c.fillStyle = look.grid; c.fillRect(Math.min(pressed, pointer), TOP, Math.abs(pointer - pressed), h - TOP - BOTTOM);
     }
@@ -237,19 +243,21 @@ function render({ model, el }) {
   canvas.addEventListener("pointermove", (event) => { pointer = place(event); soon(); });
   canvas.addEventListener("pointerleave", () => { pointer = pressed = null; soon(); });
   if (model.get("plan").rows) {
-    canvas.title = "drag: zoom into a stretch of time; double click: all of it again";
+    canvas.title = "click: choose a time to go Back to; drag: zoom into a stretch; double click: all of it again";
     canvas.style.cursor = "crosshair";
     canvas.addEventListener("pointerdown", (event) => { pressed = place(event); });
     canvas.addEventListener("pointerup", (event) => {
       const end = place(event);
       if (pressed !== null && Math.abs(end - pressed) > 8) {
         view = [timeAt(Math.min(pressed, end)), timeAt(Math.max(pressed, end))];
+      } else if (pressed !== null && model.get("plan").points && end >= LEFT && end <= canvas.clientWidth - RIGHT) {
+        model.set("picked", timeAt(end) + model.get("plan").start); model.save_changes();
       }
       pressed = null; soon();
     });
     canvas.addEventListener("dblclick", () => { view = null; soon(); });
   }
-  model.on("change:frame", soon); model.on("change:plan", soon); model.on("change:height", soon);
+  model.on("change:frame", soon); model.on("change:plan", soon); model.on("change:height", soon); model.on("change:picked", soon);
   const observer = new ResizeObserver(soon);
   observer.observe(canvas);
   soon();

@@ -46,6 +46,7 @@ class Canvas(anywidget.AnyWidget):
     frame = traitlets.Bytes(b"").tag(sync=True)
     plan = traitlets.Dict().tag(sync=True)
     height = traitlets.Int(400).tag(sync=True)
+    picked = traitlets.Float(None, allow_none=True).tag(sync=True)  # the time that was clicked
 
     def show(self, columns: list[np.ndarray], **plan: Any) -> None:
         """Send one frame, in one message."""

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import torch
 import xarray
 
@@ -19,6 +20,7 @@ from ..learner import Learner, Report
 from ..recorder import Recorder
 from ..settings import Settings
 from ..streams.base import Stream, count
+from .past import EVERY, Past
 from .twin import Twin
 
 STATE = "hl1:"
@@ -53,15 +55,40 @@ class Session:
         if hasattr(self, "learner"):
             self._start = self.learner.settings
         self.seed = self.seed if seed is None else count("seed", seed, 0)
+        self.changes = []
+        self._begin()
+        if self.twin is not None:
+            self.race(True)
+
+    def back(self, steps: int) -> None:
+        """Back to where the run was after `steps` steps, to go on from there differently; later changes are undone."""
+        if not 0 <= count("steps", steps, 0) <= self.learner.steps:
+            raise complain("back", steps, f"a step between 0 and {self.learner.steps}")
+        self.changes = [(at, change) for at, change in self.changes if at < steps]
+        moment, racing = self._past.before(steps), self.twin is not None
+        self.twin = None
+        if moment is None:
+            self._begin()
+        else:
+            moment.restore(self.learner)
+            self._generator = moment.generator.clone()
+            self.recorder.truncate(int(np.searchsorted(self.recorder.window("step"), moment.steps, "right")))
+        for at, change in self.changes:
+            if at >= self.learner.steps:
+                self.step(at - self.learner.steps)
+                self.learner.settings = self.settings.replace(**change)
+        self.step(steps - self.learner.steps)
+        if racing:
+            self.race(True)
+
+    def _begin(self) -> None:
         self.learner, self.stream = self.experiment.learner(self.seed)
         self.learner.settings = self._start
         self.recorder.clear()
-        self.report, self.changes = None, []
+        self.report, self._past = None, Past()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             self._generator = torch.get_rng_state()
-        if self.twin is not None:
-            self.race(True)
 
     def race(self, on: bool) -> None:
         """Let torch.optim.SGD take the same run from here on, with the settings of now.
@@ -118,6 +145,8 @@ class Session:
             torch.set_rng_state(before)  # dropout draws the same for both
             self.twin.step(sample, self.learner)
             torch.set_rng_state(after)
+        if self.learner.steps % EVERY == 0:
+            self._past.keep(self.learner, torch.get_rng_state())
 
     def trajectory(self) -> xarray.Dataset:
         """The record so far."""

@@ -152,6 +152,25 @@ def test_the_frame_is_the_record(panel):
     assert not np.allclose(sent[1 + names.index("output")], sent[1 + names.index("target")])
 
 
+def test_one_goes_back_to_a_clicked_time_and_forks(panel):
+    button = panel._controls.back
+    panel.step(100).set(eta=3).step(100)
+    before = panel.trajectory()
+    assert button.disabled
+    panel._figure.widget.set_state({"picked": 5.04})
+    assert not button.disabled and button.description == "Back to t 5.04"
+    button.click()
+    assert panel.session.learner.steps == 50 and panel.settings.eta == 2 and button.disabled
+    assert plan(panel)["marks"] == [] and plan(panel)["points"] == 50
+    panel.set(eta=1).step(50)
+    after = panel.trajectory()
+    assert (after.theta[:50].values == before.theta[:50].values).all()
+    assert not np.allclose(after.theta[-1], before.theta[99]) and len(plan(panel)["marks"]) == 1
+    for wrong in (-1.0, 1000.0):
+        with pytest.raises(HLError, match="back"):
+            panel.back(wrong)
+
+
 def test_a_pinned_run_stays_as_a_ghost(panel):
     first = panel.step(200).trajectory()
     press(panel, "Pin")

@@ -176,3 +176,49 @@ def test_learn_takes_no_more_than_it_may():
     run = session()
     assert run.learn(5.0, most=7) == 7 and run.learner.steps == 7
     assert run.learn(0.0) == 0
+
+
+@pytest.mark.parametrize("make", [lambda: session("tracker-sinusoid"), lambda: Session(noisy(), capacity=500)])
+@pytest.mark.parametrize("steps", [0, 499, 500, 730, 1201])
+def test_T12_going_back_and_on_is_the_uninterrupted_run(make, steps):
+    run = make()
+    run.step(700)
+    run.set(eta=0.9)
+    run.step(500)
+    run.set(beta=0.01)
+    run.step(30)
+    whole = {
+        int(k): row.tobytes() for k, row in zip(run.recorder.window("step"), run.recorder.window("theta"), strict=True)
+    }
+    end = run.learner.steps
+    run.back(steps)
+    assert run.learner.steps == steps and run.changes == [
+        c for c in [(700, {"eta": 0.9}), (1200, {"beta": 0.01})] if c[0] < steps
+    ]
+    assert all(k <= steps for k in run.recorder.window("step"))
+    for at, change in [(700, {"eta": 0.9}), (1200, {"beta": 0.01})]:
+        if at >= steps:
+            run.step(at - run.learner.steps)
+            run.set(**change)
+    run.step(end - run.learner.steps)
+    again = {
+        int(k): row.tobytes() for k, row in zip(run.recorder.window("step"), run.recorder.window("theta"), strict=True)
+    }
+    shared = again.keys() & whole.keys()
+    assert len(shared) > 20 and all(again[k] == whole[k] for k in shared)
+    run.back(steps)
+    run.set(phi=0.33)
+    run.step(end - steps)
+    assert run.recorder.window("theta")[-1].tobytes() != whole[end], "negative control: a fork goes its own way"
+    if run.experiment.name != "noisy":
+        again = Session.from_state(run.state_string())
+        assert again.recorder.window("theta")[-1].tobytes() == run.recorder.window("theta")[-1].tobytes()
+
+
+def test_one_cannot_go_back_to_what_never_was():
+    run = session()
+    run.step(10)
+    for wrong in (-1, 11, 2.5):
+        with pytest.raises(HLError):
+            run.back(wrong)
+    assert run.learner.steps == 10
