@@ -98,6 +98,20 @@ def test_a_broken_run_stops_says_why_and_can_be_repaired(panel):
     panel.until(lambda: panel.step() > 200, what="steps after the repair")
 
 
+def test_a_click_into_the_curves_leads_back_in_time(panel):
+    panel.press("Step n")
+    panel.until(lambda: panel.step() == 100 and panel.canvas()["points"] == 100, what="100 steps")
+    scope = panel.tab.locator("canvas.hl-scope").nth(1)
+    box = scope.bounding_box()
+    scope.click(position={"x": box["width"] / 2, "y": box["height"] / 2})
+    back = panel.tab.locator("button:has-text('Back to t')")
+    back.wait_for(timeout=10_000)
+    back.click()
+    panel.until(lambda: 40 <= panel.step() <= 60, what="the past")
+    panel.press("Step")
+    panel.until(lambda: 41 <= panel.step() <= 61 and panel.canvas()["points"] == panel.step(), what="another future")
+
+
 def test_nothing_is_cut_off_at_any_width(panel):
     panel.press("Step n")
     panel.until(lambda: panel.step() == 100, what="100 steps")
