@@ -1,9 +1,23 @@
 """The live lab: the Cockpit, exercises, and the preflight."""
 
+from .chart import Chart
 from .cockpit import Cockpit
 from .doctor import Doctor
 from .exercises import Exercise, close_to, learns, with_settings
 from .places import panels
 from .valley import Valley
+from .waves import Waves, wave
 
-__all__ = ["Cockpit", "Doctor", "Exercise", "Valley", "close_to", "learns", "panels", "with_settings"]
+__all__ = [
+    "Chart",
+    "Cockpit",
+    "Doctor",
+    "Exercise",
+    "Valley",
+    "Waves",
+    "close_to",
+    "learns",
+    "panels",
+    "wave",
+    "with_settings",
+]
