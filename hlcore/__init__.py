@@ -1,11 +1,24 @@
 """Hamiltonian Learning: networks that learn over time, online, forward, from one scalar."""
 
-from . import experiments, online, schedule, streams
+from . import experiments, online, schedule, school, streams
 from .bptt import bptt_gradient
 from .checkpoint import CHECKPOINT_FORMAT
 from .errors import Diverged, HLError
 from .learner import Learner, Report
-from .networks import Chain, Network, OutputNetwork, Recurrent, Reversible, Stashed, StateNetwork, is_reversible
+from .networks import (
+    Antisymmetric,
+    Chain,
+    FactoredReadout,
+    KeyedReadout,
+    Network,
+    OutputNetwork,
+    Recurrent,
+    Reversible,
+    Rotations,
+    Stashed,
+    StateNetwork,
+    is_reversible,
+)
 from .phase import PhasePoint
 from .recorder import Recorder
 from .sample import Sample
@@ -15,9 +28,12 @@ from .settings import Settings
 __version__ = "0.1.0"
 __all__ = [
     "CHECKPOINT_FORMAT",
+    "Antisymmetric",
     "Chain",
     "Diverged",
+    "FactoredReadout",
     "HLError",
+    "KeyedReadout",
     "Learner",
     "Network",
     "OutputNetwork",
@@ -26,6 +42,7 @@ __all__ = [
     "Recurrent",
     "Report",
     "Reversible",
+    "Rotations",
     "Sample",
     "Settings",
     "Stashed",
@@ -36,5 +53,6 @@ __all__ = [
     "online",
     "saved_bytes",
     "schedule",
+    "school",
     "streams",
 ]

@@ -3,8 +3,24 @@
 from .base import Network
 from .chain import Chain
 from .feedforward import OutputNetwork, StateNetwork
+from .readouts import FactoredReadout, KeyedReadout, choir
 from .recurrent import Recurrent
 from .reversible import Reversible, is_reversible
+from .rotations import Antisymmetric, Rotations
 from .stashed import Stashed
 
-__all__ = ["Chain", "Network", "OutputNetwork", "Recurrent", "Reversible", "Stashed", "StateNetwork", "is_reversible"]
+__all__ = [
+    "Antisymmetric",
+    "Chain",
+    "FactoredReadout",
+    "KeyedReadout",
+    "Network",
+    "OutputNetwork",
+    "Recurrent",
+    "Reversible",
+    "Rotations",
+    "Stashed",
+    "StateNetwork",
+    "choir",
+    "is_reversible",
+]
