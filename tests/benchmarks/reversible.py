@@ -12,7 +12,6 @@ import math
 import statistics
 import sys
 import time
-import warnings
 from collections.abc import Callable
 from itertools import pairwise
 from typing import NamedTuple
@@ -168,26 +167,22 @@ def kept(function: Callable[[Tensor], Tensor], h: Tensor, weights: list[Tensor])
 
     that a package keeps in its own objects (these do not pass saved_tensors_hooks).
     """
-    h = h.clone().requires_grad_()
-    gc.collect()
-
-    def storages() -> dict[int, torch.UntypedStorage]:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            found = [x.untyped_storage() for x in gc.get_objects() if isinstance(x, Tensor)]
-        return {s.data_ptr(): s for s in found}
-
-    before, saved = set(storages()), []
+    h, saved = h.clone().requires_grad_(), []
 
     def pack(x: Tensor) -> Tensor:
         saved.append(x.untyped_storage())
         return x
 
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda x: x):
-        y = function(h)
-    alive = storages() | {s.data_ptr(): s for s in saved}
-    there = before | {x.untyped_storage().data_ptr() for x in (h, y, *weights)}
-    return sum(s.nbytes() for address, s in alive.items() if address not in there)
+    gc.freeze()  # what is there now is not looked at
+    try:
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda x: x):
+            y = function(h)
+        gc.collect()
+        saved += [x.untyped_storage() for x in gc.get_objects() if issubclass(type(x), Tensor)]
+    finally:
+        gc.unfreeze()
+    there = {x.untyped_storage().data_ptr() for x in (h, y, *weights)}
+    return sum(s.nbytes() for address, s in {s.data_ptr(): s for s in saved}.items() if address not in there)
 
 
 def error(make: Callable[[int, int], Way], depth: int, n: int, batch: int, dtype: torch.dtype) -> float:
@@ -215,8 +210,8 @@ def ratios_to_plain(ways: dict[str, tuple[Way, Tensor]], repeats: int) -> dict[s
     return {name: statistics.median(r[1:]) for name, r in found.items()}
 
 
-def race(n: int, batch: int, depths: list[int]) -> list[str]:
-    """Print the table; returns what was missed of the goals."""
+def race(n: int, batch: int, depths: list[int], least: int = 7) -> list[str]:
+    """Print the table, from at least so many repeats; returns what was missed of the goals."""
     torch.set_num_threads(1)
     entrants, missed, first_kept = dict(WAYS), [], {}
     size = batch * n * 4 / 1024
@@ -236,7 +231,7 @@ def race(n: int, batch: int, depths: list[int]) -> list[str]:
             h = torch.randn(batch, n * way.states)
             sizes[name] = kept(way.function, h, way.weights), kept(way.plain, h, way.weights)
             ways[name] = way, h
-        ratios = ratios_to_plain(ways, repeats=max(7, 256 // depth))
+        ratios = ratios_to_plain(ways, repeats=max(least, 256 // depth) if least > 1 else 1)
         for name, ratio in ratios.items():
             own, plain = sizes[name]
             cells = f"{own / 1024:.0f} | {plain / 1024:.0f} | {errors[name][0]:.1e} | {errors[name][1]:.1e}"

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch.nn.functional import mse_loss
 
 from hlcore import Chain, HLError, Learner, Sample, Settings, Stashed
@@ -57,6 +58,30 @@ def test_T5_a_queue_of_another_length_is_wrong(change):
 
     layers, *_ = problem(3)
     assert worst(Other(layers), 1.0, 1.0, 3) > SEEN
+
+
+@given(sizes=cuts, tau=taus, early=st.sampled_from([0, 1]))
+@few
+def test_T5_held_2G_plus_1_steps_and_supervised_once_each_group_has_one_gradient_backprops(sizes, tau, early):
+    """The sample stays 2G+1 steps, its target is shown G steps after its coming: one exact gradient, and no other."""
+    layers, *_ = problem(sum(sizes))
+    chain, G = Chain(layers, sizes), len(sizes)
+    hold = 2 * G + 1 - early
+    learner = Learner(chain, mse_loss, Settings(tau=tau, phi=0.7, beta=0.0, eta_z=0.0))
+    found = {i: [] for i in range(G)}
+    for k in range(4 * hold):
+        sample = Rush()[k // hold]
+        shown = Sample(sample.u, sample.target if k % hold == G else None, end=False)
+        for i, g in enumerate(per_group(chain, learner.gradient(shown))):
+            if float(g.abs().max()) > BOUND:  # τ z/τ leaves round-off behind
+                found[i].append(g)
+        learner.step(shown)
+    errors = []
+    for i, gradients in found.items():
+        assert len(gradients) >= 3
+        for s, g in enumerate(gradients):
+            errors.append(float((g - 0.7 * expected(chain, Rush()[s].u, Rush()[s].target)[i]).abs().max()))
+    assert max(errors) > SEEN if early else max(errors) <= BOUND
 
 
 def test_stashed_outputs_are_those_of_the_chain_and_the_queues_are_not_learned_through():
