@@ -84,7 +84,9 @@ class Workers:
         while away:
             for rank in sorted(away):
                 if run.check([f"outcome/{rank}"]):
-                    text, lost, tick = json.loads(run.get(f"outcome/{rank}"))
+                    text, lost, tick, torn = json.loads(run.get(f"outcome/{rank}"))
+                    if torn:
+                        self.kill(rank)  # it ends by itself, but the next job shall find a whole one
                     told = told or ((text, lost, tick) if text else None)
                     away -= {rank, lost}  # nobody waits for a rank that was lost
                 elif self._at_work[rank].poll() is not None:

@@ -35,7 +35,10 @@ def serve(port: int, place: int, threads: int = 1) -> None:
             outcome: list[object] = ["", -1, -1]
         except Lost as lost:
             outcome = [str(lost), lost.rank, lost.tick]
-        run.set(f"outcome/{given['rank']}", json.dumps(outcome))
+        torn = dist.is_initialized()  # after a fault; the others wait for the end of this rank's connections ...
+        run.set(f"outcome/{given['rank']}", json.dumps([*outcome, torn]))
+        if torn:
+            return  # ... which only the end of a process ensures
         done += 1
 
 

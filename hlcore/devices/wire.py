@@ -140,9 +140,6 @@ class Wire:
     def leave(self, tick: int) -> None:
         """Close when all ranks are done: a connection that closes earlier loses its last message."""
         self.meet("done", tick, self.patience + GRACE)
-
-    def close(self) -> None:
-        """Close the connections."""
         if dist.is_initialized():
             dist.destroy_process_group()
 

@@ -51,8 +51,6 @@ def work(job: Job, store: dist.Store, rank: int, world: int, say: Callable[[str]
     except Exception as error:  # whatever it is, the other ranks must hear of it
         what = str(error) if isinstance(error, HLError) else f"{type(error).__name__}: {error}"
         wire.stop(f"rank {rank} stopped at tick {tick}: {what}", rank, tick, cause=error)
-    finally:
-        wire.close()
 
 
 def _prepared(job: Job, wire: Wire, say: Callable[[str], None]) -> tuple[Stage, Stream]:
