@@ -3,11 +3,11 @@
 from itertools import pairwise
 
 import torch
-from torch.nn.functional import mse_loss
+from torch.nn.functional import cross_entropy, mse_loss
 
 from hlcore import Chain, Sample, Settings
 from hlcore.experiments import Setup, register
-from hlcore.streams import Stream
+from hlcore.streams import Stream, digits
 
 
 class Noise(Stream):
@@ -38,3 +38,30 @@ def chain(seed, sizes="1+1+1", schedule="parallel", ends=0, frozen=0, norm=0, dr
         layers[frozen - 1].requires_grad_(False)
     settings = Settings(tau=0.7, eta=0.3, beta=0.2, phi=1.3, eta_z=0.1)
     return Setup(Chain(layers, cuts, schedule), Noise(seed, ends), mse_loss, settings, order="euler")
+
+
+class Rows(Stream):
+    """Digits as rows, permuted anew in every epoch, in whole batches, each held for some steps."""
+
+    def __init__(self, seed, batch, hold):
+        self.images, self.batch, self.hold = digits(seed), batch, hold
+        self.per_epoch = len(self.images.inputs) // batch
+
+    def sample(self, k):
+        epoch, place = divmod(k // self.hold, self.per_epoch)
+        rows = self.images._order(epoch)[place * self.batch : (place + 1) * self.batch]
+        return Sample(self.images.inputs[rows].flatten(1), self.images.targets[rows], end=False)
+
+
+def race_layers(width, depth):
+    """A deep tanh network on digits, as a list of layers."""
+    widths = [64, *[width] * (depth - 1)]
+    hidden = [torch.nn.Sequential(torch.nn.Linear(a, b), torch.nn.Tanh()) for a, b in pairwise(widths)]
+    return [*hidden, torch.nn.Linear(width, 10)]
+
+
+@register("race-chain", "The chain of the races", downloads=True)
+def race(seed, width=640, depth=6, batch=512, hold=1):
+    """Six layers that cost milliseconds each."""
+    settings = Settings(tau=1.0, eta=0.1, beta=0.3, phi=0.1, eta_z=0.0)
+    return Setup(Chain(race_layers(width, depth)), Rows(seed, batch, hold), cross_entropy, settings, order="euler")

@@ -123,8 +123,14 @@ def pack_point(stage: Stage) -> bytes:
 
 def save(experiment: Experiment, stage: Stage, packs: list[bytes], path: Path) -> None:
     """Write the checkpoint that one process would have written here, from what every rank packed."""
-    ranks = [unpack(data) for data in packs]
+    stages, replicas = stage.place.stages, stage.place.replicas
+    copies = [unpack(data) for data in packs]
+    ranks = copies[:stages]
     tensors = {name: x for r in ranks for name, x in r.items() if name != "started"}
+    for name in tensors:
+        if replicas > 1 and name.startswith(("h/", "z/")):  # the rows of all replicas; L is the mean of theirs
+            rows = torch.cat([r[name] for r in copies if name in r])
+            tensors[name] = rows / replicas if name.startswith("z/") else rows
     parts = {
         part: {name.removeprefix(f"{part}/"): x for name, x in tensors.items() if name.startswith(f"{part}/")}
         for part in ("h", "z", "omega", "network")

@@ -21,6 +21,7 @@ from ..networks.reversible import RANDOM
 from ..orders import _costate
 from ..phase import Tensors
 from ..sample import Sample
+from .place import Place
 from .wire import Wire
 
 FORWARD, BACKWARD, SENT, DONE = range(4)  # marks of a tick: when each of them was done
@@ -37,8 +38,9 @@ class Stage:
     process (theorem T8). Every rank walks the stream by itself: u is used on the first, the target on the last.
     """
 
-    def __init__(self, learner: Learner, own: range, wire: Wire, below: int | None, above: int | None) -> None:
-        self.chain, self.own, self.wire, self.below, self.above = checked(learner), own, wire, below, above
+    def __init__(self, learner: Learner, own: range, wire: Wire, place: Place) -> None:
+        self.chain, self.own, self.wire, self.place = checked(learner), own, wire, place
+        self.below, self.above, n = place.below, place.above, place.replicas
         self.settings, self.steps, self.t = learner.settings, learner.steps, learner.t
         self._law = Hamiltonian(self.chain, learner.loss)
         memory, point = learner.memory(), learner.point.clone()
@@ -54,10 +56,10 @@ class Stage:
         self.omega.begin([started[name] for name in self.own_names])
         self.omega.scale_by(self.settings.beta)
         fresh = memory["between_sequences"]
-        self.h: Tensors | None = None if fresh else {n: point.h[n] for n in self.names}
-        self.z: Tensors | None = None if memory["z_is_zero"] else {n: point.z[n] for n in self.names}
-        self._from_below = None if fresh or below is None else point.h[f"h{own.start}"]
-        self.reached: tuple[Tensors, Tensors] = ({n: x for n, x in point.h.items() if n in self.names}, {})
+        self.h: Tensors | None = None if fresh else {x: place.share(point.h[x]) for x in self.names}
+        self.z: Tensors | None = None if memory["z_is_zero"] else {x: n * place.share(point.z[x]) for x in self.names}
+        self._from_below = None if fresh or self.below is None else place.share(point.h[f"h{own.start}"])
+        self.reached: tuple[Tensors, Tensors] = ({x: place.share(point.h[x]) for x in self.names if x in point.h}, {})
         self._shapes: dict[Any, list[Tensor]] = {}
         self.marks = [0.0] * 4  # seconds
 
@@ -105,6 +107,8 @@ class Stage:
 
         if addend[2] is not None:
             dh[-1] = addend[2] if dh[-1] is None else dh[-1] + addend[2]
+        if self.place.replicas > 1:
+            dtheta, loss, parts = self._mean(dtheta, loss, parts)
         z_next = _costate(z, dh, settings, tau)
         self._commit(h_next, z_next, dtheta, loss, tau)
         self.h, self.z = (None, None) if sample.end else (h_next, z_next)
@@ -155,6 +159,19 @@ class Stage:
         self.t += tau
         self.steps += 1
         self.reached = h_next, z_next
+
+    def _mean(
+        self, dtheta: Sequence[Tensor | None], loss: float, parts: list[float]
+    ) -> tuple[list[Tensor | None], float, list[float]]:
+        """∂H'/∂θ, L and z·v as means over the replicas: those of the whole batch, whose loss is a mean of rows."""
+        there = [g for g in dtheta if g is not None]
+        scalars = torch.tensor([loss, *parts], dtype=there[0].dtype if there else torch.float64, device=self.device)
+        flat = torch.cat([scalars, *(g.reshape(-1) for g in there)])
+        flat = self.wire.mean(flat, self.place.twins, self.steps)
+        head, *rest = flat.split([len(scalars), *(g.numel() for g in there)])
+        means = iter([x.view(g.shape) for x, g in zip(rest, there, strict=True)])
+        loss, *parts = head.tolist()
+        return [None if g is None else next(means) for g in dtheta], loss, parts
 
     def _expect(self, like: Tensor | None, source: int | None, wanted: bool) -> tuple[Any, int, Tensor | None]:
         if not wanted or like is None or source is None:

@@ -90,12 +90,12 @@ class Wire:
         except RuntimeError as error:
             self._failed(self.rank, tick, error, 0.0)
 
-    def gathered(self, data: bytes, tick: int) -> list[bytes]:
-        """The bytes of all ranks on rank 0, nothing on the others."""
-        if self.rank:
+    def gathered(self, data: bytes, tick: int, ranks: int | None = None) -> list[bytes]:
+        """The bytes of the first `ranks` (None: all) on rank 0, nothing on the others."""
+        ranks = self.world if ranks is None else ranks
+        if 0 < self.rank < ranks:
             self._ship(data, 0, tick)
-            return []
-        return [data, *(self._unload(source, tick) for source in range(1, self.world))]
+        return [] if self.rank else [data, *(self._unload(source, tick) for source in range(1, ranks))]
 
     def send(self, tensor: Tensor, to: int, tick: int) -> None:
         """Begin to send; the next `flush` waits for it."""
@@ -125,13 +125,18 @@ class Wire:
             self.arrived(work, to, tick)
         self._sending.clear()
 
-    def mean(self, flat: Tensor, group: Any, tick: int) -> Tensor:
-        """The mean of a vector over the ranks of a group, in place."""
-        try:
-            dist.all_reduce(flat, group=group)
-        except RuntimeError as error:
-            self._failed(self.rank, tick, error, self.patience)
-        return flat.div_(dist.get_world_size(group))
+    def mean(self, flat: Tensor, ranks: list[int], tick: int) -> Tensor:
+        """The mean of a vector over some ranks, added in their order, so that all of them get the same bits."""
+        others = [r for r in ranks if r != self.rank]
+        waiting = [(self.expect(space := torch.empty_like(flat), r, tick), r, space) for r in others]
+        for r in others:
+            self.send(flat, r, tick)
+        parts = {self.rank: flat}
+        for work, r, space in waiting:
+            self.arrived(work, r, tick)
+            parts[r] = space
+        self.flush(tick)
+        return torch.stack([parts[r] for r in ranks]).mean(0)
 
     def stop(self, text: str, rank: int, tick: int, cause: Exception | None = None) -> NoReturn:
         """Write the fault down for all, unless there is one, and raise the first."""

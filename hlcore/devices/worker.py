@@ -16,6 +16,7 @@ from ..errors import HLError
 from ..streams import Stream
 from . import balance, gather, lanes
 from .job import Job
+from .place import Place
 from .stage import Stage, checked
 from .wire import Lost, Wire
 
@@ -35,7 +36,7 @@ def work(job: Job, store: dist.Store, rank: int, world: int, say: Callable[[str]
         lane, noted = lanes.Lane(job.capacity), 0.0
         for tick in range(first, first + job.steps):
             lane.begin(tick)
-            sample = stream[tick]
+            sample = stage.place.share(stream[tick])
             record.record(stage.tick(sample), sample)
             lane.end(stage.marks)
             if time.monotonic() - noted > PROGRESS:
@@ -59,21 +60,20 @@ def _prepared(job: Job, wire: Wire, say: Callable[[str], None]) -> tuple[Stage, 
     for path in (job.record, job.lanes):
         if path is not None:
             export.checked(Path(path))
+    place = Place(wire.rank, wire.world, job.replicas)
     learner = gather.begun(experiment, None if job.resume is None else Path(job.resume))
     chain = checked(learner)
     torch.manual_seed(job.seed)
     if wire.rank == 0:
         costs = balance.measured(chain, experiment.stream[learner.steps].u)
         if job.balance is None:
-            sizes = balance.balanced(costs, wire.world)
+            sizes = balance.balanced(costs, place.stages)
         else:
-            sizes = balance.checked(job.balance, costs, wire.world)
+            sizes = balance.checked(job.balance, costs, place.stages)
         say(balance.table(costs, sizes))
         wire.give("balance", sizes)
-    own = balance.owned(wire.given("balance", 0))[wire.rank]
-    below = wire.rank - 1 if wire.rank else None
-    above = wire.rank + 1 if wire.rank + 1 < wire.world else None
-    return Stage(learner, own, wire, below, above), experiment.stream
+    own = balance.owned(wire.given("balance", 0))[place.stage]
+    return Stage(learner, own, wire, place), experiment.stream
 
 
 def _save(job: Job, wire: Wire, stage: Stage, tick: int) -> None:
@@ -88,7 +88,7 @@ def _save(job: Job, wire: Wire, stage: Stage, tick: int) -> None:
 def _tell(job: Job, wire: Wire, record: gather.RankRecord, lane: lanes.Lane, tick: int) -> None:
     """Write the trajectory of all ranks and what each did when, if wanted."""
     if job.record is not None:
-        packs = wire.gathered(record.pack(), tick)
+        packs = wire.gathered(record.pack(), tick, record.stage.place.stages)
         if packs:
             export.save(record.merged(packs), Path(job.record))
     if job.lanes is not None:

@@ -116,6 +116,30 @@ def test_T8_a_checkpoint_of_all_ranks_is_the_one_of_one_process_and_goes_on_anyw
     assert not torch.equal(*last), "it reaches the rank above"
 
 
+def far(a, b):
+    return max(float(abs(a[name] - b[name]).max()) for name in ("theta", "omega", "loss", "hamiltonian"))
+
+
+@pytest.mark.parametrize("schedule", ["parallel", "delay_free"])
+def test_T8_replicas_share_a_batch_as_one_process_sees_it(workers, tmp_path, schedule):
+    experiment, saved, end = a_chain(sizes="1+1+1", schedule=schedule), tmp_path / "a.hl", tmp_path / "b.hl"
+    one = experiment.run(STEPS)
+    two = workers.run(experiment, STEPS, 4, replicas=2, checkpoint=str(saved)).trajectory
+    assert far(one, two) < 1e-12 and moved(one), "up to the order in which rows are added"
+    learner = Learner.load(saved, experiment.setup(0).network, experiment.loss)
+    whole = experiment.learner()[0]
+    whole.run(experiment.stream, STEPS)
+    for part in ("h", "z"):
+        for name, x in getattr(whole.point, part).items():
+            assert float((getattr(learner.point, part)[name] - x).abs().max()) < 1e-12, (part, name)
+    workers.run(experiment, STEPS, 2, replicas=2, resume=str(saved), checkpoint=str(end))
+    learner = Learner.load(end, experiment.setup(0).network, experiment.loss)
+    whole.run(experiment.stream.since(STEPS), STEPS)
+    assert all(float((learner.point.theta[n] - x).abs().max()) < 1e-12 for n, x in whole.point.theta.items())
+    with pytest.raises(HLError, match="rows that 3 replicas can share evenly"):
+        workers.run(experiment, STEPS, 3, replicas=3)
+
+
 @pytest.mark.parametrize(
     ("options", "job", "complaint"),
     [
@@ -124,6 +148,7 @@ def test_T8_a_checkpoint_of_all_ranks_is_the_one_of_one_process_and_goes_on_anyw
         ({"sizes": "1+1+1"}, {"ranks": 2, "balance": (3, 0)}, "whole numbers >= 1"),
         ({"order": "sequential"}, {"ranks": 2}, "order for devices: got 'sequential'"),
         ({"dropout": 0.2}, {"ranks": 2}, "draws in training"),
+        ({}, {"ranks": 3, "replicas": 2}, "a number that divides the ranks"),
         ({}, {"ranks": 5}, "at most the 4 workers"),
         ({}, {"ranks": 2, "save_every": 3}, "a checkpoint file beside it"),
         ({}, {"ranks": 2, "patient": 3}, "did you mean 'patience'"),

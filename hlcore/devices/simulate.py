@@ -1,0 +1,79 @@
+"""How many ticks a second a chain over many devices makes, from what compute and links cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import complain
+from ..settings import number
+from ..streams.base import count
+from .balance import balanced, owned
+
+if TYPE_CHECKING:
+    import xarray
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Seconds per tick of each rank until its state is sent, from there until its costate is sent, and for the rest."""
+
+    forward: tuple[float, ...]
+    backward: tuple[float, ...]
+    update: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if not len(self.forward) == len(self.backward) == len(self.update) > 0:
+            raise complain("Costs", "lists of unequal length or none", "one number per rank in each")
+        for name in ("forward", "backward", "update"):
+            object.__setattr__(self, name, tuple(number(name, x) for x in getattr(self, name)))
+
+    @classmethod
+    def of(cls, lanes: xarray.Dataset) -> Costs:
+        """What a run showed: medians over its ticks, without the time spent waiting."""
+        moment = lanes.moment.values
+        begun, forward, backward, done = (moment[:, :, list(lanes.phase.values).index(p)] for p in PHASES)
+        parts = (forward - begun, backward - forward, begun[:, 1:] - done[:, :-1])
+        return cls(*(tuple(float(x) for x in np.median(part, axis=1)) for part in parts))
+
+    def spread(self, ranks: int) -> Costs:
+        """These costs, of one group each, put together on fewer ranks, as well balanced as can be."""
+        totals = [sum(parts) for parts in zip(self.forward, self.backward, self.update, strict=True)]
+        own = owned(balanced(totals, ranks))
+        parts = ((sum(x[i] for i in groups) for groups in own) for x in (self.forward, self.backward, self.update))
+        return Costs(*(tuple(part) for part in parts))
+
+
+PHASES = ("begun", "forward", "sent", "done")
+
+
+def ticks_per_second(costs: Costs, link: float = 0.0, cores: int | None = None, ticks: int = 200) -> float:
+    """The pace of all ranks together, when `ticks` have shown it.
+
+    A rank begins tick k + 1 when it is done with tick k and has heard, from below, the state and, from above, the
+    costate of tick k, each `link` seconds after it was sent. There is no other order, so no bubble: with a free link
+    the slowest rank sets the pace. Ranks that share `cores` are slower by ranks / cores.
+    """
+    share = max(1.0, len(costs.forward) / count("cores", cores)) if cores is not None else 1.0
+    forward, backward, update = (share * np.array(x) for x in (costs.forward, costs.backward, costs.update))
+    link, begun = number("link", link), np.zeros(len(forward))
+    middle = 0.0
+    for k in range(count("ticks", ticks, 2)):
+        if k == ticks // 2:
+            middle = float(begun.max())
+        state = begun + forward
+        sent = state + backward
+        done = sent.copy()
+        done[1:] = np.maximum(done[1:], state[:-1] + link)
+        done[:-1] = np.maximum(done[:-1], sent[1:] + link)
+        begun = done + update
+    return (ticks - ticks // 2) / max(float(begun.max()) - middle, 1e-12)
+
+
+def scaling(group: Sequence[float], devices: Sequence[int], link: float) -> list[float]:
+    """Ticks per second of a chain of one such group per device: (forward, backward, update) seconds of a group."""
+    forward, backward, update = group
+    return [ticks_per_second(Costs((forward,) * n, (backward,) * n, (update,) * n), link) for n in devices]
