@@ -47,6 +47,7 @@ class WeightCostate:
             for flat in (self._flat, self._next)
         )
         self.begin([False] * len(theta))
+        self._large = self._flat.numel() >= LARGE * len(theta) > 0
         self._beta: float | list[float | Tensor] = 1.0
         self._beta_max = 1.0
         self._limit = torch.finfo(like.dtype).max / 8
@@ -99,7 +100,7 @@ class WeightCostate:
         lift     with "stand": the factor of a weight's first gradient after the first step
         """
         self._gradients, self._still = gradients, set()
-        self._in_place = self._cannot_overflow(gradients, gain, keep)
+        self._in_place = self._large and self._cannot_overflow(gradients, gain, keep)
         if self._in_place:
             self._factors = keep, gain
             return
@@ -125,7 +126,7 @@ class WeightCostate:
 
     def _cannot_overflow(self, gradients: Sequence[Tensor | None], gain: float, keep: float) -> bool:
         """True for a large ω of which |ω⁺| <= keep |ω| + |gain| |g| tells that it stays finite."""
-        if self._flat.numel() < LARGE * len(self.theta) or not self._all_started or isinstance(self._beta, list):
+        if not self._all_started or isinstance(self._beta, list):
             return False
         squares = 0.0
         for g, p in zip(gradients, self.theta, strict=True):
@@ -145,7 +146,7 @@ class WeightCostate:
             self._reach += tau * self._beta_max * (self._bound if fresh else self._size)
             self._size = self._bound
             return None
-        size = float(torch.dot(self._next, self._next)) ** 0.5 if self._next.numel() else 0.0
+        size = torch.dot(self._next, self._next).item() ** 0.5
         if not size < self._limit:  # too large for a dot product, or not finite: look at each
             for name, view in zip(self.names, self._next_views, strict=True):
                 if not bool(torch.isfinite(view).all()):

@@ -49,15 +49,13 @@ def euler(
     h⁺ = h + τ f^h(u,h,θ)                    (E*1)
     z⁺ = z - τ (s ∂H'/∂h + η_z z)            (E*3)
     """
+    if not h:
+        return stateless(law, phi, sample, theta)
     leaves = _leaves(h)
     v = law.velocity(sample.u, leaves, tau)
     known = _known(leaves, v)
     y = law.output(sample.u, known)
     L = law.instantaneous_loss(y, sample.target)
-    if not known:
-        dtheta, scale = law.derivative(L, phi, None, v, theta)
-        loss = _float(L)
-        return Move({}, None, dtheta, scale, y, loss, phi * loss)
     z = _zeros(known) if z is None else z
     d, _ = law.derivative(L, phi, z, v, [*known.values(), *theta])
     dh, dtheta = d[: len(known)], d[len(known) :]
@@ -85,6 +83,8 @@ def sequential(
     The graph runs through the move with factor -s, so that one derivative of φL + r·f^h, r = z⁺ + τsφ ∂L/∂h⁺, gives
     ∂L/∂h⁺ and ∂H'/∂θ at once: what the loss sends through the move is -τsφ ∂L/∂h⁺, the part of z⁺ that r lacks.
     """
+    if not h:
+        return stateless(law, phi, sample, theta)
     leaves = h if z is None else _leaves(h)
     v = law.velocity(sample.u, leaves, tau)
     moved: Tensors = {}
@@ -95,19 +95,26 @@ def sequential(
     y = law.output(sample.u, moved)
     L = law.instantaneous_loss(y, sample.target)
     rest: Tensors | None = None
-    if z is not None and v:
+    if z is not None:
         dh, _ = law.derivative(None, phi, z, v, list(_known(leaves, v).values()), keep=True)
         rest = _costate(z, dh, settings, tau)
     d, scale = law.derivative(L, phi, rest, v, [*moved.values(), *theta])
     dL, dtheta = d[: len(moved)], d[len(moved) :]
     loss = _float(L)
-    if not v:
-        return Move({}, None, dtheta, scale, y, loss, phi * loss)
     gain = -tau * settings.s * scale
     rest = _zeros(moved) if rest is None else rest
     z = {name: r if g is None else r.add(g, alpha=gain) for (name, r), g in zip(rest.items(), dL, strict=True)}
     h_next = {name: x.detach() for name, x in moved.items()}
     return Move(h_next, z, dtheta, scale, y, loss, law.value(loss, phi, z, v))
+
+
+def stateless(law: Hamiltonian, phi: float, sample: Sample, theta: list[Tensor]) -> Move:
+    """A network without state, in either order: H' = φL  (P, eq. 20)."""
+    y = law.output(sample.u, {})
+    L = law.instantaneous_loss(y, sample.target)
+    dtheta, scale = law.derivative(L, phi, None, {}, theta)
+    loss = _float(L)
+    return Move({}, None, dtheta, scale, y, loss, phi * loss)
 
 
 ORDERS: dict[str, Order] = {"euler": euler, "sequential": sequential}
@@ -142,4 +149,4 @@ def _zeros(h: Tensors) -> Tensors:
 
 
 def _float(L: Tensor | None) -> float:
-    return 0.0 if L is None else float(L.detach())
+    return 0.0 if L is None else L.item()
