@@ -76,12 +76,12 @@ class Wire:
         for rank in range(self.world):
             self.given(f"{where}/{rank}", rank, tick, seconds)
 
-    def connect(self, backend: str, tick: int) -> None:
+    def connect(self, tick: int) -> None:
         """Open the connections between all ranks."""
         self.meet("ready", tick, ARRIVAL)
         try:
             dist.init_process_group(
-                backend,
+                "gloo",
                 store=dist.PrefixStore("group", self.store),
                 rank=self.rank,
                 world_size=self.world,

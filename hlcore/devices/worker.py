@@ -31,7 +31,7 @@ def work(job: Job, store: dist.Store, rank: int, world: int, say: Callable[[str]
         wire.greet(job.greeting())
         stage, stream = _prepared(job, wire, say)
         first = tick = stage.steps
-        wire.connect("nccl" if stage.device.type == "cuda" else "gloo", tick)
+        wire.connect(tick)
         record = gather.RankRecord(stage, job.every, job.capacity)
         lane, noted = lanes.Lane(job.capacity), 0.0
         for tick in range(first, first + job.steps):
@@ -55,7 +55,7 @@ def work(job: Job, store: dist.Store, rank: int, world: int, say: Callable[[str]
 
 
 def _prepared(job: Job, wire: Wire, say: Callable[[str], None]) -> tuple[Stage, Stream]:
-    """This rank's stage and the stream, moved to this rank's device."""
+    """This rank's stage, and the stream."""
     experiment = job.experiment()
     for path in (job.record, job.lanes):
         if path is not None:
