@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -157,6 +158,16 @@ def test_T5_no_groups_at_all_is_backprop_at_every_step():
         assert float((a - b).abs().max()) <= BOUND
         assert float((a - d).abs().max()) > 1e-3, "the weights moved"
         assert float((a - c).abs().max()) > SEEN, "a local chain on samples that do not wait learns something else"
+
+
+@pytest.mark.parametrize("order", ["euler", "sequential"])
+def test_the_gradient_of_an_output_network_is_phi_times_autograds(order):
+    layers, u, target = problem(2)
+    learner = Learner(OutputNetwork(torch.nn.Sequential(*layers)), mse_loss, Settings(tau=0.5, phi=0.3), order)
+    found = learner.gradient(Sample(u, target)).values()
+    truth = [g for layer in backprop(layers, u, target) for g in layer]
+    assert all(float((a - 0.3 * b).abs().max()) <= BOUND for a, b in zip(found, truth, strict=True))
+    assert not any(g.any() for g in learner.gradient(Sample(u)).values()), "no target, no gradient"
 
 
 @given(sizes=cuts, touched=st.integers(1, 4))

@@ -1,6 +1,7 @@
 """T7: Reversible gives autograd's gradient, and what it saves does not grow with depth."""
 
 import copy
+from itertools import pairwise
 
 import pytest
 import torch
@@ -225,6 +226,18 @@ def test_T7_batch_norm_dropout_and_in_place_layers(make, variant):
     h = h.clone().requires_grad_()
     assert torch.equal(network(h), network(h))
     network(h).sum().backward()
+
+
+def test_every_block_has_its_own_draw_and_the_way_back_repeats_it():
+    masks: list[torch.Tensor] = []
+    network = Reversible([nn.Dropout(0.5) for _ in range(6)], 0.1)
+    for block in network.blocks:
+        block.register_forward_hook(lambda module, inputs, out: masks.append(out == 0))
+    h = torch.ones(4, 50, requires_grad=True)
+    network(h).sum().backward()
+    up, back = masks[:6], masks[6:][::-1]
+    assert all(torch.equal(a, b) for a, b in zip(up, back, strict=True))
+    assert not any(torch.equal(a, b) for a, b in pairwise(up))
 
 
 def test_T7_tied_frozen_and_unused_weights():
