@@ -63,5 +63,5 @@ def race_layers(width, depth):
 @register("race-chain", "The chain of the races", downloads=True)
 def race(seed, width=640, depth=6, batch=512, hold=1):
     """Six layers that cost milliseconds each."""
-    settings = Settings(tau=1.0, eta=0.1, beta=0.3, phi=0.1, eta_z=0.0)
+    settings = Settings(tau=1.0, eta=0.1, beta=0.06, phi=0.1, eta_z=0.0)
     return Setup(Chain(race_layers(width, depth)), Rows(seed, batch, hold), cross_entropy, settings, order="euler")

@@ -15,12 +15,12 @@ from tests import chains
 assert chains
 
 
-def main(steps: int, microbatches: int, **options: int) -> None:
+def main(steps: int, microbatches: int, beta: float, **options: int) -> None:
     """SGD with momentum, as the race's settings are in its letters; rank 0 prints [steps/s, losses]."""
     torch.set_num_threads(1)
     dist.init_process_group("gloo")
     rank, world = dist.get_rank(), dist.get_world_size()
-    experiment = experiments.get("race-chain", **options)
+    experiment = experiments.get("race-chain", beta=beta, **options)
     layers, stream = list(experiment.network.layers), experiment.stream
     half = -(-len(layers) // world)
     module = torch.nn.Sequential(*layers[rank * half : (rank + 1) * half])
@@ -49,4 +49,4 @@ def main(steps: int, microbatches: int, **options: int) -> None:
 
 
 if __name__ == "__main__":
-    main(*(int(a) for a in sys.argv[1:3]), **dict(zip(("width", "batch"), map(int, sys.argv[3:5]), strict=True)))
+    main(*(int(a) for a in sys.argv[1:3]), float(sys.argv[3]), width=int(sys.argv[4]), batch=int(sys.argv[5]))
