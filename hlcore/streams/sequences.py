@@ -37,7 +37,7 @@ class Sequences(Stream):
 
 
 def vowels(per_speaker: int = 30, seed: int = 0, epochs: int | None = None) -> Sequences:
-    """Japanese vowels: who of 9 speakers says it? 7 to 29 tokens of 12 coefficients (Kudo et al. 1999, UCI, CC BY 4.0).
+    """Japanese vowels: who of 9 speakers says it? 7 to 26 tokens of 12 coefficients (Kudo et al. 1999, UCI, CC BY 4.0).
 
     per_speaker  the first so many of each speaker's 30 utterances
     """

@@ -25,7 +25,7 @@ class Attention(nn.Module):
 
 
 class Tied(nn.Module):
-    """Encoder and decoder share one weight."""
+    """One layer is used twice: its weight has two gradients to add."""
 
     def __init__(self):
         super().__init__()
