@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -47,17 +48,16 @@ class Chain(Network):
         super().__init__()
         self.layers = torch.nn.ModuleList(_checked_layers(layers))
         sizes = _checked_sizes(groups, len(self.layers))
-        ends = torch.tensor(sizes).cumsum(0).tolist()
-        self._cuts = [range(end - size, end) for size, end in zip(sizes, ends, strict=True)]
+        self._cuts = [range(end - size, end) for size, end in zip(sizes, accumulate(sizes), strict=True)]
         if schedule not in SCHEDULES:
             raise unknown("Chain schedule", schedule, SCHEDULES)
         self.groups, self.schedule = sizes, schedule
         self.links = torch.nn.ModuleDict()
         self._into: list[list[tuple[int, str]]] = [[] for _ in sizes]
-        for ends_of_link, module in (links or {}).items():
-            source, target = _checked_link(ends_of_link, len(sizes))
+        for ends, module in (links or {}).items():
+            source, target = _checked_link(ends, len(sizes))
             name = f"h{source}_to_h{target}"
-            self.links[name] = require_module(f"Chain link {ends_of_link}", module)
+            self.links[name] = require_module(f"Chain link {ends}", module)
             self._into[target - 1].append((source, name))
         if schedule == "delay_free":
             self.register_buffer("turn", torch.tensor(0))  # which group moves next
@@ -98,6 +98,7 @@ class Chain(Network):
         return self._through(i, x)
 
     def _through(self, i: int, x: Any) -> Tensor:
+        """The layers of group i + 1, applied to x."""
         for k in self._cuts[i]:
             x = apply(self.layers[k], x)
         if not isinstance(x, Tensor) or not x.is_floating_point():
