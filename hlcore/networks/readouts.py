@@ -96,23 +96,27 @@ class _Choir(torch.autograd.Function):
     def forward(
         ctx: Any, h: Tensor, M: Tensor, amplitude: Tensor, trust: Tensor, rows: Tensor, factors: Tensor
     ) -> Tensor:
-        shapes, loud = M[rows], amplitude[factors].exp_()
+        m, at = factors.shape[1], factors.reshape(-1)
+        shapes = M.index_select(0, rows.reshape(-1)).view(len(h), m, -1)
+        loud = amplitude.index_select(0, at).exp_().view(-1, m)
+        rho = torch.softmax(trust.index_select(0, at).view(-1, m), 1)
         v = torch.bmm(shapes, h.unsqueeze(2)).squeeze(2).mul_(loud)
-        rho = torch.softmax(trust[factors], 1)
-        ctx.save_for_backward(h, shapes, loud, v, rho, rows, factors)
-        ctx.sizes = M.shape, amplitude.shape
+        ctx.save_for_backward(h, shapes, loud, v, rho, rows, at)
+        ctx.sizes = len(M), len(amplitude)
         return torch.cat([(rho * v).sum(1, keepdim=True), v, rho], 1)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
-        h, shapes, loud, v, rho, rows, factors = ctx.saved_tensors
+        h, shapes, loud, v, rho, rows, at = ctx.saved_tensors
+        pairs, tokens = ctx.sizes
         gy, gv, grho = g.split([1, v.shape[1], v.shape[1]], 1)
-        gv, grho = torch.addcmul(gv, gy, rho), torch.addcmul(grho, gy, v)
-        gs, sizes, at = gv * loud, ctx.sizes, factors.flatten()
-        dM = h.new_zeros(sizes[0]).index_add_(0, rows.flatten(), (gs.unsqueeze(2) * h.unsqueeze(1)).flatten(0, 1))
-        da = h.new_zeros(sizes[1]).index_add_(0, at, (gv * v).flatten())
-        dt = h.new_zeros(sizes[1]).index_add_(0, at, (rho * (grho - (rho * grho).sum(1, keepdim=True))).flatten())
+        gv, grho = torch.addcmul(gv, gy, rho), torch.addcmul(grho, gy, v).mul_(rho)
+        gs = gv * loud
+        dM = h.new_zeros(len(h), pairs).scatter_add_(1, rows, gs).t() @ h
+        da = h.new_zeros(tokens).index_add_(0, at, (gv * v).view(-1))
+        gt = torch.addcmul(grho, rho, grho.sum(1, keepdim=True), value=-1)  # through the softmax
+        dt = h.new_zeros(tokens).index_add_(0, at, gt.view(-1))
         return torch.bmm(gs.unsqueeze(1), shapes).squeeze(1), dM, da, dt, None, None
 
 

@@ -201,6 +201,22 @@ def test_the_choir_is_its_formula_and_an_unheard_combination_is_shape_times_fact
     assert float((readout(d, h)[0] - out[0]).abs().max()) > 1e-3, "one changed in place does not"
 
 
+@pytest.mark.parametrize("batch", [1, 3])
+def test_the_choirs_derivative_by_hand_is_that_of_finite_differences(batch):
+    torch.set_default_dtype(torch.float64)
+    torch.manual_seed(batch)
+    readout = FactoredReadout(5, 4, active=3)
+    d = torch.zeros(batch, 5).scatter_(1, torch.rand(batch, 5).argsort(1)[:, :3], 1.0)
+    theta = [torch.randn_like(p).requires_grad_() for p in readout.parameters()]
+    h = torch.randn(batch, 4, requires_grad=True)
+
+    def function(h, *theta):
+        return torch.func.functional_call(readout, dict(zip(("M", "amplitude", "trust"), theta, strict=True)), (d, h))
+
+    assert torch.autograd.gradcheck(function, (h, *theta))
+    assert all(float(g.abs().max()) > 0 for g in torch.autograd.grad(function(h, *theta)[:, 0].sum(), (h, *theta)))
+
+
 def test_bad_input_is_told():
     for make, word in (
         (lambda: Rotations(0, 3, 2), "units"),

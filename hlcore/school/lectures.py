@@ -1,4 +1,4 @@
-"""The signal school (K): lectures on described signals, then exams in which the student runs free."""
+"""The lectures of the signal school (K): eight signals, each described by three tokens."""
 
 from __future__ import annotations
 
@@ -8,13 +8,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .errors import complain, unknown
-from .networks.base import Known, Network
-from .sample import Sample
-from .settings import number
-from .streams.base import Stream, count
-from .streams.signals import Function, sines, square
-from .undisturbed import undisturbed
+from ..errors import complain, unknown
+from ..sample import Sample
+from ..streams.base import Stream, count
+from ..streams.signals import Function, sines, square
 
 TOKENS = ("3sin", "square", "hf", "lf", "ha", "la")
 
@@ -81,69 +78,6 @@ class Lectures(Stream):
         lecture, q = divmod(k, self.lecture)
         i, q = lecture % len(self.names), q - self.announced
         return Sample(self._u[i], None if q < 0 else self._targets[i][q], end=q == self.steps - 1)
-
-
-class Exam(NamedTuple):
-    """What a student sang, what was asked, and the mean square of the difference."""
-
-    mse: float
-    output: Tensor
-    target: Tensor
-
-
-def exam(
-    network: Network,
-    x: Function,
-    tokens: Sequence[str],
-    steps: int = 1000,
-    step: float = 0.1,
-    order: str = "euler",
-    vocabulary: Sequence[str] = TOKENS,
-    silent: int = 0,
-) -> Exam:
-    """Let a network run free, given the tokens alone, and compare its first output with x(0), x(step), … .
-
-    Nothing is learned, and network and generator are left as they were. `order` is that of the lectures: in "euler" y
-    is read before the state moves, in "sequential" after it. Anyone's signal x: t -> number will do, with any tokens
-    of the vocabulary. Raises HLError for an unknown token.
-    """
-    u, target = describe(tokens, vocabulary, silent), heard(x, steps, number("step", step, positive=True))
-    return Exam(float((sung := run_free(network, u, steps, step, order)).sub(target).square().mean()), sung, target)
-
-
-def run_free(network: Network, u: Tensor, steps: int, step: float, order: str = "euler") -> Tensor:
-    """The first output channel over `steps` steps of the network alone, (steps, batch, 1)."""
-    if order not in ("euler", "sequential"):
-        raise unknown("order", order, ("euler", "sequential"))
-    training, sung = network.training, []
-    network.eval()
-    with torch.no_grad(), undisturbed(network):
-        h: Known = network.initial_state(len(u))
-        if any(x is None for x in h.values()):  # born by its announcement
-            h = {name: step * v for name, v in network.velocity(u, dict(h), step).items()}
-        for _ in range(count("steps", steps)):
-            v = network.velocity(u, dict(h), step)
-            moved = {name: step * v[name] if x is None else x + step * v[name] for name, x in h.items()}
-            sung.append(network.output(u, h if order == "euler" else moved)[:, :1])
-            h = moved
-    network.train(training)
-    return torch.stack(sung)
-
-
-def grades(
-    network: Network,
-    signals: Mapping[str, Signal] = SIGNALS,
-    steps: int = 1000,
-    step: float = 0.1,
-    order: str = "euler",
-    tokens: Sequence[str] = TOKENS,
-    silent: int = 0,
-) -> dict[str, float]:
-    """{name: mean square error} of an exam on each signal, all sung side by side."""
-    u = torch.cat([describe(s.tokens, tokens, silent) for s in signals.values()])
-    sung = run_free(network, u, steps, step, order).squeeze(2)
-    target = torch.cat([heard(s.x, steps, step) for s in signals.values()], 2).squeeze(1)
-    return dict(zip(signals, (sung - target).square().mean(0).tolist(), strict=True))
 
 
 def describe(tokens: Sequence[str], vocabulary: Sequence[str] = TOKENS, silent: int = 0) -> Tensor:
