@@ -5,6 +5,7 @@ from .cockpit import Cockpit
 from .doctor import Doctor
 from .exercises import Exercise, close_to, learns, with_settings
 from .places import panels
+from .recital import Recital
 from .valley import Valley
 from .waves import Waves, wave
 
@@ -13,6 +14,7 @@ __all__ = [
     "Cockpit",
     "Doctor",
     "Exercise",
+    "Recital",
     "Valley",
     "Waves",
     "close_to",

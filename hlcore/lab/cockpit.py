@@ -163,6 +163,8 @@ class Cockpit(Panel):
             self._controls.text.value = self.state_string() if value == "state" else self._session.code()
         elif name == "load":
             self._adopt(Session.from_state(value))
+        elif name == "call":
+            value()
         elif name == "export":
             self.notice(f"wrote {write(self.trajectory(), self._session.experiment.name, value)}")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import math
 import time
+from collections.abc import Callable
 from typing import Any
 
 import ipywidgets as W
@@ -33,6 +34,7 @@ class Panel(W.VBox):
         self._units: dict[str, list[int]] = {name: [0, 1] for name in UNITS}
         self._touched, self._named, self._note = "", False, (-math.inf, "")
         self._told, self._counted, self._rate = 0.0, 0, 0.0
+        self._watcher: Callable[[], Any] | None = None
         self._gate = FrameGate()
         self._loop = LiveLoop(self, self._gate)
         self._controls = Controls(self.settings, self._loop.post, controls)
@@ -53,6 +55,11 @@ class Panel(W.VBox):
     def session(self) -> Session:
         """The run behind the panel: its learner, stream and record."""
         return self._session
+
+    @property
+    def playing(self) -> bool:
+        """True between Play and Pause."""
+        return self._loop.playing
 
     def obey(self, name: str, value: Any) -> None:
         """Carry out one message of a control."""
@@ -78,6 +85,16 @@ class Panel(W.VBox):
             self._name_units()
         self._figure.draw(recorder, self._window, self._units, words.marks(self._session), self._session.twin)
         self._phase.draw(recorder, self._window, self._phase_unit)
+        if self._watcher is not None:
+            self._watcher()
+
+    def watch(self, watcher: Callable[[], Any] | None) -> None:
+        """Call `watcher` after every frame, on the loop's own thread; None: no longer."""
+        self._watcher = watcher
+
+    def soon(self, call: Callable[[], Any]) -> None:
+        """Call `call` between two steps, on the loop's own thread. Any thread."""
+        self._loop.post("call", call)
 
     def told(self) -> None:
         """Bring status line and summary up to date."""

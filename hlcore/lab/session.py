@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -136,6 +136,8 @@ class Session:
         return self.learner.steps - first
 
     def _one(self) -> None:
+        if self.learner.steps == self.stream.length:
+            raise HLError(f"stream: got to its end after {self.stream.length:,} samples; Reset begins anew.")
         sample = self.stream[self.learner.steps]
         before = torch.get_rng_state() if self.twin is not None else None
         self.report = self.learner.step(sample)
@@ -238,8 +240,12 @@ def _is_change(change: Any) -> bool:
 def _plain(name: str, value: Any) -> Any:
     if isinstance(value, (int, float)) or value is None:
         return value
+    if isinstance(value, Mapping) and all(isinstance(v, float) for v in value.values()):
+        return dict(value)
     raise complain(name, type(value).__name__, "a number", "schedules and tensors do not fit into a state string")
 
 
 def _equal(a: Any, b: Any) -> bool:
+    if isinstance(a, Mapping) and isinstance(b, Mapping):
+        return a.keys() == b.keys() and all(_equal(a[name], b[name]) for name in a)
     return a is b or (isinstance(a, (int, float)) and isinstance(b, (int, float)) and a == b)

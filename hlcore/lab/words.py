@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import math
+from typing import Any
 
 import numpy as np
 
@@ -107,9 +108,16 @@ def marks(session: Session) -> list[tuple[float, str]]:
         for at, change in session.changes:
             k = int(at - steps[0])
             if 0 <= k < len(steps):
-                text = ", ".join(f"{SYMBOLS[n]} = {'η' if v is None else format(v, '.3g')}" for n, v in change.items())
+                text = ", ".join(f"{SYMBOLS[n]} = {_short(v)}" for n, v in change.items())
                 found.append((float(times[k]), text))
     return found
+
+
+def _short(value: Any) -> str:
+    """A setting in a mark: η_z = None means η; a β per weight does not fit."""
+    if isinstance(value, (int, float)):
+        return format(value, ".3g")
+    return "η" if value is None else "per weight"
 
 
 def stopped(error: Exception, settings: Settings) -> str:

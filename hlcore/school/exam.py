@@ -49,7 +49,8 @@ def run_free(network: Network, u: Tensor, steps: int, step: float, order: str = 
     """The first output channel over `steps` steps of the network alone, (steps, batch, 1)."""
     if order not in ("euler", "sequential"):
         raise unknown("order", order, ("euler", "sequential"))
-    training, sung = network.training, []
+    like = next(network.parameters(), u)
+    u, training, sung = u.to(like), network.training, []
     network.eval()
     with torch.no_grad(), undisturbed(network):
         h: Known = network.initial_state(len(u))
@@ -61,7 +62,7 @@ def run_free(network: Network, u: Tensor, steps: int, step: float, order: str = 
             sung.append(network.output(u, h if order == "euler" else moved)[:, :1])
             h = moved
     network.train(training)
-    return torch.stack(sung)
+    return torch.stack(sung).to("cpu", torch.get_default_dtype())
 
 
 def grades(
