@@ -17,7 +17,7 @@ of a signal, seven that it was taught and one that it never heard, and sings 100
     python -m hlcore.school
 
 A student passes with a mean square error of at most {TAUGHT} on each signal it was taught and {UNHEARD} on the one it
-was not; a silent one scores the signal's power, .086, .346, .25 or 1. Every signal is held out in turn. Nothing is tuned
+was not; a silent one scores the power of the signal, .086 to 1. Every signal is held out in turn. Nothing is tuned
 per signal; nothing of the held-out one is seen.
 
 **Why the choir is right.** A token that only scales the amplitude does the same to every shape, so what it does is
