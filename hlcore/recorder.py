@@ -39,6 +39,7 @@ class Recorder:
     def clear(self) -> None:
         """Forget everything."""
         self.count = 0  # records made, of which the last `capacity` are kept
+        self.classes = False  # whether targets are classes, not values
         self._seen = 0
         self._columns: dict[str, _Columns] = {}
         self._scalars = np.empty((0, 0))
@@ -86,6 +87,7 @@ class Recorder:
     def _lay_out(self, parts: dict[str, dict[str, Tensor]], tensors: list[Tensor]) -> None:
         """One vector for the record to come, a view of it per tensor, a slice per trace."""
         double = any(x.dtype == torch.float64 for x in tensors)
+        self.classes |= any(not x.is_floating_point() for x in parts["target"].values())
         sizes = [x.numel() for x in tensors]
         vector = torch.empty(sum(sizes), dtype=torch.float64 if double else torch.float32)
         self._views = [v.view(x.shape) for v, x in zip(vector.split(sizes), tensors, strict=True)] if tensors else []

@@ -204,7 +204,7 @@ def thinned(x: np.ndarray, ys: np.ndarray, first: int, most: int = POINTS) -> tu
 def _answers(recorder: Recorder, window: int) -> list[tuple[str, np.ndarray]]:
     """Output and target; where the target is a class, the share of right answers."""
     channels, targets = len(recorder.names("output")), len(recorder.names("target"))
-    if targets and channels > targets and channels % targets == 0:
+    if recorder.classes and channels > targets and channels % targets == 0:
         y, label = recorder.window("output", window + SMOOTH), recorder.window("target", window + SMOOTH)
         right = y.reshape(len(y), targets, -1).argmax(2) == label
         return [(f"share of right answers, {MEAN}", _smooth(right.mean(1), min(window, len(y))))]

@@ -27,6 +27,8 @@ def test_the_exams_follow_the_lectures_and_are_the_schools():
     panel, recital = school()
     before = dict(recital.grades)
     panel.step(600)
+    lines = next(row["lines"] for row in panel._figure.widget.plan["rows"] if row["symbol"] == "y")
+    assert [one["name"] for one in lines] == ["output", "target"], "a choir's seven channels are no classes"
     assert recital.grades == pytest.approx(grades(panel.session.learner.network), abs=1e-6)
     assert recital.grades != before and "after 600 steps" in recital._words.value
     panel.reset()
