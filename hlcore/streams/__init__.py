@@ -1,21 +1,25 @@
 """Where (u, ŷ, δ) come from."""
 
 from .base import Stream
+from .changes import Changes
 from .clock import Clock
 from .datasets import Labelled, digits, iris, mnist
 from .held import Held
 from .imdb import imdb
 from .late import Late
+from .real import Real, real
 from .reversed import Reversed
 from .sequences import Sequences, vowels
 from .series import Series, water_flow
 from .signals import Signal, sines, square
 
 __all__ = [
+    "Changes",
     "Clock",
     "Held",
     "Labelled",
     "Late",
+    "Real",
     "Reversed",
     "Sequences",
     "Series",
@@ -25,6 +29,7 @@ __all__ = [
     "imdb",
     "iris",
     "mnist",
+    "real",
     "sines",
     "square",
     "vowels",

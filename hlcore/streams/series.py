@@ -1,10 +1,6 @@
-"""Real time series that come inside packages."""
+"""A series of numbers as a stream: now, and a little later."""
 
 from __future__ import annotations
-
-import csv
-import importlib.util
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,6 +8,7 @@ import torch
 from ..errors import HLError
 from ..sample import Sample
 from .base import Stream, count
+from .real import real
 
 
 class Series(Stream):
@@ -36,18 +33,7 @@ class Series(Stream):
 def water_flow(horizon: int = 1) -> Series:
     """Hourly flow through a pipeline branch, March to May 2022, 1268 values, in units of 50 l/s around 100 l/s.
 
-    Daily rhythm; four anomalous segments (losses, interventions). From river (BSD-3), whose authors took the series.
+    Daily rhythm; four anomalous segments (losses, interventions). From river (BSD-3), see `real`.
     The unit is fixed beforehand, not fitted: nothing of the future is used.
     """
-    path = Path(_package("river")) / "datasets" / "water-flow.csv"
-    with path.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    flow = np.array([float(row["Water flow [l/s]"]) for row in rows])
-    return Series((flow - 100.0) / 50.0, horizon)
-
-
-def _package(name: str) -> str:
-    spec = importlib.util.find_spec(name)
-    if spec is None or not spec.submodule_search_locations:
-        raise HLError(f"stream: got no package {name!r}, expected it to be installed; run: pip install {name}.")
-    return spec.submodule_search_locations[0]
+    return Series(real("water-flow").scaled, horizon)
