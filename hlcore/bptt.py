@@ -1,9 +1,9 @@
-"""BPTT as a reversed stream: the states are stored, the weights stand, z walks back through the sequence."""
+"""BPTT as a reversed stream: states are stored or undone, the weights stand, z walks back through the sequence."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -30,7 +30,13 @@ class Token(NamedTuple):
 
 
 def bptt_gradient(
-    network: Network, samples: Iterable[Sample], loss: Loss, window: int | None = None, *, tau: float = 1.0
+    network: Network,
+    samples: Iterable[Sample],
+    loss: Loss,
+    window: int | None = None,
+    *,
+    tau: float = 1.0,
+    stored: bool = True,
 ) -> Tensors:
     """dΣL/dθ of one sequence through time, {name: gradient}, by the reversed stream (P, eq. 24-27; theorem T4).
 
@@ -39,11 +45,13 @@ def bptt_gradient(
     samples  the tokens of one sequence; a target of None means no loss there
     window   r: losses and paths of the last r tokens only, truncated BPTT(r); None: the whole sequence
     tau      step for samples without a dt of their own (no matter with instantaneous propagation, eq. 9)
+    stored   False: no state is kept but the first and the last; the others are walked back by the network's exact
+             inverse, `network.undo(u, h, tau)`, which `Rotations` and `Antisymmetric` have
 
-    Nothing moves: weights, buffers and torch's generators are as before. Raises HLError for an empty sequence, and for
-    several in one call.
+    Nothing moves: weights, buffers and torch's generators are as before. Raises HLError for an empty sequence, for
+    several in one call, and with stored=False for a network without inverse, with dropout or with buffers that move.
     """
-    return _costate(network, samples, loss, window, number("tau", tau, positive=True), None)
+    return _costate(network, samples, loss, window, number("tau", tau, positive=True), None, stored)
 
 
 def reversed_costate(
@@ -62,8 +70,16 @@ def reversed_costate(
 
 
 def _costate(
-    network: Network, samples: Iterable[Sample], loss: Loss, window: int | None, tau: float, settings: Settings | None
+    network: Network,
+    samples: Iterable[Sample],
+    loss: Loss,
+    window: int | None,
+    tau: float,
+    settings: Settings | None,
+    stored: bool = True,
 ) -> Tensors:
+    if not stored and not callable(getattr(network, "undo", None)):
+        raise complain("stored", f"False for {type(network).__name__}", "a network with undo(u, h, tau)", "store them")
     law, sequence = Hamiltonian(network, loss), _one_sequence(samples)
     path = there_and_back(len(sequence), window)
     theta: Tensors = {name: p for name, p in network.named_parameters() if p.requires_grad}
@@ -76,10 +92,27 @@ def _costate(
         for sample in sequence:
             step = tau if sample.dt is None else sample.dt
             token, h, _ = advance(law, sample, h, step, 1.0 if settings is None else step * settings.phi_at(t))
-            tokens.append(token)
+            tokens.append(token if stored or not tokens else _bare(token, tokens[0]))
             t += step
         back = [tokens[q] for q in path[len(tokens) - 1 :]]
-        return way_back(law, back, theta, eta, eta_z, start if len(back) == len(tokens) else {})
+        walk = back if stored else _retraced(network, back, h, tokens[0])
+        return way_back(law, walk, theta, eta, eta_z, start if len(back) == len(tokens) else {})
+
+
+def _bare(token: Token, first: Token) -> Token:
+    """The token without its state; what it drew and its buffers must be those of the first."""
+    same = torch.equal(token.generator, first.generator) and all(map(torch.equal, token.buffers, first.buffers))
+    if not same:
+        raise complain("stored", "False for a network that draws numbers or moves its buffers", "one that does not")
+    return token._replace(h={}, generator=first.generator, buffers=first.buffers)
+
+
+def _retraced(network: Any, back: list[Token], h: Known, first: Token) -> Iterator[Token]:
+    """The tokens of the way back, each with the state that it found: the exact inverse of the step, h from h⁺."""
+    for token in back:
+        with torch.no_grad():
+            h = first.h if token is first else network.undo(token.sample.u, h, token.tau)
+        yield token._replace(h={name: x for name, x in h.items() if x is not None})
 
 
 def first_state(law: Hamiltonian, sample: Sample) -> State:

@@ -64,6 +64,14 @@ class Exact(Network):
             return {"h": self.B(u) / u.sum(1, keepdim=True) / tau}
         return {"h": self.free(x, tau)}
 
+    def undo(self, u: Any, h: Tensors, tau: float) -> Tensors:
+        """The state from which a step of τ leads to h, e^{-Aτ}(h - A⁻¹(e^{Aτ} - 1) B u); a free start has none."""
+        x = h["h"]
+        if self.start == "rest":
+            assert self.B is not None
+            x = x - tau * self.driven(self.B(u), tau)
+        return {"h": x - tau * self.free(x, -tau)}
+
     def output(self, u: Any, h: Known) -> Tensor:
         """y = C σ(h), or the readout of (u, σ(h))."""
         x = h["h"]
