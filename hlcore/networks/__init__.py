@@ -7,6 +7,7 @@ from .readouts import FactoredReadout, KeyedReadout, choir
 from .recurrent import Recurrent
 from .reversible import Reversible, is_reversible
 from .rotations import Antisymmetric, Rotations
+from .sparse import Sparse
 from .stashed import Stashed
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "Recurrent",
     "Reversible",
     "Rotations",
+    "Sparse",
     "Stashed",
     "StateNetwork",
     "choir",

@@ -21,9 +21,9 @@ def test_the_race_against_delay_runs(capsys):
 
 def test_the_race_on_real_streams_runs(capsys):
     names = ("water-flow", "passengers")
-    results = race.race(2, ("persistence", "hl linear", "sgd"), names)
+    results = race.race(2, ("persistence", "echo", "hl linear", "sgd"), names)
     shown = capsys.readouterr().out
-    assert "| persistence | 0.419 (1.000) | 28.6 (1.000) |" in shown and "river LinearRegression" in shown
+    assert "| persistence | 0.419 (1.000) | 28.6 (1.000) | 1.000 |" in shown and "river LinearRegression" in shown
     assert race.best(results, "passengers", True) == "hl linear" and page.marks(results, "hl linear", "water-flow")
 
 

@@ -81,16 +81,18 @@ def race(seeds: int = 5, racers: tuple[str, ...] = tuple(RACERS), names: tuple[s
 
 def header(names: tuple[str, ...]) -> list[str]:
     cells = [f"{name}, {real(name).unit}" for name in names]
-    return ["| learner | " + " | ".join(cells) + " | chosen |", "|:--|" + "--:|" * len(names) + ":--|"]
+    return ["| learner | " + " | ".join(cells) + " | all | chosen |", "|:--|" + "--:|" * (len(names) + 1) + ":--|"]
 
 
 def row(key: str, results: Results, names: tuple[str, ...]) -> str:
-    """MAE ± deviation over seeds, (ratio to persistence)."""
-    cells, line = [], results[key]
+    """MAE ± deviation over seeds, (ratio to persistence); the geometric mean of the ratios."""
+    cells, ratios, line = [], [], results[key]
     for name in names:
         own, base = line.mean(name), results["persistence"].mean(name).mean()
         spread = f" ± {own.std(ddof=1):.2g}" if len(own) > 1 else ""
-        cells.append(f"{own.mean():.3g}{spread} ({own.mean() / base:.3f})")
+        ratios.append(own.mean() / base)
+        cells.append(f"{own.mean():.3g}{spread} ({ratios[-1]:.3f})")
+    cells.append(f"{math.exp(float(np.mean(np.log(ratios)))):.3f}")
     told = ", ".join(f"{k} {v}" for k, v in line.options.items())
     return f"| {RACERS[key].title} | " + " | ".join(cells) + f" | {told} |"
 
