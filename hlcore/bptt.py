@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import torch
@@ -16,6 +16,8 @@ from .sample import Sample
 from .settings import Settings, number
 from .streams.reversed import there_and_back
 from .undisturbed import undisturbed
+
+Watch = Callable[[Tensors, Tensors], None]
 
 
 class Token(NamedTuple):
@@ -55,7 +57,12 @@ def bptt_gradient(
 
 
 def reversed_costate(
-    network: Network, samples: Iterable[Sample], loss: Loss, settings: Settings, window: int | None = None
+    network: Network,
+    samples: Iterable[Sample],
+    loss: Loss,
+    settings: Settings,
+    window: int | None = None,
+    watch: Watch | None = None,
 ) -> Tensors:
     """ω after the way back, with dissipation (P, eq. 24-27).
 
@@ -65,8 +72,10 @@ def reversed_costate(
     ω ← ω + τφ ∂L/∂θ + (∂h_{q+1}/∂θ)ᵀz - τηω
 
     φ is read at the time of the way there. Equals `bptt_gradient` when η = 0 and φ = 1/τ.
+
+    watch  called with (z, ω) at every token of the way back: to see them travel; it must not keep or change them
     """
-    return _costate(network, samples, loss, window, settings.tau, settings)
+    return _costate(network, samples, loss, window, settings.tau, settings, watch=watch)
 
 
 def _costate(
@@ -77,6 +86,7 @@ def _costate(
     tau: float,
     settings: Settings | None,
     stored: bool = True,
+    watch: Watch | None = None,
 ) -> Tensors:
     if not stored and not callable(getattr(network, "undo", None)):
         raise complain("stored", f"False for {type(network).__name__}", "a network with undo(u, h, tau)", "store them")
@@ -96,7 +106,7 @@ def _costate(
             t += step
         back = [tokens[q] for q in path[len(tokens) - 1 :]]
         walk = back if stored else _retraced(network, back, h, tokens[0])
-        return way_back(law, walk, theta, eta, eta_z, start if len(back) == len(tokens) else {})
+        return way_back(law, walk, theta, eta, eta_z, start if len(back) == len(tokens) else {}, watch)
 
 
 def _bare(token: Token, first: Token) -> Token:
@@ -133,7 +143,13 @@ def advance(law: Hamiltonian, sample: Sample, h: Known, tau: float, gain: float)
 
 
 def way_back(
-    law: Hamiltonian, tokens: Iterable[Token], theta: Tensors, eta: float, eta_z: float, start: Known
+    law: Hamiltonian,
+    tokens: Iterable[Token],
+    theta: Tensors,
+    eta: float,
+    eta_z: float,
+    start: Known,
+    watch: Watch | None = None,
 ) -> Tensors:
     """{name: ω} after walking `tokens`, the turning one first, as `reversed_costate` says.
 
@@ -145,7 +161,9 @@ def way_back(
     for token in tokens:
         for x in omega:
             x.mul_(1 - token.tau * eta)
-        z = _step_back(law, token, weights, z, omega, eta_z)
+        there, z = _step_back(law, token, weights, z, omega, eta_z)
+        if watch is not None:
+            watch(there, dict(zip(theta, omega, strict=True)))
     learned = {name: x for name, x in start.items() if x is not None and x.requires_grad}
     if learned:
         _derivative(list(learned.values()), [z[name] for name in learned], weights, omega)
@@ -154,8 +172,8 @@ def way_back(
 
 def _step_back(
     law: Hamiltonian, token: Token, weights: list[Tensor], z: Tensors, omega: list[Tensor], eta_z: float
-) -> Tensors:
-    """One token of the way back: ω receives its share, and what z carries to the token before is returned.
+) -> tuple[Tensors, Tensors]:
+    """One token of the way back: ω receives its share; returned are z at the token's h⁺, and what it carries to h.
 
     Both are derivatives of the move h⁺(h, θ) and of the loss at h⁺, which is a leaf: no gradient flows through time.
     """
@@ -175,10 +193,10 @@ def _step_back(
         gain = torch.full_like(L, token.gain)
         _derivative([L], [gain], [*seen.values(), *weights], [*z.values(), *omega])
     if not h:
-        return {}
+        return {}, {}
     carried = {name: x * (-token.tau * eta_z) for name, x in z.items()}
     _derivative(list(moved.values()), list(z.values()), [*h.values(), *weights], [*carried.values(), *omega])
-    return carried
+    return z, carried
 
 
 def _derivative(of: list[Tensor], factors: list[Tensor], by: list[Tensor], to: list[Tensor]) -> None:

@@ -4,6 +4,7 @@ from .chart import Chart
 from .cockpit import Cockpit
 from .doctor import Doctor
 from .exercises import Exercise, close_to, learns, with_settings
+from .journey import Journey
 from .places import panels
 from .recital import Recital
 from .valley import Valley
@@ -14,6 +15,7 @@ __all__ = [
     "Cockpit",
     "Doctor",
     "Exercise",
+    "Journey",
     "Recital",
     "Valley",
     "Waves",

@@ -9,7 +9,12 @@ import ipywidgets as W
 import numpy as np
 import plotly.graph_objects as go
 
-INK = [("#0072B2", "solid"), ("#E69F00", "dash"), ("#009E73", "dot"), ("#CC79A7", "dashdot"), ("#808080", "longdash")]
+from ..errors import complain
+
+INK = [
+    ("#0072B2", "solid"), ("#E69F00", "dash"), ("#009E73", "dot"), ("#CC79A7", "dashdot"), ("#808080", "longdash"),
+    ("#D55E00", "longdashdot"),
+]  # fmt: skip
 GREY, GRID = "#808080", "rgba(128,128,128,0.25)"
 
 
@@ -23,6 +28,8 @@ class Chart(W.VBox):
     def __init__(
         self, x: Sequence[float], lines: Mapping[str, Sequence[float]], xlabel: str, ylabel: str, log: str = ""
     ) -> None:
+        if len(lines) > len(INK):
+            raise complain("Chart lines", len(lines), f"at most {len(INK)}", "more cannot be told apart")
         figure = go.Figure()
         for (name, y), (ink, dash) in zip(lines.items(), INK, strict=False):
             line = {"color": ink, "dash": dash, "width": 2.5}
