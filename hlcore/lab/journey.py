@@ -38,11 +38,13 @@ class Journey(W.VBox):
         self._chosen: dict[str, Any] = {"network": NETWORKS[0], "target": TARGETS[0], "window": None, "eta": 0.0}
         self._moved, self._quiet = 0.0, False
         self._words, self._alarm = W.HTML(), W.HTML()
-        self.figure = go.FigureWidget(_figure())
-        self.children = self._laid_out()
+        bar = self._bar()
         self._compute()
         self.at = self.length
+        self.figure: Any = _figure(len(self.way.h))
         self.draw()
+        self.figure = go.FigureWidget(self.figure)  # drawn already: what is sent before it is displayed may be lost
+        self.children = [bar, self._words, self._alarm, placed(self.figure)]
         self.told()
 
     @property
@@ -100,7 +102,7 @@ class Journey(W.VBox):
     def close(self) -> None:
         """End the task and the widgets."""
         forget(self)
-        if hasattr(self, "figure"):
+        if hasattr(self, "_gate"):
             self._loop.close()
             self._gate.close()
         super().close()
@@ -149,9 +151,6 @@ class Journey(W.VBox):
                 trace.x, trace.z = x.tolist(), [[None if math.isnan(v) else round(v, 3) for v in row] for row in values]
             for trace, curve in zip(self.figure.data[2:], (shown.cosine, shown.share), strict=True):
                 trace.x, trace.y = x[n - 1 : n - 1 + seen].astype(np.float32), curve[:seen].astype(np.float32)
-            for line in self.figure.layout.shapes:
-                line.x0 = line.x1 = n
-            self.figure.update_xaxes(range=[0.5, 2 * n - 0.5])
 
     def told(self) -> None:
         """Bring button and words up to date."""
@@ -198,7 +197,7 @@ class Journey(W.VBox):
         finally:
             self._quiet = False
 
-    def _laid_out(self) -> list[Any]:
+    def _bar(self) -> W.HBox:
         post, style = self._loop.post, {"description_width": "initial"}
         wide = W.Layout(width="290px", min_width="200px")
         self._play = W.Button(tooltip="walk the stream", layout=W.Layout(width="auto"))
@@ -222,11 +221,10 @@ class Journey(W.VBox):
         ):  # fmt: skip
             control.observe(lambda change, name=name: self._quiet or post(name, change.new), "value")
         flow = W.Layout(flex_flow="row wrap", align_items="center", min_width="0")
-        bar = W.HBox([*buttons, self._window, self._eta, self._network, self._target, self._gate], layout=flow)
-        return [bar, self._words, self._alarm, placed(self.figure)]
+        return W.HBox([*buttons, self._window, self._eta, self._network, self._target, self._gate], layout=flow)
 
 
-def _figure() -> go.Figure:
+def _figure(n: int) -> go.Figure:
     titles = ("h, the state: there, and the stored ones back", "log₁₀ |z|, its costate", "ω beside BPTT's gradient")
     figure = make_subplots(rows=3, cols=1, shared_xaxes=True, vertical_spacing=0.09, subplot_titles=titles)
     for row, (scale, low, high) in enumerate((("RdBu", -1, 1), ("Oranges", -6, 0)), start=1):
@@ -238,8 +236,9 @@ def _figure() -> go.Figure:
         line = {"color": ink, "dash": dash, "width": 2.5}
         figure.add_trace(go.Scatter(x=[], y=[], mode="lines+markers", line=line, name=name), row=3, col=1)
     styled(figure, 560)
-    figure.update_layout(legend={"orientation": "h", "y": 0.2, "x": 0.01, "bgcolor": "rgba(0,0,0,0)"})
+    figure.update_layout(legend={"y": 0.13, "x": 0.01, "bgcolor": "rgba(0,0,0,0)"})
     figure.update_yaxes(range=[-0.1, 1.3], row=3, col=1)
     figure.update_xaxes(title="sample of the stream: the sequence, then its reverse", row=3, col=1)
-    figure.add_vline(x=1, line={"color": "#D55E00", "dash": "dash", "width": 1.5})
+    figure.update_xaxes(range=[0.5, 2 * n - 0.5])
+    figure.add_vline(x=n, line={"color": "#D55E00", "dash": "dash", "width": 1.5})
     return figure

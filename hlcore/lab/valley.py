@@ -17,6 +17,7 @@ from ..networks import OutputNetwork
 from ..sample import Sample
 from ..settings import Settings
 from ..streams.base import count
+from .chart import placed
 
 START = (-1.6, 1.3)
 TARGET = (1.0, 0.6)
@@ -38,8 +39,7 @@ class Valley(W.VBox):
             self._loop: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
         except RuntimeError:
             self._loop = None
-        self.figure = go.FigureWidget(_surface())
-        self.figure._config = dict(self.figure._config or {}, responsive=True, displaylogo=False)
+        self.figure: Any = _surface()
         self._words = W.HTML()
         self._sliders = {
             name: W.FloatSlider(
@@ -62,10 +62,10 @@ class Valley(W.VBox):
             slider.observe(self._moved, "value")
         back = W.Button(description="Back to SGD", tooltip="The settings with which torch.optim.SGD walks")
         back.on_click(lambda _: self._soon(lambda: self.set(**{n: getattr(FIRST, n) for n in self._sliders})))
-        place = W.Box([self.figure], layout=W.Layout(display="block", width="100%", min_width="0"))
         bar = W.HBox([*self._sliders.values(), back], layout=W.Layout(flex_flow="row wrap", min_width="0"))
-        self.children = [bar, self._words, place]
         self.draw()
+        self.figure = go.FigureWidget(self.figure)  # drawn already: what is sent before it is displayed may be lost
+        self.children = [bar, self._words, placed(self.figure)]
 
     def set(self, **changes: Any) -> Valley:
         """Change HL's settings and walk again; SGD's stay."""

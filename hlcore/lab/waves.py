@@ -79,10 +79,11 @@ class Waves(W.VBox):
         self.ticks, self._words = ticks, W.HTML()
         for control in (self.groups, self.hold, self.eta_z):
             control.observe(lambda _: self._soon(), "value")
-        self.figure = go.FigureWidget(_figure())
+        self.figure: Any = _figure()
         bar = W.HBox([self.groups, self.hold, self.eta_z], layout=W.Layout(flex_flow="row wrap", min_width="0"))
-        self.children = [bar, self._words, placed(self.figure)]
         self.draw()
+        self.figure = go.FigureWidget(self.figure)  # drawn already: what is sent before it is displayed may be lost
+        self.children = [bar, self._words, placed(self.figure)]
 
     def set(self, groups: str | None = None, hold: int | None = None, eta_z: float | None = None) -> Waves:
         """The controls, from Python."""
