@@ -121,8 +121,9 @@ class Valley(W.VBox):
 
     def _moved(self, change: Any) -> None:
         name = next(n for n, slider in self._sliders.items() if slider is change.owner)
-        if getattr(self.settings, name) != change.new:
-            self.settings = self.settings.replace(**{name: change.new})
+        value = round(change.new, 9)  # the browser counts its steps from the slider's end: 0.02 + 14·0.02 is not 0.3
+        if getattr(self.settings, name) != value:
+            self.settings = self.settings.replace(**{name: value})
             self._soon(self.draw)
 
     def _soon(self, act: Any) -> None:
