@@ -11,8 +11,8 @@ from typing import Any, Protocol
 from ..errors import HLError
 from .gate import FrameGate
 
-BUDGET = 0.03  # seconds of learning between two looks at the mailbox
-FRAMES = 16.0  # at most, per second
+BUDGET = 0.025  # seconds of learning between two looks at the mailbox
+FRAMES = 12.5  # at most, per second
 PATIENCE = 1.0  # seconds after which a frame that was not acknowledged no longer holds the next one back
 
 
