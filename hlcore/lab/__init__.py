@@ -4,18 +4,21 @@ from .chart import Chart
 from .cockpit import Cockpit
 from .doctor import Doctor
 from .exercises import Exercise, close_to, learns, with_settings
+from .film import Film
 from .fleet import Fleet
 from .journey import Journey
 from .places import panels
 from .recital import Recital
 from .valley import Valley
-from .waves import Waves, wave
+from .wavefront import wave
+from .waves import Waves
 
 __all__ = [
     "Chart",
     "Cockpit",
     "Doctor",
     "Exercise",
+    "Film",
     "Fleet",
     "Journey",
     "Recital",

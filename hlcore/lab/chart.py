@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import anywidget
 import ipywidgets as W
 import numpy as np
 import plotly.graph_objects as go
@@ -54,7 +55,30 @@ def styled(figure: Any, height: int) -> None:
     figure.update_yaxes(gridcolor=GRID, zeroline=False)
 
 
+class Fit(anywidget.AnyWidget):
+    """Tells a plotly figure beside it that its place has another width: plotly hears of the window's alone."""
+
+    _esm = """
+    export default {
+      render({ el }) {
+        let width = -1;
+        const tell = () => window.dispatchEvent(new Event("resize"));
+        const look = new ResizeObserver(([entry]) => {
+          if (Math.abs(entry.contentRect.width - width) < 1) return;
+          width = entry.contentRect.width;
+          if (width) { tell(); setTimeout(tell, 300); setTimeout(tell, 1500); }
+        });
+        look.observe(el);
+        return () => look.disconnect();
+      },
+    };
+    """
+
+    def __repr__(self) -> str:
+        return "Fit()"
+
+
 def placed(figure: Any) -> W.Box:
     """A place in which a FigureWidget follows the width it is given (plotly.py #5208)."""
     figure._config = dict(figure._config or {}, responsive=True, displaylogo=False)
-    return W.Box([figure], layout=W.Layout(display="block", width="100%", min_width="0"))
+    return W.Box([figure, Fit()], layout=W.Layout(display="block", width="100%", min_width="0"))

@@ -29,7 +29,7 @@ LOOK = 0.05  # seconds between two looks at the ranks
 
 
 class Fleet(W.VBox):
-    """Play: the ranks run in bursts of 40 ticks, each saved; shown are the last ticks of the newest burst, and the loss.
+    """Play: the ranks run in bursts of 40 ticks, each saved; you see its last ticks, and the loss of all.
 
     experiment  one with a `Chain`     ranks  processes on this machine, started at the first Play
     `play`, `pause`, `step()` (one burst, waited for), `kill(rank)`, `close` are the controls' twins. After a rank was

@@ -24,6 +24,7 @@ TARGET = (1.0, 0.6)
 SHAPE = ((1.0, 0.0), (0.75, 0.35))  # rows: inputs; their squares make a narrow, tilted valley
 FIRST = Settings(tau=0.5, eta=0.4, beta=0.3, phi=2.0)  # as SGD: lr 0.15, momentum 0.8, no dampening
 HL, SGD, GREY = "#0072B2", "#E69F00", "#808080"
+ON_GROUND = "#222222"  # words on the map, which is light in the dark theme too
 
 
 class Valley(W.VBox):
@@ -163,8 +164,8 @@ def _surface() -> go.Figure:
     figure.add_trace(
         go.Contour(
             x=x.astype(np.float32), y=y.astype(np.float32), z=np.log10(loss + 1e-3).round(3).tolist(), showscale=False,
-            colorscale=[[0, "#cfe3f2"], [1, "rgba(128,128,128,0.08)"]], contours={"size": 0.35}, hoverinfo="skip",
-            line={"width": 0.6, "color": GREY},
+            colorscale=[[0, "#ffffff"], [1, "#a9c4dc"]], contours={"size": 0.35}, hoverinfo="skip",
+            line={"width": 0.6, "color": "#7f9bb3"},
         )
     )  # fmt: skip
     for name, ink, dash, width, symbol in (("torch.optim.SGD", SGD, "solid", 5, "circle"), ("HL", HL, "dot", 2, "x")):
@@ -176,13 +177,13 @@ def _surface() -> go.Figure:
     figure.add_trace(
         go.Scatter(
             x=[START[0], TARGET[0]], y=[START[1], TARGET[1]], mode="markers+text", marker=ends, text=text,
-            textposition="top center", showlegend=False,
+            textposition=["top center", "bottom right"], textfont={"color": ON_GROUND}, showlegend=False,
         )
     )  # fmt: skip
     figure.update_layout(
         height=430, autosize=True, uirevision="keep", margin={"l": 50, "r": 10, "t": 10, "b": 40},
         paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)", font={"color": GREY, "size": 13},
-        legend={"x": 0.01, "y": 0.02, "yanchor": "bottom"},
+        legend={"x": 0.01, "y": 0.02, "yanchor": "bottom", "font": {"color": ON_GROUND}},
     )  # fmt: skip
     figure.update_xaxes(title="θ₁", range=[-2.4, 2.6], zeroline=False)
     figure.update_yaxes(title="θ₂", range=[-1.6, 2.6], zeroline=False)

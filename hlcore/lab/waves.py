@@ -1,133 +1,102 @@
-"""The wave of states that goes up a chain, and the wave of costates that comes back."""
+"""The wave of states that goes up a chain, and the wave of costates that comes back: the panel."""
 
 from __future__ import annotations
 
-import asyncio
-from typing import Any, NamedTuple
+from typing import Any
 
 import ipywidgets as W
 import numpy as np
 import plotly.graph_objects as go
-import torch
 from plotly.subplots import make_subplots
-from torch.nn.functional import mse_loss
 
-from ..learner import Learner
-from ..networks import Chain
-from ..sample import Sample
-from ..settings import Settings
+from ..errors import unknown
 from ..streams.base import count
 from .chart import INK, placed, styled
+from .player import Player, menu, slider
+from .wavefront import CUTS, DEPTH, Wave, wave
 
-DEPTH, WIDTH = 6, 5
-CUTS: dict[str, Any] = {"fully local: 6 groups": "layer", "3 groups": (2, 2, 2), "2 groups": (3, 3), "non-local": "one"}
-
-
-class Wave(NamedTuple):
-    """What a frozen chain shows over time: per group and tick how wrong its state is, how large its costate, and per
-    tick the cosine between ∂H'/∂θ and backprop's gradient of the sample that is held."""
-
-    wrong: np.ndarray
-    costate: np.ndarray
-    cosine: np.ndarray
+PACE = 0.16  # seconds per tick while it plays
+LEAST = 1e-14  # degrees; below is rounding
 
 
-def wave(groups: Any = "layer", hold: int = 40, ticks: int = 40, eta_z: float = 0.0) -> Wave:
-    """Run a frozen chain of six layers (Euler order, eq. 9) over samples that are held `hold` ticks each."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(1)
-        layers = [torch.nn.Sequential(torch.nn.Linear(WIDTH, WIDTH), torch.nn.Tanh()).double() for _ in range(DEPTH)]
-        inputs, targets = (torch.randn(ticks, 1, WIDTH, dtype=torch.float64) for _ in range(2))
-    chain = Chain(layers, groups)
-    learner = Learner(chain, mse_loss, Settings(beta=0.0, eta_z=eta_z))
-    wrong, costate, cosine = [], [], []
-    for k in range(count("ticks", ticks)):
-        n = k // count("hold", hold)
-        sample = Sample(inputs[n], targets[n], end=False)
-        found = learner.gradient(sample)
-        truth = torch.autograd.grad(mse_loss(chain(sample.u), sample.target), list(chain.parameters()))
-        a, b = torch.cat([g.flatten() for g in found.values()]), torch.cat([g.flatten() for g in truth])
-        cosine.append(float(a @ b / (a.norm() * b.norm() + 1e-300)))
-        learner.step(sample)
-        point = learner.point
-        right = chain._feed_forward(sample.u)
-        wrong.append(
-            [
-                float((h - r.detach()).norm() / (r.detach().norm() + 1e-12))
-                for h, r in zip(point.h.values(), right, strict=True)
-            ]
-        )
-        costate.append([float(z.norm()) for z in point.z.values()])
-    return Wave(np.array(wrong).T, np.array(costate).T, np.array(cosine))
+class Waves(Player):
+    """Heat maps (group × tick) of both waves and the gradient's angle to backprop's, played tick by tick.
 
+    groups  a key of CUTS: where the chain is cut     hold  ticks for which a sample is held     eta_z  of the costate
+    `wave` is what is shown, up to tick `at`.
+    """
 
-class Waves(W.VBox):
-    """Heat maps (group × tick) of both waves under a switch of groups, a slider of hold and one of dissipation."""
+    wave: Wave
 
     def __init__(self, ticks: int = 40) -> None:
-        super().__init__()
-        try:
-            self._loop: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
-        except RuntimeError:
-            self._loop = None
-        style = {"description_width": "initial"}
-        self.groups = W.Dropdown(
-            options=list(CUTS), description="groups", style=style, tooltip="where the chain is cut"
-        )
-        self.hold = W.IntSlider(value=ticks, min=1, max=ticks, description="hold each sample (ticks)", style=style)
-        self.eta_z = W.FloatSlider(value=0.0, min=0.0, max=1.2, step=0.05, description="η_z dissipation", style=style)
-        self.ticks, self._words = ticks, W.HTML()
-        for control in (self.groups, self.hold, self.eta_z):
-            control.observe(lambda _: self._soon(), "value")
-        self.figure: Any = _figure()
-        bar = W.HBox([self.groups, self.hold, self.eta_z], layout=W.Layout(flex_flow="row wrap", min_width="0"))
+        self.ticks = count("ticks", ticks)
+        controls = {
+            "groups": menu(CUTS, "groups", "260px"),
+            "hold": slider(W.IntSlider, ticks, 1, ticks, "hold a sample (ticks)"),
+            "eta_z": slider(W.FloatSlider, 0.0, 0.0, 1.2, "η_z dissipation", step=0.05),
+        }
+        super().__init__(controls, PACE, "tick")
+        self.figure: Any = _figure(ticks)
         self.draw()
         self.figure = go.FigureWidget(self.figure)  # drawn already: what is sent before it is displayed may be lost
-        self.children = [bar, self._words, placed(self.figure)]
+        self.children = [self._bar, self._words, self._alarm, placed(self.figure)]
+        self.told()
 
-    def set(self, groups: str | None = None, hold: int | None = None, eta_z: float | None = None) -> Waves:
-        """The controls, from Python."""
-        for control, value in ((self.groups, groups), (self.hold, hold), (self.eta_z, eta_z)):
-            if value is not None:
-                control.value = value
-        self.draw()
-        return self
+    @property
+    def length(self) -> int:
+        """Ticks."""
+        return self.ticks
+
+    def compute(self, **chosen: Any) -> None:
+        """Let the waves go through the chain."""
+        if chosen["groups"] not in CUTS:
+            raise unknown("groups", chosen["groups"], CUTS)
+        self.wave = wave(CUTS[chosen["groups"]], chosen["hold"], self.ticks, chosen["eta_z"])
 
     def draw(self) -> None:
-        """Compute and show."""
-        seen = wave(CUTS[self.groups.value], self.hold.value, self.ticks, self.eta_z.value)
-        groups = [f"group {i + 1}" for i in range(len(seen.wrong))]
-        x = list(range(1, self.ticks + 1))
+        """Show the waves up to `at`."""
+        x, groups = np.arange(1, self.ticks + 1), [f"group {i + 1}" for i in range(len(self.wave.wrong))]
+        right, size = 1 - np.clip(self.wave.wrong, 0, 1), np.log10(self.wave.costate + 1e-6)
         with self.figure.batch_update():
-            right = (1 - np.clip(seen.wrong, 0, 1)).round(3).tolist()
-            scale = np.log10(seen.costate + 1e-6).round(3).tolist()
-            for trace, z in zip(self.figure.data[:2], (right, scale), strict=True):
-                trace.x, trace.y, trace.z = x, groups, z
-            self.figure.data[2].x, self.figure.data[2].y = x, np.clip(seen.cosine, -1, 1).astype(np.float32)
-        exact = [k for k, c in enumerate(seen.cosine) if c > 1 - 1e-9]
-        first = f"exact for the first time before tick {exact[0] + 1}" if exact else "never exact"
-        self._words.value = f"<b>{len(groups)} groups</b>: the gradient's angle to backprop's is {first}."
+            for trace, values in zip(self.figure.data[:2], (right, size), strict=True):
+                trace.x, trace.y = x.tolist(), groups
+                trace.z = [[*row[: self.at].round(3).tolist(), *[None] * (self.ticks - self.at)] for row in values]
+            angle = np.maximum(self.wave.angle, LEAST)
+            self.figure.data[2].x = x[: self.at].astype(np.float32)
+            self.figure.data[2].y = angle[: self.at].astype(np.float32)
 
-    def _soon(self) -> None:
-        if self._loop is None or self._loop.is_closed():
-            self.draw()
-        else:
-            self._loop.call_soon_threadsafe(self.draw)
-
-    def __repr__(self) -> str:
-        return "Waves()"
+    def text(self) -> str:
+        """How far the gradient is from backprop's, and since when it is exact."""
+        w, groups = self.wave, len(self.wave.wrong)
+        exact = [k for k in range(self.at) if w.angle[k] < 1e-9]
+        told = f"the gradient is {_degrees(w.angle[self.at - 1])} from backprop's"
+        if exact:
+            told += f"; exact for the first time after {exact[0]} ticks"
+        return f"<b>tick {self.at} of {self.ticks}</b>, {groups} group{'s' * (groups > 1)}: {told}."
 
 
-def _figure() -> go.Figure:
-    titles = ("how right is each state h", "how large is each costate z (log₁₀ |z|)", "cosine to backprop's gradient")
+def _degrees(angle: float) -> str:
+    return "0°, but for rounding," if angle < 1e-9 else f"{angle:.2g}°"
+
+
+def _figure(ticks: int) -> go.Figure:
+    titles = (
+        "the wave that goes up: how right is each state h",
+        "the wave that comes back: how large is each costate z (log₁₀ |z|)",
+        "angle between the local gradient and backprop's (degrees)",
+    )
     figure = make_subplots(rows=3, cols=1, shared_xaxes=True, vertical_spacing=0.09, subplot_titles=titles)
     for row, scale in ((1, "Blues"), (2, "Oranges")):
         bar = {"len": 0.27, "y": (0.87, 0.5)[row - 1], "thickness": 12}
         limits = {"zmin": 0, "zmax": 1} if row == 1 else {"zmin": -4, "zmax": 0.5}
-        figure.add_trace(go.Heatmap(z=[[0.0]], colorscale=scale, colorbar=bar, **limits), row=row, col=1)
+        heat = go.Heatmap(z=[[0.0]], colorscale=scale, colorbar=bar, hoverongaps=False, xgap=1, ygap=1, **limits)
+        figure.add_trace(heat, row=row, col=1)
     line = {"color": INK[2][0], "width": 2.5}
     figure.add_trace(go.Scatter(x=[], y=[], mode="lines+markers", line=line, showlegend=False), row=3, col=1)
-    styled(figure, 560)
-    figure.update_yaxes(range=[-1.05, 1.05], row=3, col=1)
+    styled(figure, 600)
+    figure.update_yaxes(type="log", range=[-15, 3], dtick=5, exponentformat="power", row=3, col=1)
     figure.update_xaxes(title="tick", row=3, col=1)
+    figure.update_xaxes(range=[0.4, ticks + 0.6])
+    for row in (1, 2):
+        figure.update_yaxes(range=[-0.5, DEPTH - 0.5], row=row, col=1, autorange=True)
     return figure

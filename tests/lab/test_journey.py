@@ -69,9 +69,9 @@ def test_the_panel_walks_there_and_back():
 
 def test_the_controls_are_heard_and_bad_values_change_nothing():
     journey = Journey()
-    journey._window.set_state({"value": 3})
+    journey._controls["window"].set_state({"value": 3})
     assert len(journey.way.z) == 3
-    journey._network.set_state({"index": 1})
+    journey._controls["network"].set_state({"index": 1})
     before = journey.way
     for changes, word in (({"window": 0}, "window"), ({"networks": "x"}, "networks"), ({"network": "x"}, "network")):
         with pytest.raises(HLError, match=word):

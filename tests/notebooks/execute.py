@@ -18,7 +18,10 @@ def execute(path: Path) -> None:
     NotebookClient(book, timeout=120, store_widget_state=False, resources={"metadata": {"path": path.parent}}).execute()
     book.metadata = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
     for cell in book.cells:
-        cell.metadata = {"tags": cell.metadata["tags"]} if cell.metadata.get("tags") else {}
+        tags = cell.metadata.get("tags", [])
+        cell.metadata = {"tags": tags} if tags else {}
+        if "hide-input" in tags:  # what judges an exercise gives its answer away
+            cell.metadata["jupyter"] = {"source_hidden": True}
         for output in cell.get("outputs", []):
             output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
     nbformat.write(book, path)

@@ -31,6 +31,11 @@ def complaints(path):
     if book.metadata.get("kernelspec", {}).get("name") != "python3":
         found.append("wants another kernel than python3")
     found += [f"unknown tag {t}" for c in book.cells for t in c.metadata.get("tags", []) if t not in TAGS]
+    judges = [c for c in code if "= Exercise(" in c.source and ".check(" not in c.source]
+    hidden = [
+        c for c in judges if c.metadata.get("jupyter", {}).get("source_hidden") and "hide-input" in c.metadata.tags
+    ]
+    found += ["answers in plain view: tag the cell hide-input"] * (len(hidden) < len(judges))
     try:
         nbformat.validate(book)
     except nbformat.ValidationError as error:
@@ -47,7 +52,9 @@ def test_the_guard_passes(lab):
     assert complaints(lab) == [], "python -m tests.notebooks.execute makes labs anew"
 
 
-@pytest.mark.parametrize("harm", ["unexecuted", "out of order", "error", "widgets", "tag", "kernel", "large"])
+@pytest.mark.parametrize(
+    "harm", ["unexecuted", "out of order", "error", "widgets", "tag", "kernel", "large", "answers"]
+)
 def test_the_guard_notices(harm, tmp_path):
     book = nbformat.read(LABS[0], as_version=4)
     code = [c for c in book.cells if c.cell_type == "code"]
@@ -63,6 +70,8 @@ def test_the_guard_notices(harm, tmp_path):
         code[0].metadata["tags"] = ["skip"]
     elif harm == "kernel":
         book.metadata["kernelspec"]["name"] = "julia"
+    elif harm == "answers":
+        next(c for c in code if "= Exercise(" in c.source).metadata.pop("jupyter")
     else:
         book.cells[0].source += " " * 200_000
     nbformat.write(book, tmp_path / "a.ipynb")
