@@ -17,7 +17,7 @@ from ..hamiltonian import Hamiltonian, not_finite
 from ..learner import Learner
 from ..networks.base import instantaneous
 from ..networks.chain import Chain
-from ..networks.reversible import RANDOM
+from ..networks.walk import RANDOM
 from ..orders import _costate
 from ..phase import Tensors
 from ..sample import Sample

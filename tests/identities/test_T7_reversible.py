@@ -1,6 +1,7 @@
 """T7: Reversible gives autograd's gradient, and what it saves does not grow with depth."""
 
 import copy
+from collections import Counter
 from itertools import pairwise
 
 import pytest
@@ -45,10 +46,10 @@ class Leak(Skew):
 HOME = {"midpoint": Skew, "leapfrog": Well}
 
 
-def chain(variant, depth, n=6, tau=0.05, dtype=torch.float64, block=None):
+def chain(variant, depth, n=6, tau=0.05, dtype=torch.float64, block=None, keep=1):
     torch.manual_seed(depth)
     make = HOME[variant] if block is None else block
-    return Reversible([make(n) for _ in range(depth)], tau, variant).to(dtype)
+    return Reversible([make(n) for _ in range(depth)], tau, variant, keep=keep).to(dtype)
 
 
 def gradients(function, h, weights, seed=0):
@@ -86,10 +87,11 @@ def test_T7_the_gradient_is_autograds_at_depth_256(variant, dtype):
     tau=st.sampled_from([0.01, 0.2, 0.6]),
     variant=st.sampled_from(VARIANTS),
     block=st.sampled_from([Skew, Well, Leak]),
+    keep=st.integers(0, 4),
 )
 @few
-def test_T7_for_any_depth_width_step_and_block(depth, n, tau, variant, block):
-    network = chain(variant, depth, n, tau, block=block)
+def test_T7_for_any_depth_width_step_block_and_keep(depth, n, tau, variant, block, keep):
+    network = chain(variant, depth, n, tau, block=block, keep=keep)
     h, weights = torch.randn(2, n, dtype=torch.float64), list(network.parameters())
     assert torch.equal(network(h), network.stored(h)), "the way up is the same"
     assert relative(gradients(network, h, weights), gradients(network.stored, h, weights)) <= BOUND[torch.float64]
@@ -101,16 +103,80 @@ def test_T7_the_gradient_is_that_of_finite_differences(variant):
     assert torch.autograd.gradcheck(network, torch.randn(2, 3, requires_grad=True))
 
 
+@pytest.mark.parametrize("keep", [0, 1, 2])
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_T7_saved_activations_do_not_grow_from_depth_8_to_256(variant):
+def test_T7_saved_activations_do_not_grow_from_depth_8_to_256(variant, keep):
     found, stored = {}, {}
-    for depth in (8, 64, 256):
-        network = chain(variant, depth)
-        h, weights = torch.randn(3, 6, requires_grad=True), list(network.parameters())
+    h = torch.randn(3, 6, requires_grad=True)
+    state = h.numel() * 8
+    for depth in (8, 16, 32, 64, 128, 256):
+        network = chain(variant, depth, keep=keep)
+        weights = list(network.parameters())
         found[depth] = saved_bytes(network, h, besides=weights)
         stored[depth] = saved_bytes(network.stored, h, besides=weights)
-    assert found[8] == found[64] == found[256] == 3 * h.numel() * 8, "three states"
-    assert stored[256] > 30 * stored[8] > 30 * found[8], "autograd's own do grow"
+    one = saved_bytes(network.blocks[0], h, besides=weights)
+    shared = state if variant == "midpoint" and keep else 0  # the last block's input h_{K-1} is m_K itself
+    assert set(found.values()) == {3 * state + keep * one - shared}, "three states and `keep` blocks"
+    assert stored[256] > 30 * stored[8] > 60 * found[8], "autograd's own do grow"
+
+
+def most_bytes(function, h, besides):
+    """The most bytes of activations that autograd holds at one time, from the forward to the end of the backward."""
+    there = {x.untyped_storage().data_ptr() for x in besides}
+    held, most = Counter(), 0
+
+    class Held:
+        def __init__(self, x):
+            nonlocal most
+            storage = x.untyped_storage()
+            self.x, self.key = x, (storage.data_ptr(), storage.nbytes())
+            held[self.key] += 1
+            most = max(most, sum(size for (address, size), n in held.items() if n and address not in there))
+
+        def __del__(self):
+            held[self.key] -= 1
+
+    with torch.autograd.graph.saved_tensors_hooks(Held, lambda kept: kept.x):
+        function(h).sum().backward()
+    assert not any(held.values()), "all is given back"
+    return most
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_T7_to_keep_the_last_block_costs_no_peak(variant):
+    h = torch.randn(3, 6, requires_grad=True)
+    most = []
+    for keep in (0, 1, 2, 3):
+        network = chain(variant, 12, keep=keep)
+        most.append(most_bytes(network, h, list(network.parameters())))
+    assert most[0] == most[1] < most[2] < most[3]
+    assert most[3] < most_bytes(network.stored, h, list(network.parameters())) / 2
+
+
+@pytest.mark.parametrize("keep", [0, 1, 3, 9])
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_T7_a_block_runs_once_on_the_way_back_or_not_at_all(variant, keep):
+    network, runs = chain(variant, 5, keep=keep), Counter()
+    for k, block in enumerate(network.blocks):
+        block.register_forward_hook(lambda module, inputs, out, k=k: runs.update([k]))
+    h, weights = torch.randn(2, 6, requires_grad=True), list(network.parameters())
+    loss = network(h).square().sum()
+    assert runs == dict.fromkeys(range(5), 1)
+    first = torch.autograd.grad(loss, (h, *weights), retain_graph=True)
+    assert runs == {k: 2 if k < 5 - keep else 1 for k in range(5)}
+    again = torch.autograd.grad(loss, (h, *weights))
+    assert runs == {k: 3 if k < 5 - keep else 2 for k in range(5)}, "a kept graph serves once"
+    truth = torch.autograd.grad(network.stored(h).square().sum(), (h, *weights))
+    assert relative(first, truth) <= 1e-13 and relative(again, truth) <= 1e-13
+    assert relative(first, [2 * g for g in truth]) > 0.1
+
+
+def test_T7_without_a_gradient_nothing_is_saved():
+    network, h = chain("midpoint", 5, keep=2), torch.randn(2, 6)
+    assert saved_bytes(network, h) > 0
+    with torch.no_grad():
+        assert torch.equal(network(h), network.stored(h)) and not network(h).requires_grad
+    assert saved_bytes(network.requires_grad_(False), h) == 0
 
 
 def by_hand(network, h, tau, variant):
@@ -210,10 +276,11 @@ def late_in_place(n):
     return nn.Sequential(nn.Linear(n, n), nn.ReLU(inplace=True))
 
 
+@pytest.mark.parametrize("keep", [0, 1, 20])
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("make", [normed, dropped, late_in_place])
-def test_T7_batch_norm_dropout_and_in_place_layers(make, variant):
-    network = chain(variant, 20, block=make)
+def test_T7_batch_norm_dropout_and_in_place_layers(make, variant, keep):
+    network = chain(variant, 20, block=make, keep=keep)
     twin, h = copy.deepcopy(network), torch.randn(5, 6)
     found = gradients(network, h, list(network.parameters()), seed=3)
     assert relative(found, gradients(twin.stored, h, list(twin.parameters()), seed=3)) <= BOUND[torch.float64]
@@ -228,15 +295,16 @@ def test_T7_batch_norm_dropout_and_in_place_layers(make, variant):
     network(h).sum().backward()
 
 
-def test_every_block_has_its_own_draw_and_the_way_back_repeats_it():
+@pytest.mark.parametrize("keep", [0, 1, 2])
+def test_every_block_has_its_own_draw_and_the_way_back_repeats_it(keep):
     masks: list[torch.Tensor] = []
-    network = Reversible([nn.Dropout(0.5) for _ in range(6)], 0.1)
+    network = Reversible([nn.Dropout(0.5) for _ in range(6)], 0.1, keep=keep)
     for block in network.blocks:
         block.register_forward_hook(lambda module, inputs, out: masks.append(out == 0))
     h = torch.ones(4, 50, requires_grad=True)
     network(h).sum().backward()
     up, back = masks[:6], masks[6:][::-1]
-    assert all(torch.equal(a, b) for a, b in zip(up, back, strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(up[: 6 - keep], back, strict=True))
     assert not any(torch.equal(a, b) for a, b in pairwise(up))
 
 
@@ -299,10 +367,16 @@ class Widens(nn.Module):
 )
 def test_what_cannot_be_walked_back_is_refused_with_a_reason(make, word):
     block = make()
-    network = Reversible([Skew(6), block], 0.1)
-    with pytest.raises(HLError, match=word):
-        network(torch.randn(2, 6))
+    for keep in (0, 1, 2):
+        network = Reversible([Skew(6), block], 0.1, keep=keep)
+        with pytest.raises(HLError, match=word):
+            network(torch.randn(2, 6))
     assert not is_reversible(block, (2, 6))
+
+
+def test_a_blocks_own_error_is_passed_on():
+    with pytest.raises(RuntimeError, match="multiplied"):
+        Reversible([Skew(6), nn.Linear(5, 6)], 0.1)(torch.randn(2, 6))
 
 
 def test_weights_that_move_between_forward_and_backward_are_told():
@@ -324,6 +398,8 @@ def test_weights_that_move_between_forward_and_backward_are_told():
         ({"blocks": [3]}, "block 0"),
         ({"variant": "leap-frog"}, "did you mean 'leapfrog'"),
         ({"tolerance": -1}, "tolerance"),
+        ({"keep": -1}, "keep"),
+        ({"keep": 1.5}, "keep"),
     ],
 )
 def test_bad_construction_is_told(change, word):
