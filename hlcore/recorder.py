@@ -105,13 +105,23 @@ class Recorder:
         columns = self._columns.get(trace)
         return columns.names if columns else []
 
-    def window(self, trace: str, last: int | None = None, entries: list[int] | None = None) -> np.ndarray:
+    def total(self, trace: str) -> int:
+        """How many entries a trace has, of which at most `width` are kept."""
+        return self._columns[trace].total if trace in self._columns else 0
+
+    def window(
+        self, trace: str, last: int | None = None, entries: list[int] | None = None, most: int | None = None
+    ) -> np.ndarray:
         """The last records of a trace, oldest first: (records, entries), or (records,) for a scalar.
 
         entries  positions of those wanted; None: all
+        most     every second, third, … record, so that these are enough: those whose number is a multiple of it
         """
         n = len(self) if last is None else min(last, len(self))
-        rows = np.arange(self.count - n, self.count) % self.capacity
+        stride = 1 if most is None else max(1, -(-n // most))
+        first = self.count - n
+        rows = np.arange(first + -first % stride, self.count, stride) % self.capacity
+        n = len(rows)
         scalars = ("step", "t", "loss", "hamiltonian", *SETTINGS)
         if trace in scalars:
             return self._scalars[rows, scalars.index(trace)] if self.count else np.empty(0)

@@ -145,7 +145,7 @@ class Cockpit(Panel):
             start = self._session.experiment.settings
             whole = {k: getattr(start, k) for k in NAMES}
             self._apply({**whole, **self._session.experiment.presets[value]})
-        elif name in ("speed", "window"):
+        elif name in ("speed", "window", "maps"):
             setattr(self, f"_{name}", value)
         elif name == "phase":
             self._phase_unit = value
@@ -165,6 +165,8 @@ class Cockpit(Panel):
             self._adopt(Session.from_state(value))
         elif name == "call":
             value()
+        elif name == "export" and value == ".png":
+            self._figure.widget.save(f"{self._session.experiment.name}-{self._session.learner.steps}.png")
         elif name == "export":
             self.notice(f"wrote {write(self.trajectory(), self._session.experiment.name, value)}")
 

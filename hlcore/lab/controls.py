@@ -136,6 +136,11 @@ class Controls:
         self.units = {name: _picker(name) for name in UNITS}
         for name, picker in self.units.items():
             quiet.observe(picker, partial(post, f"units {name}"), "index")
+        self.maps = W.ToggleButton(
+            description="heat maps of all units", tooltip="h, z, θ and ω whole, instead of chosen lines",
+            layout=W.Layout(width="auto", min_width="64px"),
+        )  # fmt: skip
+        quiet.observe(self.maps, lambda value: post("maps", value))
         self.phase = W.Dropdown(options=[("—", 0)], layout=W.Layout(width="200px", min_width="0"))
         quiet.observe(self.phase, lambda value: post("phase", value))
         self.text = W.Textarea(
@@ -194,7 +199,7 @@ class Controls:
             for name, symbol in zip(UNITS, "hzθω", strict=True)
         ]
         hint = W.HTML(f"Up to {LINES} lines a panel; Ctrl or Shift picks several.")
-        return W.VBox([hint, W.HBox(boxes[:2]), W.HBox(boxes[2:])], layout=W.Layout(min_width="0"))
+        return W.VBox([self.maps, hint, W.HBox(boxes[:2]), W.HBox(boxes[2:])], layout=W.Layout(min_width="0"))
 
     def _state(self) -> W.Widget:
         post = self._post
@@ -204,6 +209,9 @@ class Controls:
             _button("Load", "Go to the run of the state string below", lambda: post("load", self.text.value)),
         ]
         write = [
+            _button(
+                "PNG", "Save the curves as a picture, where the browser saves files", lambda: post("export", ".png")
+            ),
             _button("CSV", "Write the scalars into a file beside the notebook", lambda: post("export", ".csv")),
             _button("NetCDF", "Write the whole record into a file beside the notebook", lambda: post("export", ".nc")),
         ]

@@ -29,7 +29,7 @@ class Panel(W.VBox):
         super().__init__()
         self._session = session
         self._place = Place(self)  # closes the panel that an earlier run of the same cell has made
-        self._window, self._phase_unit = 5000, 0
+        self._window, self._phase_unit, self._maps = 5000, 0, False
         self._picked: float | None = None
         self._units: dict[str, list[int]] = {name: [0, 1] for name in UNITS}
         self._touched, self._named, self._note = "", False, (-math.inf, "")
@@ -83,7 +83,8 @@ class Panel(W.VBox):
         recorder = self._session.recorder
         if len(recorder) and not self._named:
             self._name_units()
-        self._figure.draw(recorder, self._window, self._units, words.marks(self._session), self._session.twin)
+        marks, twin = words.marks(self._session), self._session.twin
+        self._figure.draw(recorder, self._window, self._units, marks, twin, self._maps)
         self._phase.draw(recorder, self._window, self._phase_unit)
         if self._watcher is not None:
             self._watcher()

@@ -53,10 +53,27 @@ function unpack(model) {
   const raw = model.get("frame"), plan = model.get("plan");
   const bytes = raw && raw.byteLength ? raw.buffer.slice(raw.byteOffset, raw.byteOffset + raw.byteLength) : new ArrayBuffer(0);
   const all = new Float32Array(bytes), n = plan.points || 0;
-  return { plan, columns: Array.from({ length: n ? all.length / n : 0 }, (_, k) => all.subarray(k * n, (k + 1) * n)) };
+  const drawn = model.get("maps"), maps = drawn && drawn.byteLength ? new Uint8Array(drawn.buffer, drawn.byteOffset, drawn.byteLength) : [];
+  return { plan, maps, columns: Array.from({ length: n ? all.length / n : 0 }, (_, k) => all.subarray(k * n, (k + 1) * n)) };
 }
 
-function drawRows(c, w, h, look, { plan, columns }, view, pointer, picked) {
+// all units of a quantity: a row each, blue below zero, orange above, the stronger the farther from it
+const COLD = [0, 114, 178], WARM = [213, 94, 0];
+const sheet = document.createElement("canvas");
+function drawMap(c, bytes, { units, moments, from, to }, X, upper, lower) {
+  sheet.width = moments; sheet.height = units;
+  const ink = sheet.getContext("2d"), image = ink.createImageData(moments, units);
+  for (let i = 0; i < bytes.length; i++) {
+    const v = bytes[i] - 128, colour = v < 0 ? COLD : WARM;
+    image.data.set([...colour, Math.min(255, 2 * Math.abs(v))], 4 * i);
+  }
+  ink.putImageData(image, 0, 0);
+  const half = (to - from) / Math.max(1, moments - 1) / 2; // a moment is as wide as the distance to the next
+  c.imageSmoothingEnabled = false;
+  c.drawImage(sheet, X(from - half), upper, X(to + half) - X(from - half), lower - upper);
+}
+
+function drawRows(c, w, h, look, { plan, columns, maps }, view, pointer, picked) {
   const [x, ...ys] = columns, rows = plan.rows || [];
   const right = w - RIGHT, full = x && x.length > 1 ? [x[0], x[x.length - 1]] : [0, 1];
   const [t0, t1] = view || full;
@@ -70,7 +87,7 @@ function drawRows(c, w, h, look, { plan, columns }, view, pointer, picked) {
   }
   const marks = (plan.marks || []).map(([t, text]) => [t - plan.start, text]).filter(([t]) => t >= t0 && t <= t1);
   const time = ticks(t0 + plan.start, t1 + plan.start, Math.max(2, Math.floor((right - LEFT) / 110)));
-  let top = TOP, line = 0;
+  let top = TOP, line = 0, map = 0;
   for (const row of rows) {
     const height = (room * row.weight) / whole, upper = top + BAND, lower = top + height - 4;
     const shown = row.lines.map((_, k) => (row.log ? ys[line + k].map((v) => Math.log10(Math.max(v, 1e-12))) : ys[line + k]));
@@ -79,7 +96,7 @@ function drawRows(c, w, h, look, { plan, columns }, view, pointer, picked) {
     const Y = (v) => lower - ((v - lo) / (hi - lo)) * (lower - upper);
     c.lineWidth = 1; c.setLineDash([]); c.font = `11px ${FONT}`; c.textBaseline = "middle";
     const grid = ticks(lo, hi, Math.max(3, Math.floor((lower - upper) / 28)));
-    const whole10 = row.log ? grid.at.filter((v) => Number.isInteger(v)) : grid.at;
+    const whole10 = row.map ? [] : row.log ? grid.at.filter((v) => Number.isInteger(v)) : grid.at;
     for (const v of whole10) {
       const y = Math.round(Y(v)) + 0.5;
       c.strokeStyle = v === 0 && !row.log ? look.axis : look.grid;
@@ -92,8 +109,13 @@ function drawRows(c, w, h, look, { plan, columns }, view, pointer, picked) {
       const px = Math.round(X(v - plan.start)) + 0.5;
       c.beginPath(); c.moveTo(px, upper); c.lineTo(px, lower); c.stroke();
     }
-    drawMarks(c, marks, X, upper, lower);
     c.save(); c.beginPath(); c.rect(LEFT, upper - 2, right - LEFT, lower - upper + 4); c.clip();
+    if (row.map) {
+      const size = row.map.units * row.map.moments;
+      drawMap(c, maps.subarray(map, map + size), row.map, X, upper, lower);
+      map += size;
+    }
+    drawMarks(c, marks, X, upper, lower);
     const order = [...row.lines.keys()].sort((a, b) => (row.lines[b].ink === -2) - (row.lines[a].ink === -2)); // ghosts behind
     for (const k of order) {
       const one = row.lines[k];
@@ -109,7 +131,7 @@ function drawRows(c, w, h, look, { plan, columns }, view, pointer, picked) {
     let pen = LEFT + c.measureText(row.symbol).width + 7;
     c.font = `12px ${FONT}`; c.fillStyle = look.soft; c.fillText(row.what, pen, y);
     pen += c.measureText(row.what).width + 22;
-    if (!row.log && grid.shared) { c.textAlign = "right"; c.fillText("×" + power(grid.shared), LEFT - 7, y); c.textAlign = "left"; }
+    if (!row.log && !row.map && grid.shared) { c.textAlign = "right"; c.fillText("×" + power(grid.shared), LEFT - 7, y); c.textAlign = "left"; }
     c.font = `11px ${FONT}`;
     const told = row.lines.map((one, k) => {
       const values = ys[line + k], value = values && values.length ? short(values[at === null ? values.length - 1 : at]) : "";
@@ -232,6 +254,7 @@ function render({ model, el }) {
     canvas.dataset.frames = Number(canvas.dataset.frames || 0) + 1; // what tests read
     canvas.dataset.points = data.plan.points || 0;
     canvas.dataset.marks = (data.plan.marks || []).length;
+    canvas.dataset.maps = (data.plan.rows || []).filter((row) => row.map).length;
     canvas.dataset.theme = look.dark ? "dark" : "light";
   };
   const soon = () => { if (!waiting) waiting = requestAnimationFrame(draw); };
@@ -257,6 +280,14 @@ function render({ model, el }) {
     });
     canvas.addEventListener("dblclick", () => { view = null; soon(); });
   }
+  model.on("change:picture", () => { // the figure as a file, on paper of the theme's colour
+    const paper = document.createElement("canvas"), c = paper.getContext("2d");
+    paper.width = canvas.width; paper.height = canvas.height;
+    c.fillStyle = appearance(el).dark ? "#111111" : "#ffffff"; c.fillRect(0, 0, paper.width, paper.height);
+    c.drawImage(canvas, 0, 0);
+    const link = document.createElement("a");
+    link.href = paper.toDataURL("image/png"); link.download = model.get("picture").name; link.click();
+  });
   model.on("change:frame", soon); model.on("change:plan", soon); model.on("change:height", soon); model.on("change:picked", soon);
   const observer = new ResizeObserver(soon);
   observer.observe(canvas);

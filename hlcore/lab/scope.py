@@ -6,7 +6,9 @@ which two cores that also learn cannot give.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import anywidget
@@ -14,6 +16,7 @@ import numpy as np
 import traitlets
 
 from ..recorder import Recorder
+from .heat import Heat, heat
 from .twin import Twin
 
 LINES = 4  # lines per panel
@@ -40,20 +43,30 @@ UNITS = ("h", "z", "theta", "omega")
 
 
 class Canvas(anywidget.AnyWidget):
-    """What the browser draws: `frame` holds float32 columns one after another, `plan` says what they are."""
+    """What the browser draws: `frame` holds float32 columns one after another, `plan` says what they are.
+
+    `maps` holds a byte for each cell of the heat maps, 128 for zero. A new `picture` is saved by the browser as a PNG.
+    """
 
     _esm = Path(__file__).with_name("scope.js")
     frame = traitlets.Bytes(b"").tag(sync=True)
+    maps = traitlets.Bytes(b"").tag(sync=True)
     plan = traitlets.Dict().tag(sync=True)
+    picture = traitlets.Dict().tag(sync=True)
     height = traitlets.Int(400).tag(sync=True)
     picked = traitlets.Float(None, allow_none=True).tag(sync=True)  # the time that was clicked
 
-    def show(self, columns: list[np.ndarray], **plan: Any) -> None:
+    def save(self, name: str) -> None:
+        """Let the browser save what it shows."""
+        self.picture = {"name": name, "number": self.picture.get("number", 0) + 1}
+
+    def show(self, columns: list[np.ndarray], maps: list[np.ndarray] | tuple[()] = (), **plan: Any) -> None:
         """Send one frame, in one message."""
         packed = np.ascontiguousarray(np.stack(columns), dtype=np.float32) if columns else np.empty((0, 0), np.float32)
         with self.hold_sync():
             self.plan = {"points": packed.shape[1], **plan}
             self.frame = packed.tobytes()
+            self.maps = b"".join(m.tobytes() for m in maps)
 
     def __repr__(self) -> str:
         return "Canvas()"
@@ -84,12 +97,15 @@ class TimeScope:
         units: dict[str, list[int]],
         marks: list[tuple[float, str]],
         twin: Twin | None = None,
+        maps: bool = False,
     ) -> None:
-        """Show the last `window` records: `units` of each quantity, what changed when, ghosts, SGD's twin."""
+        """Show the last `window` records: `units` of each quantity (all, as `maps`), changes, ghosts, SGD's twin."""
         t = recorder.window("t", window)
         if not len(t):
             self._show([], [], 0.0, [])
             return
+        heats = {quantity: heat(recorder, quantity, window) for quantity in UNITS} if maps else {}
+        units = {quantity: [] for quantity in UNITS} if maps else units
         found = {quantity: self._chosen(recorder, quantity, window, units) for quantity in ROWS if quantity != "gap"}
         if twin is not None:
             steps = recorder.window("step", window)
@@ -107,7 +123,8 @@ class TimeScope:
                     ys = np.column_stack([ys, np.interp(x + t[0], when, y, left=np.nan, right=np.nan)])
         order = sorted(range(len(lines)), key=lambda i: list(ROWS).index(lines[i][0]))  # row by row
         shown = [m for m in marks if m[0] >= t[0]][-MARKS:]
-        self._show([lines[i] for i in order], [x, *ys.T[order]], float(t[0]), shown)
+        drawn = {quantity: each for quantity, each in heats.items() if each is not None}
+        self._show([lines[i] for i in order], [x, *ys.T[order]], float(t[0]), shown, drawn)
 
     def _chosen(
         self, recorder: Recorder, quantity: str, window: int, units: dict[str, list[int]]
@@ -133,20 +150,23 @@ class TimeScope:
         columns: list[np.ndarray],
         start: float,
         marks: list[tuple[float, str]],
+        maps: Mapping[str, Heat] = MappingProxyType({}),
     ) -> None:
         rows = [
             {
                 "symbol": symbol,
-                "what": what,
-                "weight": 1.25 if quantity == "output" else 1,
+                "what": f"{what}: {maps[quantity].told}" if quantity in maps else what,
+                "weight": 1.25 if quantity == "output" or quantity in maps else 1,
+                "map": maps[quantity].plan if quantity in maps else None,
                 "log": quantity in ("loss", "gap"),
                 "lines": [{"name": name, **_style(of, k, name)} for of, name, k in lines if of == quantity],
             }
             for quantity, (symbol, what) in ROWS.items()
-            if any(of == quantity for of, _, _ in lines) or (not lines and quantity != "gap")
+            if quantity in maps or any(of == quantity for of, _, _ in lines) or (not lines and quantity != "gap")
         ]
-        shown = "; ".join(f"{s} {w}" for s, w in ROWS.values())
-        self.widget.show(columns, rows=rows, start=start, marks=[list(m) for m in marks], about=f"over time: {shown}")
+        about = "over time: " + "; ".join(f"{s} {w}" for s, w in ROWS.values())
+        cells = [maps[quantity].cells for quantity in ROWS if quantity in maps]
+        self.widget.show(columns, cells, rows=rows, start=start, marks=[list(m) for m in marks], about=about)
 
 
 class PhaseScope:
