@@ -22,11 +22,14 @@ CHECKPOINT_FORMAT = 1
 
 
 def save(learner: Learner, path: Path) -> None:
-    """Write h, z, θ, ω, the network's buffers and frozen weights, the settings, the clock and torch's generator."""
+    """Write h, z, θ, ω, the network's buffers and frozen weights, the settings, the clock and torch's generators."""
     from safetensors.torch import save_file
 
     point = learner.point
     tensors: dict[str, Tensor] = {"generator": torch.get_rng_state()}
+    gpu = _gpu(learner.network)
+    if gpu is not None:
+        tensors["gpu generator"] = torch.cuda.get_rng_state(gpu)
     for part in ("h", "z", "omega"):
         tensors |= {f"{part}/{name}": x for name, x in getattr(point, part).items()}
     tensors |= {f"network/{name}": x for name, x in _weights_and_buffers(learner.network).items()}
@@ -89,6 +92,9 @@ def load(cls: type[Learner], path: Path, network: Network, loss: Loss, settings:
     }
     learner.resume(meta["memory"], **parts)
     torch.set_rng_state(tensors["generator"])
+    gpu = _gpu(network)
+    if gpu is not None and "gpu generator" in tensors:
+        torch.cuda.set_rng_state(tensors["gpu generator"], gpu)
     return learner
 
 
@@ -98,7 +104,8 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     try:
         with safe_open(path, framework="pt") as file:
             meta = json.loads((file.metadata() or {})["hlcore"])
-            return meta, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            # clone: where a tensor lies in the file decides its alignment, and with it the last bits of some products
+            return meta, {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError:
         raise complain("checkpoint", f"no file {path}", "a file that learner.save wrote") from None
     except (OSError, SafetensorError, KeyError, json.JSONDecodeError) as error:
@@ -126,3 +133,9 @@ def _settings(stored: dict[str, Any], tensors: dict[str, Tensor], given: Setting
 def _weights_and_buffers(network: Network) -> dict[str, Tensor]:
     """Every weight (frozen ones too) and buffer once, by name."""
     return dict(network.named_parameters()) | dict(network.named_buffers())
+
+
+def _gpu(network: Network) -> torch.device | None:
+    """The GPU that a network is on, which has a generator of its own."""
+    device = next(network.parameters(), torch.empty(0)).device
+    return device if device.type == "cuda" else None
