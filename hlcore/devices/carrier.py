@@ -13,8 +13,6 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-ARRIVAL = 60.0  # seconds within which all ranks must have come: they import torch first
-
 
 class Letter:
     """One message that gloo carries, in the tensor itself or in a copy of it in CPU memory."""
@@ -85,15 +83,11 @@ class Carrier:
             return Letter(dist.irecv(held, source), source, held, space)
         return Letter(dist.irecv(space, source), source, space)
 
-    def open(
-        self, backend: str, store: dist.Store, rank: int, world: int, device: torch.device, patience: float
-    ) -> None:
-        """Connect all ranks."""
-        self.nccl = "nccl" in backend
-        patience = max(patience, ARRIVAL if self.nccl else 1.0)
+    def open(self, backend: str, store: dist.Store, rank: int, world: int, device: torch.device, most: float) -> None:
+        """Connect all ranks in `most` seconds."""
+        self.nccl, timeout = "nccl" in backend, timedelta(seconds=most)
         if self.nccl:  # or its watchdog ends the process before anyone is told
             os.environ["TORCH_NCCL_ASYNC_ERROR_HANDLING"] = "0"
-        timeout = timedelta(seconds=patience)
         dist.init_process_group(backend, store=store, rank=rank, world_size=world, timeout=timeout)
         if self.nccl:  # its first message must be one of all ranks
             finish([dist.all_reduce(torch.zeros(1, device=device), async_op=True)], timeout)

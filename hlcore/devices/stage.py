@@ -57,7 +57,8 @@ class Stage:
         self.omega.begin([started[name] for name in self.own_names])
         self.omega.scale_by(self.settings.beta)
         fresh = memory["between_sequences"]
-        h, z = ({x: place.share(t).to(device) for x, t in part.items()} for part in (point.h, point.z))
+        near = [f"h{own.start}", *self.names]
+        h, z = ({x: place.share(part[x]).to(device) for x in near if x in part} for part in (point.h, point.z))
         self.h: Tensors | None = None if fresh else {x: h[x] for x in self.names}
         self.z: Tensors | None = None if memory["z_is_zero"] else {x: n * z[x] for x in self.names}
         self._from_below = None if fresh or self.below is None else h[f"h{own.start}"]

@@ -13,10 +13,11 @@ import torch.distributed as dist
 from torch import Tensor
 
 from ..errors import HLError
-from .carrier import ARRIVAL, Carrier, Parcel
+from .carrier import Carrier, Parcel
 from .device import CPU, backend, card
 
 HOST = "127.0.0.1"  # of workers on this machine
+ARRIVAL = 60.0  # seconds within which all ranks must have come: they import torch first
 POLL = 0.005
 GRACE = 1.0  # seconds in which a waiting rank says for whom it waits
 
@@ -86,9 +87,9 @@ class Wire:
         """Open the connections between all ranks."""
         self.meet("ready", tick, ARRIVAL)
         by = backend(self.shared("card", card(device), tick), dist.is_nccl_available())
-        group = dist.PrefixStore("group", self.store)
+        group, most = dist.PrefixStore("group", self.store), max(self.patience, ARRIVAL if by != "gloo" else 1.0)
         try:
-            self._carrier.open(by, group, self.rank, self.world, device, self.patience)
+            self._carrier.open(by, group, self.rank, self.world, device, most)
         except RuntimeError as error:
             self._failed([self.rank], tick, error, 0.0)
 
