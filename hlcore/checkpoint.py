@@ -104,7 +104,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     try:
         with safe_open(path, framework="pt") as file:
             meta = json.loads((file.metadata() or {})["hlcore"])
-            # clone: where a tensor lies in the file decides its alignment, and with it the last bits of some products
+            # A copy lies where torch puts tensors; a product of matrices that lie elsewhere may have other last bits.
             return meta, {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError:
         raise complain("checkpoint", f"no file {path}", "a file that learner.save wrote") from None

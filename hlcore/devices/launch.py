@@ -93,8 +93,8 @@ class Workers:
                     away -= {rank}
             time.sleep(POLL)
         if told is not None:
-            if not run.check([f"outcome/{told[1]}"]):
-                self.kill(told[1])  # silent, but perhaps not dead
+            if not self._whole(run, told[1]):
+                self.kill(told[1])  # silent but perhaps not dead, or about to end
             raise Lost(*told)
         dead = [rank for rank in range(ranks) if not run.check([f"outcome/{rank}"])]
         if dead:
@@ -113,6 +113,11 @@ class Workers:
         """Whether no rank of the job that was started has ended."""
         run = dist.PrefixStore(self._running, self._store)
         return not any(run.check([f"outcome/{rank}"]) for rank in range(len(self._at_work)))
+
+    @property
+    def ids(self) -> list[int]:
+        """Process ids of the workers that were started."""
+        return [process.pid for process in self._processes if process is not None]
 
     def kill(self, rank: int) -> None:
         """End the process of a rank at once (SIGKILL), as a power cut would."""
@@ -141,6 +146,11 @@ class Workers:
             given = {"run": self._running, "rank": rank, "world": len(jobs), "job": job.text()}
             self._store.set(f"job/{self._place(rank)}/{self._jobs[rank]}", json.dumps(given))
             self._jobs[rank] += 1
+
+    @staticmethod
+    def _whole(run: dist.Store, rank: int) -> bool:
+        """Whether a rank has ended its job with no connection left open, so that it can take the next one."""
+        return run.check([f"outcome/{rank}"]) and not json.loads(run.get(f"outcome/{rank}"))[-1]
 
     def _begin(self, rank: int) -> subprocess.Popen[bytes]:
         self._born[rank] += 1

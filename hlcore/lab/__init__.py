@@ -4,6 +4,7 @@ from .chart import Chart
 from .cockpit import Cockpit
 from .doctor import Doctor
 from .exercises import Exercise, close_to, learns, with_settings
+from .fleet import Fleet
 from .journey import Journey
 from .places import panels
 from .recital import Recital
@@ -15,6 +16,7 @@ __all__ = [
     "Cockpit",
     "Doctor",
     "Exercise",
+    "Fleet",
     "Journey",
     "Recital",
     "Valley",

@@ -65,7 +65,8 @@ def test_a_slider_moved_while_it_plays_changes_the_kernel_the_words_and_the_pict
 
 def test_steps_are_counted_and_reset_repeats_them(panel):
     panel.press("Step n")
-    panel.until(lambda: panel.step() == 100, what="100 steps")
+    panel.until(lambda: panel.step() == 100 and panel.canvas()["points"] == 100, what="100 steps")
+    panel.tab.wait_for_timeout(300)
     first = panel.tab.evaluate("() => document.querySelectorAll('canvas.hl-scope')[1].toDataURL()")
     panel.press("Step")
     panel.until(lambda: panel.step() == 101, what="one more")

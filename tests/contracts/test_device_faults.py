@@ -1,11 +1,13 @@
 """A rank that dies, sleeps or differs: the others say which one and when; the run goes on from its last save."""
 
+import json
 import os
 import random
 import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -76,6 +78,22 @@ def test_a_rank_that_sleeps_is_told_after_the_patience_and_not_before(workers):
     with pytest.raises(Lost, match=r"rank 2 was lost at tick \d+.*silent for 1.5 s.*more patience") as told:
         workers.wait()
     assert told.value.rank == 2
+
+
+@pytest.mark.parametrize("torn", [True, False])
+def test_a_lost_rank_that_is_about_to_end_gets_no_further_job(torn):
+    """Rank 0's own word comes after it was told lost: with a connection left open it ends by itself, a little later."""
+    with Workers(2) as pool:
+        for rank in range(2):  # stand-ins that live long, as a process does between its last word and its end
+            pool._processes[rank] = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+        pool._running, pool._at_work = "run0", list(pool._processes)
+        run = dist.PrefixStore("run0", pool._store)
+        away = ThreadPoolExecutor(1).submit(pool.wait)
+        run.set("outcome/1", json.dumps(["rank 0 was lost", 0, 3, False]))
+        run.set("outcome/0", json.dumps(["rank 0 was lost", 0, 3, torn]))
+        with pytest.raises(Lost, match="rank 0 was lost"):
+            away.result(GUARD)
+        assert (pool._processes[0].poll() is not None) == torn and pool._processes[1].poll() is None
 
 
 @pytest.mark.parametrize(

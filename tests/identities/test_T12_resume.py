@@ -3,6 +3,7 @@
 import copy
 
 import pytest
+import safetensors.torch
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -76,6 +77,20 @@ def test_T12_resume_equals_the_uninterrupted_run(make, order, at, tmp_path):
     assert same(bits(resumed), bits(learner))
     assert not same(bits(resumed), start), "the weights moved"
     assert resumed.settings == learner.settings and resumed.order == order
+
+
+def test_T12_what_is_loaded_lies_as_torch_lays_it(tmp_path):
+    """A product of matrices may have other last bits where they lie otherwise; torch's allocator keeps to 64 bytes."""
+    learner = Learner(lstm(), mse_loss, SETTINGS)
+    learner.run(Wide(), 5)
+    learner.save(tmp_path / "a.hl")
+    point = Learner.load(tmp_path / "a.hl", lstm(), mse_loss).point
+    found = [x.data_ptr() % 64 for part in (point.h, point.z) for x in part.values()]
+    assert found and not any(found)
+    unlike = safetensors.torch.load_file(tmp_path / "a.hl")
+    assert any(x.data_ptr() % 64 for name, x in unlike.items() if name.startswith(("h/", "z/"))), (
+        "the file's own places"
+    )
 
 
 def test_T12_a_resume_without_omega_differs(tmp_path):
