@@ -22,11 +22,14 @@ CHECKPOINT_FORMAT = 1
 
 
 def save(learner: Learner, path: Path) -> None:
-    """Write h, z, θ, ω, the network's buffers and frozen weights, the settings, the clock and torch's generator."""
+    """Write h, z, θ, ω, the network's buffers and frozen weights, the settings, the clock and torch's generators."""
     from safetensors.torch import save_file
 
     point = learner.point
     tensors: dict[str, Tensor] = {"generator": torch.get_rng_state()}
+    gpu = _gpu(learner.network)
+    if gpu is not None:
+        tensors["gpu generator"] = torch.cuda.get_rng_state(gpu)
     for part in ("h", "z", "omega"):
         tensors |= {f"{part}/{name}": x for name, x in getattr(point, part).items()}
     tensors |= {f"network/{name}": x for name, x in _weights_and_buffers(learner.network).items()}
@@ -89,6 +92,9 @@ def load(cls: type[Learner], path: Path, network: Network, loss: Loss, settings:
     }
     learner.resume(meta["memory"], **parts)
     torch.set_rng_state(tensors["generator"])
+    gpu = _gpu(network)
+    if gpu is not None and "gpu generator" in tensors:
+        torch.cuda.set_rng_state(tensors["gpu generator"], gpu)
     return learner
 
 
@@ -127,3 +133,9 @@ def _settings(stored: dict[str, Any], tensors: dict[str, Tensor], given: Setting
 def _weights_and_buffers(network: Network) -> dict[str, Tensor]:
     """Every weight (frozen ones too) and buffer once, by name."""
     return dict(network.named_parameters()) | dict(network.named_buffers())
+
+
+def _gpu(network: Network) -> torch.device | None:
+    """The GPU that a network is on, which has a generator of its own."""
+    device = next(network.parameters(), torch.empty(0)).device
+    return device if device.type == "cuda" else None

@@ -76,6 +76,7 @@ class Hamiltonian:
         try:
             L = self.loss(y, target)
         except (RuntimeError, TypeError, ValueError, IndexError, KeyError, AttributeError) as error:
+            _same_device("target", target, y)
             raise HLError(
                 f"loss: got output {_shape(y)} and target {_shape(target)}, expected a pair that it takes; "
                 f"torch says: {_first_line(error)}."
@@ -133,11 +134,22 @@ def not_finite(tensors: Tensors) -> str | None:
 def _blame(part: str, network: Network, u: Any, error: Exception) -> NoReturn:
     if isinstance(error, HLError):
         raise error
-    dtype = next((p.dtype for p in network.parameters()), None)
+    like = next(network.parameters(), torch.empty(0))
+    _same_device("u", u, like)
     raise HLError(
         f"{part} of {_name(network)}: got u = {_shape(u)}, expected an input it takes (its weights are "
-        f"{str(dtype).removeprefix('torch.')}); torch says: {_first_line(error)}."
+        f"{str(like.dtype).removeprefix('torch.')}); torch says: {_first_line(error)}."
     ) from error
+
+
+def _same_device(what: str, x: Any, like: Tensor) -> None:
+    """Raise an HLError if that is what is wrong with a part of a sample."""
+    for part in x if isinstance(x, tuple) else (x,):
+        if isinstance(part, Tensor) and part.device != like.device:
+            raise complain(
+                what, f"a tensor on {part.device}", f"one on {like.device}, where the network is",
+                f"use sample.to({str(like.device)!r}), or network.to({str(part.device)!r}) before the Learner is built",
+            )  # fmt: skip
 
 
 def _name(network: Network) -> str:

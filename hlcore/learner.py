@@ -249,6 +249,8 @@ class Learner:
             self._momentum = self._settings, memory["momentum"]
         self._omega.assign(omega)
         self._omega.begin(memory["started"])
+        if self._theta:
+            h, z = ({name: x.to(self._theta[0].device) for name, x in part.items()} for part in (h, z))
         self._reached = h, z
         self._cleared = h if memory["between_sequences"] else {}
         self._h = None if memory["between_sequences"] else dict(h)

@@ -63,7 +63,7 @@ class Recorder:
         if not self.count:
             self._scalars = np.full((self.capacity, 4 + len(SETTINGS)), np.nan)
         slot = self.count % self.capacity
-        tensors = [x for part in parts.values() for x in part.values()]
+        tensors = [x.cpu() for part in parts.values() for x in part.values()]
         shapes = [x.shape for x in tensors]
         if shapes != self._shapes:
             self._shapes = shapes

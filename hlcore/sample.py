@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Any
 
@@ -40,8 +40,19 @@ class Sample:
             if part is not None and not isinstance(part, torch.Tensor):
                 raise complain("Sample.u", type(part).__name__, "a tensor or a tuple of tensors", "use torch.as_tensor")
 
+    def to(self, device: torch.device | str) -> Sample:
+        """The same sample, its tensors on another device."""
+        return replace(self, u=moved(self.u, device), target=moved(self.target, device))
+
     @property
     def batch_size(self) -> int:
         """Length of the first axis of u (1 for an input without axes or no input)."""
         first = self.u[0] if isinstance(self.u, tuple) and self.u else self.u
         return int(first.shape[0]) if isinstance(first, torch.Tensor) and first.dim() > 0 else 1
+
+
+def moved(x: Any, device: torch.device | str) -> Any:
+    """A tensor, or a tuple with some, on another device; anything else as it is."""
+    if isinstance(x, tuple):
+        return tuple(moved(part, device) for part in x)
+    return x.to(device) if isinstance(x, torch.Tensor) else x

@@ -5,9 +5,26 @@ from itertools import pairwise
 import torch
 from torch.nn.functional import cross_entropy, mse_loss
 
-from hlcore import Chain, Sample, Settings
+from hlcore import Chain, Learner, Recorder, Sample, Settings
+from hlcore.devices.device import KINDS, chosen
 from hlcore.experiments import Setup, register
 from hlcore.streams import Stream, digits
+from tests import far
+
+KINDS[far.NAME] = lambda rank: far.install()  # for ranks of the tests
+ABSENT = {} if torch.cuda.is_available() else {"cuda": "no GPU here: nccl and CUDA were NOT tested"}
+ABSENT |= {} if far.READY else {far.NAME: far.WHY}
+
+
+def alone(experiment, steps, device="cpu", **options):
+    """The trajectory in one process on a device; on the one that only pretends, that of the CPU, whose bits it has."""
+    if device != "cuda":
+        return experiment.run(steps, experiment.seed, **options)
+    setup, recorder = experiment.setup(experiment.seed), Recorder(**options)
+    here = chosen(device, 0)
+    learner = Learner(setup.network.to(here), experiment.loss, experiment.settings, experiment.order)
+    learner.run((sample.to(here) for sample in setup.stream), steps, recorder)
+    return recorder.trajectory()
 
 
 class Noise(Stream):

@@ -33,12 +33,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--replicas", type=int, default=1, help="copies of the whole chain, sharing the batch (1)")
     parser.add_argument("--patience", type=float, default=10.0, help="seconds a rank may be silent (10)")
     parser.add_argument("--lanes", metavar="FILE", help="write what each rank did when: .nc")
+    parser.add_argument("--device", default="cpu", help="where ranks compute: cpu or cuda (cpu)")
+    parser.add_argument("--staged", action="store_true", help="send through CPU memory even where nccl could")
     given = parser.parse_args(arguments)
     try:
         rank, world = _place()
         experiment = get(given.name, seed=given.seed, **dict(map(_assignment, given.set)))
-        names = ("every", "capacity", "checkpoint", "save_every", "resume", "replicas", "patience", "lanes")
-        options = {name: getattr(given, name) for name in names}
+        names = ("every", "capacity", "checkpoint", "save_every", "resume", "replicas", "patience", "lanes", "device")
+        options = {name: getattr(given, name) for name in (*names, "staged")}
         job = Job.of(experiment, given.steps, record=given.out, balance=_balance(given.balance), **options)
         store, *_ = next(dist.rendezvous("env://"))
         work(job, store, rank, world)

@@ -12,26 +12,35 @@ import torch
 
 from ..errors import complain
 from ..networks.chain import Chain
+from ..sample import moved
+from . import device
+from .device import CPU
 
 
-def measured(chain: Chain, u: Any, repeats: int = 5) -> list[float]:
-    """Seconds for forward and backward of each group, the least of `repeats` (noise only adds)."""
+def measured(chain: Chain, u: Any, here: torch.device = CPU, repeats: int = 5) -> list[float]:
+    """Seconds for forward and backward of each group on a device, the least of `repeats` (noise only adds)."""
     twin, costs = copy.deepcopy(chain), []
     with torch.random.fork_rng(devices=[]), torch.enable_grad():
-        x = u
+        x = moved(u, here)
         for i in range(len(twin.groups)):
+            for k in twin._cuts[i]:
+                twin.layers[k].to(here)
             theta = [p for k in twin._cuts[i] for p in twin.layers[k].parameters() if p.requires_grad]
             seconds = []
             for _ in range(repeats + 1):
+                device.settle(here)
                 began = time.perf_counter()
                 leaf = x.detach().requires_grad_() if isinstance(x, torch.Tensor) and x.is_floating_point() else x
                 y = twin._through(i, leaf)
                 wrt = [*theta, *([leaf] if leaf is not x else [])]
                 if y.requires_grad:
                     torch.autograd.grad(y, wrt, torch.ones_like(y), allow_unused=True)
+                device.settle(here)
                 seconds.append(time.perf_counter() - began)
             costs.append(min(seconds[1:]))
             x = y.detach()
+            for k in twin._cuts[i]:
+                twin.layers[k].to(CPU)  # one group at a time: the chain may be larger than the device
     return costs
 
 

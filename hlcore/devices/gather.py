@@ -63,7 +63,9 @@ class RankRecord:
             weights = {n: p.shape for n, p in self.stage.chain.named_parameters() if p.requires_grad}
             self.shapes = {"h": states, "z": states, "theta": weights, "omega": weights}
             own = self.stage.traced()
-            self._picks = {trace: _local(whole, list(own[trace])) for trace, whole in self.shapes.items()}
+            self._picks = {
+                trace: _local(whole, list(own[trace]), self.stage.device) for trace, whole in self.shapes.items()
+            }
         last = self.stage.above is None
         before, slot = self.recorder.count, self.recorder.count % self.recorder.capacity
         report = Report(self.stage.t, loss, 0.0, y.cpu() if last else torch.empty(0))
@@ -173,7 +175,7 @@ def _evenly(whole: Shapes) -> np.ndarray | None:
     return None if total <= WIDTH else np.linspace(0, total - 1, WIDTH).round().astype(np.int64)
 
 
-def _local(whole: Shapes, own: list[str]) -> Tensor | None:
+def _local(whole: Shapes, own: list[str], device: torch.device) -> Tensor | None:
     """Those positions that lie in `own`, which stand side by side, counted from the first of them."""
     pick = _evenly(whole)
     if pick is None:
@@ -181,4 +183,4 @@ def _local(whole: Shapes, own: list[str]) -> Tensor | None:
     names = list(whole)
     start = sum(whole[name].numel() for name in names[: names.index(own[0])]) if own else 0
     stop = start + sum(whole[name].numel() for name in own)
-    return torch.from_numpy(pick[(pick >= start) & (pick < stop)] - start)
+    return torch.from_numpy(pick[(pick >= start) & (pick < stop)] - start).to(device)

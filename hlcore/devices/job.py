@@ -14,6 +14,7 @@ from ..errors import HLError, complain, unknown
 from ..experiments import Experiment, get
 from ..settings import Settings, number
 from ..streams.base import count
+from . import device
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class Job:
     replicas          copies of the whole chain, each on its share of the batch
     patience          seconds for which a rank may be silent
     lanes             file for what each rank did when
+    device            where ranks compute: "cpu" or "cuda"
+    staged            send through CPU memory even where nccl could carry a message
     """
 
     name: str
@@ -47,6 +50,8 @@ class Job:
     replicas: int = 1
     patience: float = 10.0
     lanes: str | None = None
+    device: str = "cpu"
+    staged: bool = False
 
     def __post_init__(self) -> None:
         count("steps", self.steps)
@@ -66,6 +71,7 @@ class Job:
         for name in others:
             if name not in known:
                 raise unknown("devices option", name, known)
+        device.known(others.get("device", "cpu"))
         settings = {f.name: getattr(experiment.settings, f.name) for f in fields(Settings)}
         if callable(settings["phi"]) or not isinstance(settings["beta"], float):
             raise complain(

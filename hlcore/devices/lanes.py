@@ -14,7 +14,10 @@ PHASES = ("begun", "forward", "backward", "sent", "done")  # moments of a tick: 
 
 
 class Lane:
-    """The moments of the last `capacity` ticks of one rank, in seconds of this machine's monotonic clock."""
+    """The moments of the last `capacity` ticks of one rank, in seconds of this machine's monotonic clock.
+
+    On a GPU, forward and backward are handed over by then; sent and done are over, as H' has been read.
+    """
 
     def __init__(self, capacity: int) -> None:
         self._rows = np.full((capacity, 1 + len(PHASES)), np.nan)

@@ -156,6 +156,7 @@ class Workers:
         self._born[rank] += 1
         self._jobs[rank] = 0
         environment = os.environ | {"GLOO_SOCKET_IFNAME": LOOPBACK, "OMP_NUM_THREADS": str(self.threads)}
+        environment["LOCAL_RANK"] = str(rank)  # which GPU is its own
         environment["PYTHONPATH"] = os.pathsep.join(p for p in sys.path if p)  # modules that were found here
         where = [str(self._store.port), str(self._place(rank)), str(self.threads)]
         process = subprocess.Popen([sys.executable, "-m", "hlcore.devices.serve", *where], env=environment)

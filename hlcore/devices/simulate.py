@@ -33,31 +33,43 @@ class Costs:
 
     @classmethod
     def of(cls, lanes: xarray.Dataset) -> Costs:
-        """What a run showed: medians over its ticks, without the time spent waiting."""
+        """What a run showed: means over its ticks, which add up as a pace does, without the time spent waiting."""
         moment = lanes.moment.values
         begun, forward, backward, done = (moment[:, :, list(lanes.phase.values).index(p)] for p in PHASES)
         parts = (forward - begun, backward - forward, begun[:, 1:] - done[:, :-1])
-        return cls(*(tuple(float(x) for x in np.median(part, axis=1)) for part in parts))
+        return cls(*(tuple(float(x) for x in np.mean(part, axis=1)) for part in parts))
 
-    def spread(self, ranks: int) -> Costs:
-        """These costs, of one group each, put together on fewer ranks, as well balanced as can be."""
-        totals = [sum(parts) for parts in zip(self.forward, self.backward, self.update, strict=True)]
-        own = owned(balanced(totals, ranks))
+    def spread(self, ranks: int, each: float = 0.0) -> Costs:
+        """These costs, of one group each, put together on fewer ranks, as well balanced as can be.
+
+        each    seconds that a rank spends in every tick before its forward, however few its groups: its own walk
+                along the stream, its part in the messages
+        """
+        own = owned(self.balance(ranks))
         parts = ((sum(x[i] for i in groups) for groups in own) for x in (self.forward, self.backward, self.update))
-        return Costs(*(tuple(part) for part in parts))
+        forward, backward, update = (tuple(part) for part in parts)
+        return Costs(tuple(number("each", each) + x for x in forward), backward, update)
+
+    def balance(self, ranks: int) -> tuple[int, ...]:
+        """Groups per rank, such that the slowest is as fast as can be."""
+        return balanced([sum(parts) for parts in zip(self.forward, self.backward, self.update, strict=True)], ranks)
 
 
 PHASES = ("begun", "forward", "sent", "done")
 
 
-def ticks_per_second(costs: Costs, link: float = 0.0, cores: int | None = None, ticks: int = 200) -> float:
+def ticks_per_second(
+    costs: Costs, link: float = 0.0, cores: int | None = None, ticks: int = 200, slowdown: float = 1.0
+) -> float:
     """The pace of all ranks together, when `ticks` have shown it.
 
     A rank begins tick k + 1 when it is done with tick k and has heard, from below, the state and, from above, the
     costate of tick k, each `link` seconds after it was sent. There is no other order, so no bubble: with a free link
-    the slowest rank sets the pace. Ranks that share `cores` are slower by ranks / cores.
+    the slowest rank sets the pace. Ranks that share `cores` are slower by ranks / cores, at best; what as many
+    independent processes at once lose beside one alone (cores, memory and clock shared) is better measured: `slowdown`.
     """
     share = max(1.0, len(costs.forward) / count("cores", cores)) if cores is not None else 1.0
+    share *= number("slowdown", slowdown, positive=True)
     forward, backward, update = (share * np.array(x) for x in (costs.forward, costs.backward, costs.update))
     link, begun = number("link", link), np.zeros(len(forward))
     middle = 0.0

@@ -16,12 +16,13 @@ from ..errors import Diverged, HLError, complain
 from ..hamiltonian import Hamiltonian, not_finite
 from ..learner import Learner
 from ..networks.base import instantaneous
-from ..networks.chain import Chain
-from ..networks.walk import RANDOM
 from ..orders import _costate
 from ..phase import Tensors
-from ..sample import Sample
+from ..sample import Sample, moved
+from .carrier import Parcel
+from .device import CPU
 from .place import Place
+from .spread import checked
 from .wire import Wire
 
 FORWARD, BACKWARD, SENT, DONE = range(4)  # marks of a tick: when each of them was done
@@ -38,16 +39,16 @@ class Stage:
     process (theorem T8). Every rank walks the stream by itself: u is used on the first, the target on the last.
     """
 
-    def __init__(self, learner: Learner, own: range, wire: Wire, place: Place) -> None:
+    def __init__(self, learner: Learner, own: range, wire: Wire, place: Place, device: torch.device = CPU) -> None:
         self.chain, self.own, self.wire, self.place = checked(learner), own, wire, place
         self.below, self.above, n = place.below, place.above, place.replicas
         self.settings, self.steps, self.t = learner.settings, learner.steps, learner.t
         self._law = Hamiltonian(self.chain, learner.loss)
         memory, point = learner.memory(), learner.point.clone()
         self.names = [f"h{i + 1}" for i in own]
-        self.device = next(self.chain.parameters(), torch.empty(0)).device
+        self.device = device
         self._skeleton = copy.deepcopy(self.chain).to("meta")
-        self._release()
+        self._take()
         self.own_names = [n for n, p in self.chain.named_parameters() if p.requires_grad and not p.is_meta]
         self.theta: list[Tensor] = [p for p in self.chain.parameters() if p.requires_grad and not p.is_meta]
         self.omega = WeightCostate(self.own_names, self.theta)
@@ -56,10 +57,12 @@ class Stage:
         self.omega.begin([started[name] for name in self.own_names])
         self.omega.scale_by(self.settings.beta)
         fresh = memory["between_sequences"]
-        self.h: Tensors | None = None if fresh else {x: place.share(point.h[x]) for x in self.names}
-        self.z: Tensors | None = None if memory["z_is_zero"] else {x: n * place.share(point.z[x]) for x in self.names}
-        self._from_below = None if fresh or self.below is None else place.share(point.h[f"h{own.start}"])
-        self.reached: tuple[Tensors, Tensors] = ({x: place.share(point.h[x]) for x in self.names if x in point.h}, {})
+        near = [f"h{own.start}", *self.names]
+        h, z = ({x: place.share(part[x]).to(device) for x in near if x in part} for part in (point.h, point.z))
+        self.h: Tensors | None = None if fresh else {x: h[x] for x in self.names}
+        self.z: Tensors | None = None if memory["z_is_zero"] else {x: n * z[x] for x in self.names}
+        self._from_below = None if fresh or self.below is None else h[f"h{own.start}"]
+        self.reached: tuple[Tensors, Tensors] = ({x: h[x] for x in self.names if x in h}, {})
         self._shapes: dict[Any, list[Tensor]] = {}
         self.marks = [0.0] * 4  # seconds
 
@@ -84,12 +87,13 @@ class Stage:
         addend = self._expect(known[last], self.above, takes)
 
         with torch.enable_grad():
-            v = self._velocity(sample.u if read is None else read, known, moves, fresh, tau)
+            v = self._velocity(moved(sample.u, self.device) if read is None else read, known, moves, fresh, tau)
             h_next = {n: x.detach() + tau * v[n].detach() for n, x in known.items()}
             if self.above is not None and moves[self.own.stop - 1] and not sample.end:
                 self.wire.send(h_next[last].contiguous(), self.above, k)
             self.marks[FORWARD] = time.monotonic()
-            L = self._law.instantaneous_loss(known[last], sample.target) if self.above is None else None
+            target = moved(sample.target, self.device) if self.above is None else None
+            L = self._law.instantaneous_loss(known[last], target)
             wanted = [read] if gives and read is not None else []
             d, _ = self._law.derivative(L, phi, z, v, [*wanted, *known.values(), *self.theta])
         self.marks[BACKWARD] = time.monotonic()
@@ -99,14 +103,14 @@ class Stage:
         loss = 0.0 if L is None else float(L.detach())
         parts = [float((z[n] * x.detach()).sum()) for n, x in v.items()]
         self.marks[SENT] = time.monotonic()
-        for work, source, _ in (news, addend):
-            if work is not None:
-                self.wire.arrived(work, source, k)
+        for parcel, _ in (news, addend):
+            if parcel is not None:
+                self.wire.arrived(parcel, k)
         self.wire.flush(k)
         self.marks[DONE] = time.monotonic()
 
-        if addend[2] is not None:
-            dh[-1] = addend[2] if dh[-1] is None else dh[-1] + addend[2]
+        if addend[1] is not None:
+            dh[-1] = addend[1] if dh[-1] is None else dh[-1] + addend[1]
         if self.place.replicas > 1:
             dtheta, loss, parts = self._mean(dtheta, loss, parts)
         z_next = _costate(z, dh, settings, tau)
@@ -114,8 +118,8 @@ class Stage:
         self.h, self.z = (None, None) if sample.end else (h_next, z_next)
         if sample.end:
             self._from_below = None
-        elif news[2] is not None:
-            self._from_below = news[2]
+        elif news[1] is not None:
+            self._from_below = news[1]
         return loss, phi * loss, parts, known[last].detach()
 
     def traced(self) -> dict[str, Tensors]:
@@ -173,11 +177,11 @@ class Stage:
         loss, *parts = head.tolist()
         return [None if g is None else next(means) for g in dtheta], loss, parts
 
-    def _expect(self, like: Tensor | None, source: int | None, wanted: bool) -> tuple[Any, int, Tensor | None]:
+    def _expect(self, like: Tensor | None, source: int | None, wanted: bool) -> tuple[Parcel | None, Tensor | None]:
         if not wanted or like is None or source is None:
-            return None, -1, None
+            return None, None
         space = torch.empty_like(like, requires_grad=False, memory_format=torch.contiguous_format)
-        return self.wire.expect(space, source, self.steps), source, space
+        return self.wire.expect(space, source, self.steps), space
 
     def _moving(self, fresh: bool) -> list[bool]:
         """Which groups of the chain move now; every rank counts the turns."""
@@ -210,12 +214,13 @@ class Stage:
         self._from_below = found[self.own.start - 1] if self.below is not None else None
         return {n: found[i] for n, i in zip(self.names, self.own, strict=True)}
 
-    def _release(self) -> None:
-        """Give back the memory of the other ranks' layers; their shapes stay."""
+    def _take(self) -> None:
+        """Bring the layers here to this rank's device and give back the memory of the others; their shapes stay."""
         own = {k for i in self.own for k in self.chain._cuts[i]}
         here = {id(x) for k in own for x in self.chain.layers[k].parameters()}
         for k in range(len(self.chain.layers)):
             if k in own:
+                self.chain.layers[k].to(self.device)
                 continue
             shared = [n for n, p in self.chain.layers[k].named_parameters() if id(p) in here]
             if shared:
@@ -223,28 +228,3 @@ class Stage:
                     "balance", f"weights {shared} of layer {k} on two ranks", "tied layers on one rank", "change it"
                 )
             self.chain.layers[k] = self._skeleton.layers[k]
-
-
-def checked(learner: Learner) -> Chain:
-    """The chain of a learner that can be spread, or an HLError that says what cannot."""
-    chain = learner.network
-    if not isinstance(chain, Chain) or type(chain).velocity is not Chain.velocity:  # a subclass may move otherwise
-        raise complain("network for devices", type(chain).__name__, "an hlcore.Chain", "cut the network into layers")
-    if learner.order != "euler":
-        raise complain(
-            "order for devices", repr(learner.order), "'euler'", "all groups move at once, from what is at t"
-        )
-    if len(chain.links):
-        raise complain("Chain for devices", f"links {sorted(chain.links)}", "neighbours only", "run it in one process")
-    if learner.torch_start or learner.reset_omega:
-        raise complain("learner for devices", "torch_start or reset_omega", "neither of them")
-    for name, module in chain.named_modules():
-        rate: Any = getattr(module, "p", 1.0) if isinstance(module, RANDOM) else getattr(module, "dropout", 0.0)
-        if module.training and isinstance(rate, float) and rate > 0:
-            raise complain(
-                "network for devices",
-                f"{name} ({type(module).__name__}), which draws in training",
-                "layers without draws: ranks have no common generator",
-                "use p=0 by leaving it out, or module.eval()",
-            )
-    return chain

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, NoReturn
 
@@ -13,6 +13,8 @@ import torch.distributed as dist
 from torch import Tensor
 
 from ..errors import HLError
+from .carrier import Carrier, Parcel
+from .device import CPU, backend, card
 
 HOST = "127.0.0.1"  # of workers on this machine
 ARRIVAL = 60.0  # seconds within which all ranks must have come: they import torch first
@@ -35,14 +37,14 @@ class Wire:
     before it leaves; every other rank finds its own waits failing in turn, and reads that.
     """
 
-    def __init__(self, store: dist.Store, rank: int, world: int, patience: float) -> None:
+    def __init__(self, store: dist.Store, rank: int, world: int, patience: float, staged: bool = False) -> None:
         self.store, self.rank, self.world, self.patience = store, rank, world, patience
-        self._sending: list[tuple[Any, int, Tensor]] = []
+        self._carrier = Carrier(staged)
+        self._sending: list[Parcel] = []
 
     def greet(self, greeting: Mapping[str, str]) -> None:
         """Exchange greetings; HLError on every rank when one of them is absent or differs from rank 0's."""
-        self.give(f"hello/{self.rank}", dict(greeting))
-        hellos = [self.given(f"hello/{rank}", rank) for rank in range(self.world)]
+        hellos = self.shared("hello", dict(greeting))
         for rank, hello in enumerate(hellos):
             for what in hellos[0] | hello:
                 got, expected = hello.get(what), hellos[0].get(what)
@@ -68,7 +70,12 @@ class Wire:
                 time.sleep(POLL)
             return json.loads(self.store.get(key))
         except RuntimeError as error:
-            self._failed(giver, tick, error, 0.0)
+            self._failed([giver], tick, error, 0.0)
+
+    def shared(self, what: str, value: Any, tick: int = 0) -> list[Any]:
+        """What each rank tells of itself, from all of them."""
+        self.give(f"{what}/{self.rank}", value)
+        return [self.given(f"{what}/{rank}", rank, tick) for rank in range(self.world)]
 
     def meet(self, where: str, tick: int, seconds: float) -> None:
         """Go on when all ranks are here."""
@@ -76,19 +83,15 @@ class Wire:
         for rank in range(self.world):
             self.given(f"{where}/{rank}", rank, tick, seconds)
 
-    def connect(self, tick: int) -> None:
+    def connect(self, tick: int, device: torch.device = CPU) -> None:
         """Open the connections between all ranks."""
         self.meet("ready", tick, ARRIVAL)
+        by = backend(self.shared("card", card(device), tick), dist.is_nccl_available())
+        group, most = dist.PrefixStore("group", self.store), max(self.patience, ARRIVAL if by != "gloo" else 1.0)
         try:
-            dist.init_process_group(
-                "gloo",
-                store=dist.PrefixStore("group", self.store),
-                rank=self.rank,
-                world_size=self.world,
-                timeout=timedelta(seconds=max(self.patience, 1.0)),
-            )
+            self._carrier.open(by, group, self.rank, self.world, device, most)
         except RuntimeError as error:
-            self._failed(self.rank, tick, error, 0.0)
+            self._failed([self.rank], tick, error, 0.0)
 
     def gathered(self, data: bytes, tick: int, ranks: int | None = None) -> list[bytes]:
         """The bytes of the first `ranks` (None: all) on rank 0, nothing on the others."""
@@ -100,47 +103,48 @@ class Wire:
     def send(self, tensor: Tensor, to: int, tick: int) -> None:
         """Begin to send; the next `flush` waits for it."""
         try:
-            self._sending.append((dist.isend(tensor, to), to, tensor))
+            self._sending.append(self._carrier.send(tensor, to))
         except RuntimeError as error:
-            self._failed(to, tick, error, 0.0)
+            self._failed([to], tick, error, 0.0)
 
-    def expect(self, tensor: Tensor, source: int, tick: int) -> Any:
-        """Begin to receive into `tensor`."""
+    def expect(self, space: Tensor, source: int, tick: int) -> Parcel:
+        """Begin to receive into `space`."""
         try:
-            return dist.irecv(tensor, source)
+            return self._carrier.receive(space, source)
         except RuntimeError as error:
-            self._failed(source, tick, error, 0.0)
+            self._failed([source], tick, error, 0.0)
 
-    def arrived(self, work: Any, source: int, tick: int) -> None:
-        """Wait for what `expect` began, with patience."""
+    def arrived(self, parcel: Parcel, tick: int) -> None:
+        """Wait for what `expect` or `send` began, with patience."""
         began = time.monotonic()
         try:
-            work.wait(timedelta(seconds=self.patience))
+            parcel.wait(timedelta(seconds=self.patience))
         except RuntimeError as error:
-            self._failed(source, tick, error, time.monotonic() - began)
+            self._failed(parcel.peers, tick, error, time.monotonic() - began)
 
     def flush(self, tick: int) -> None:
         """Wait until everything sent has left."""
-        for work, to, _ in self._sending:
-            self.arrived(work, to, tick)
+        for parcel in self._sending:
+            self.arrived(parcel, tick)
         self._sending.clear()
 
     def mean(self, flat: Tensor, ranks: list[int], tick: int) -> Tensor:
         """The mean of a vector over some ranks, added in their order, so that all of them get the same bits."""
+        parts = {r: flat if r == self.rank else torch.empty_like(flat) for r in ranks}
         others = [r for r in ranks if r != self.rank]
-        waiting = [(self.expect(space := torch.empty_like(flat), r, tick), r, space) for r in others]
+        waiting = [self.expect(parts[r], r, tick) for r in others]
         for r in others:
             self.send(flat, r, tick)
-        parts = {self.rank: flat}
-        for work, r, space in waiting:
-            self.arrived(work, r, tick)
-            parts[r] = space
+        for parcel in waiting:
+            self.arrived(parcel, tick)
         self.flush(tick)
         return torch.stack([parts[r] for r in ranks]).mean(0)
 
     def stop(self, text: str, rank: int, tick: int, cause: Exception | None = None) -> NoReturn:
         """Write the fault down for all, unless there is one, and raise the first."""
-        raise Lost(*(self._told(json.dumps([text, rank, tick])) or (text, rank, tick))) from cause
+        told = self._told(json.dumps([text, rank, tick])) or (text, rank, tick)
+        self._carrier.abort()
+        raise Lost(*told) from cause
 
     def leave(self, tick: int) -> None:
         """Close when all ranks are done: a connection that closes earlier loses its last message."""
@@ -157,14 +161,14 @@ class Wire:
     def _unload(self, source: int, tick: int) -> bytes:
         """Receive bytes."""
         size = torch.empty(1, dtype=torch.int64)
-        self.arrived(self.expect(size, source, tick), source, tick)
+        self.arrived(self.expect(size, source, tick), tick)
         data = torch.empty(int(size), dtype=torch.uint8)
-        self.arrived(self.expect(data, source, tick), source, tick)
+        self.arrived(self.expect(data, source, tick), tick)
         return data.numpy().tobytes()
 
-    def _failed(self, peer: int, tick: int, error: Exception, waited: float) -> NoReturn:
+    def _failed(self, peers: Sequence[int], tick: int, error: Exception, waited: float) -> NoReturn:
         slow = waited >= 0.9 * self.patience
-        peer, tick = self._culprit(peer, tick) if slow else (peer, tick)
+        peer, tick = self._culprit(peers, tick) if slow else (peers[0], tick)
         why = f"it was silent for {self.patience:g} s" if slow else "its connection closed"
         mend = "a slow rank needs more patience=" if slow else "start it again"
         text = (
@@ -173,18 +177,21 @@ class Wire:
         )
         self.stop(text, peer, tick, cause=error)
 
-    def _culprit(self, peer: int, tick: int) -> tuple[int, int]:
+    def _culprit(self, peers: Sequence[int], tick: int) -> tuple[int, int]:
         """Who keeps the others waiting: follow who waits for whom to a rank that waits for nobody."""
+        lost, ahead, seen = (peers[0], tick), [(peer, tick) for peer in peers], {self.rank}
         try:
-            self.store.set(f"waits/{self.rank}", json.dumps([peer, tick]))
-            seen = {self.rank}
-            while peer not in seen:
-                seen.add(peer)
-                self.store.wait([f"waits/{peer}"], timedelta(seconds=GRACE))
-                peer, tick = json.loads(self.store.get(f"waits/{peer}"))
+            self.store.set(f"waits/{self.rank}", json.dumps([list(peers), tick]))
+            while ahead:
+                lost = ahead.pop(0)
+                if lost[0] not in seen:
+                    seen.add(lost[0])
+                    self.store.wait([f"waits/{lost[0]}"], timedelta(seconds=GRACE))
+                    further, at = json.loads(self.store.get(f"waits/{lost[0]}"))
+                    ahead += [(peer, at) for peer in further]
         except RuntimeError:
             pass
-        return peer, tick
+        return lost
 
     def _told(self, text: str) -> list[Any] | None:
         """The first fault written down, `text` if there was none; None when the store itself is gone."""

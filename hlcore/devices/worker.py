@@ -14,10 +14,11 @@ from safetensors.torch import save as pack
 from .. import export
 from ..errors import HLError
 from ..streams import Stream
-from . import balance, gather, lanes
+from . import balance, device, gather, lanes
 from .job import Job
 from .place import Place
-from .stage import Stage, checked
+from .spread import checked
+from .stage import Stage
 from .wire import Lost, Wire
 
 PROGRESS = 0.1  # seconds between two notes on how far a rank is
@@ -25,13 +26,13 @@ PROGRESS = 0.1  # seconds between two notes on how far a rank is
 
 def work(job: Job, store: dist.Store, rank: int, world: int, say: Callable[[str], None] = print) -> None:
     """Do `job` as one of `world` ranks; every rank ends, with an HLError that says the same on all if one fails."""
-    wire = Wire(store, rank, world, job.patience)
+    wire = Wire(store, rank, world, job.patience, job.staged)
     tick = 0
     try:
         wire.greet(job.greeting())
         stage, stream = _prepared(job, wire, say)
         first = tick = stage.steps
-        wire.connect(tick)
+        wire.connect(tick, stage.device)
         record = gather.RankRecord(stage, job.every, job.capacity)
         lane, noted = lanes.Lane(job.capacity), 0.0
         for tick in range(first, first + job.steps):
@@ -60,12 +61,12 @@ def _prepared(job: Job, wire: Wire, say: Callable[[str], None]) -> tuple[Stage, 
     for path in (job.record, job.lanes):
         if path is not None:
             export.checked(Path(path))
-    place = Place(wire.rank, wire.world, job.replicas)
+    place, here = Place(wire.rank, wire.world, job.replicas), device.chosen(job.device, wire.rank)
     learner = gather.begun(experiment, None if job.resume is None else Path(job.resume))
     chain = checked(learner)
     torch.manual_seed(job.seed)
     if wire.rank == 0:
-        costs = balance.measured(chain, experiment.stream[learner.steps].u)
+        costs = balance.measured(chain, experiment.stream[learner.steps].u, here)
         if job.balance is None:
             sizes = balance.balanced(costs, place.stages)
         else:
@@ -73,7 +74,7 @@ def _prepared(job: Job, wire: Wire, say: Callable[[str], None]) -> tuple[Stage, 
         say(balance.table(costs, sizes))
         wire.give("balance", sizes)
     own = balance.owned(wire.given("balance", 0))[place.stage]
-    return Stage(learner, own, wire, place), experiment.stream
+    return Stage(learner, own, wire, place, here), experiment.stream
 
 
 def _save(job: Job, wire: Wire, stage: Stage, tick: int) -> None:

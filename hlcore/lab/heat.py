@@ -13,7 +13,7 @@ ZERO = 128
 
 
 class Heat(NamedTuple):
-    """`cells` (units, moments): 128 is zero, 1 and 255 are -scale and +scale; `plan`: where they lie; `told`: in words."""
+    """`cells` (units, moments): 128 is zero, 1 and 255 are -scale and +scale; `plan` and `told` say what they are."""
 
     cells: np.ndarray
     plan: dict[str, Any]

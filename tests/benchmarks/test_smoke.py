@@ -1,8 +1,10 @@
 """The races run; their figures are for reading, never a test."""
 
 import numpy as np
+import pytest
+import torch
 
-from . import delay, reversible
+from . import cuda, delay, reversible
 from .streams import page, race
 
 
@@ -32,3 +34,9 @@ def test_a_duel_counts_standard_errors():
     assert abs(race.against(noise[:, :2000], noise[:, 2000:])) < 3
     assert race.against(noise, noise) == 0
     assert race.against(noise - 0.2, np.zeros((1, 4000))) < -5 < 5 < race.against(np.zeros((1, 4000)), noise - 0.2)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_the_race_on_a_gpu_says_in_one_line_that_there_is_none(capsys):
+    assert cuda.main() == 0
+    assert capsys.readouterr().out == f"no GPU that torch {torch.__version__} can use: nothing measured\n"

@@ -21,6 +21,18 @@ def test_with_a_free_link_there_is_no_bubble(f, b, u, n):
     assert ticks_per_second(costs, cores=max(1, n // 2)) < 1.01 / (f + b + u)
 
 
+@given(f=seconds, b=seconds, u=seconds, each=seconds, n=st.integers(1, 6), slow=st.floats(0.5, 4.0))
+@settings(max_examples=30, deadline=None, derandomize=True)
+def test_what_every_rank_does_by_itself_is_not_shared_and_a_slowdown_slows_all(f, b, u, each, n, slow):
+    """n ranks with two of 2n equal groups each: 1 / slow(each + 2(f + b + u)), where one rank alone takes each once."""
+    groups = Costs((f,) * 2 * n, (b,) * 2 * n, (u,) * 2 * n)
+    assert groups.balance(n) == (2,) * n
+    found = ticks_per_second(groups.spread(n, each), slowdown=slow)
+    assert found == pytest.approx(1 / (slow * (each + 2 * (f + b + u))))
+    assert ticks_per_second(groups.spread(n), slowdown=slow) > found
+    assert ticks_per_second(groups.spread(1, each)) == pytest.approx(1 / (each + 2 * n * (f + b + u)))
+
+
 @given(parts=st.lists(st.tuples(seconds, seconds, seconds), min_size=2, max_size=6))
 @settings(max_examples=30, deadline=None, derandomize=True)
 def test_the_slowest_rank_sets_the_pace(parts):

@@ -11,7 +11,6 @@ from hlcore import HLError, Learner, experiments
 from hlcore.devices import Lost, Workers
 from tests import chains  # registers test-chain
 
-assert chains
 STEPS = 25
 cuts = st.lists(st.integers(1, 2), min_size=1, max_size=5).map(tuple)
 
@@ -20,6 +19,17 @@ cuts = st.lists(st.integers(1, 2), min_size=1, max_size=5).map(tuple)
 def workers():
     with Workers(4) as pool:
         yield pool
+
+
+def told(name):
+    return pytest.param(name, marks=pytest.mark.skipif(name in chains.ABSENT, reason=chains.ABSENT.get(name, "")))
+
+
+@pytest.fixture(scope="module", params=[told(name) for name in ("cpu", "far", "cuda")])
+def there(request):
+    """Workers that compute on one device from their first job on, and its name."""
+    with Workers(4) as pool:
+        yield pool, {"device": request.param, "module": "tests.chains"}
 
 
 def text(sizes):
@@ -36,9 +46,11 @@ def moved(record):
 
 @pytest.mark.parametrize("schedule", ["parallel", "delay_free"])
 @pytest.mark.parametrize("ranks", [1, 2, 3, 4])
-def test_T8_any_number_of_ranks_has_the_trajectory_of_one_process(workers, ranks, schedule):
+def test_T8_any_number_of_ranks_has_the_trajectory_of_one_process(there, ranks, schedule):
+    workers, options = there
     experiment = experiments.get("digits-chain", dtype="float64", depth=5, hold=3, schedule=schedule)
-    one, many = experiment.run(STEPS), workers.run(experiment, STEPS, ranks)
+    one = chains.alone(experiment, STEPS, options["device"])
+    many = workers.run(experiment, STEPS, ranks, **options)
     assert many.trajectory.identical(one), "h, z, θ, ω, L, H', output, target and settings at every tick"
     assert moved(one)
     assert sorted(many.lanes.lane.values) == list(range(ranks))
@@ -56,7 +68,8 @@ def test_T8_any_number_of_ranks_has_the_trajectory_of_one_process(workers, ranks
     s=st.sampled_from([-1, 1]),
 )
 @settings(max_examples=12, deadline=None, derandomize=True)
-def test_T8_for_every_depth_grouping_and_balance(workers, sizes, ranks, schedule, ends, frozen, norm, seed, s):
+def test_T8_for_every_depth_grouping_and_balance(there, sizes, ranks, schedule, ends, frozen, norm, seed, s):
+    workers, options = there
     assume(len(sizes) >= ranks)
     depth = sum(sizes)
     experiment = a_chain(
@@ -65,17 +78,20 @@ def test_T8_for_every_depth_grouping_and_balance(workers, sizes, ranks, schedule
     rest = len(sizes) - ranks
     balance = [1] * ranks
     balance[seed % ranks] += rest
-    one, many = experiment.run(STEPS, seed), workers.run(experiment, STEPS, ranks, balance=balance)
+    one = chains.alone(experiment, STEPS, options["device"])
+    many = workers.run(experiment, STEPS, ranks, balance=balance, **options)
     assert many.trajectory.identical(one)
     assert ends == 1 or moved(one)
 
 
-def test_T8_a_wide_chain_is_thinned_as_in_one_process(workers):
-    experiment = a_chain(sizes="1+1+1+1", width=40)
-    one, many = experiment.run(60), workers.run(experiment, 60, 3, capacity=10_000)
+def test_T8_a_wide_chain_is_thinned_as_in_one_process(there):
+    workers, options = there
+    experiment, device = a_chain(sizes="1+1+1+1", width=40), options["device"]
+    one = chains.alone(experiment, 60, device)
+    many = workers.run(experiment, 60, 3, capacity=10_000, **options)
     assert len(one.weight) == 1024 and many.trajectory.identical(one)
-    ring = workers.run(experiment, 60, 2, every=7, capacity=5).trajectory
-    assert ring.identical(experiment.run(60, every=7, capacity=5))
+    ring = workers.run(experiment, 60, 2, every=7, capacity=5, **options).trajectory
+    assert ring.identical(chains.alone(experiment, 60, device, every=7, capacity=5))
 
 
 def touch(path, name):

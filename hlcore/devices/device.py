@@ -1,0 +1,63 @@
+"""Where a rank computes: on the processor, or on a GPU that is its own or shared."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+
+import torch
+
+from ..errors import complain, unknown
+
+CPU = torch.device("cpu")
+
+
+def known(name: str) -> str:
+    """`name` if a rank can compute there; HLError with the nearest one if not."""
+    if name not in KINDS:
+        raise unknown("device", name, KINDS)
+    return name
+
+
+def chosen(name: str, rank: int) -> torch.device:
+    """The device of a rank; HLError where this machine has none of that kind."""
+    return KINDS[known(name)](rank)
+
+
+def card(device: torch.device) -> str | None:
+    """Which GPU this is, among all of all hosts; None on the processor."""
+    return str(torch.cuda.get_device_properties(device).uuid) if device.type == "cuda" else None
+
+
+def backend(cards: Sequence[str | None], nccl: bool) -> str:
+    """What carries messages between the ranks on these cards.
+
+    nccl refuses two ranks on one GPU; so it is used where each rank has a GPU of its own, for tensors on it, beside
+    gloo for the rest. Otherwise gloo carries all, and what lies on a GPU is staged in CPU memory.
+    """
+    apart = None not in cards and len(set(cards)) == len(cards)
+    return "cpu:gloo,cuda:nccl" if nccl and apart else "gloo"
+
+
+def settle(device: torch.device) -> None:
+    """Wait until a GPU has done all it was given, so that a clock read now tells of it."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _gpu(rank: int) -> torch.device:
+    """GPU number LOCAL_RANK (torchrun's and `Workers`' number of a rank on its host); too few are shared in turn."""
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if not count:
+        raise complain(
+            f"device of rank {rank}",
+            f"'cuda' where torch {torch.__version__} finds no GPU",
+            "at least one that CUDA can use",
+            "take device='cpu', or install the driver and a torch built for CUDA",
+        )
+    device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", rank)) % count)
+    torch.cuda.set_device(device)  # nccl takes the current one
+    return device
+
+
+KINDS: dict[str, Callable[[int], torch.device]] = {"cpu": lambda rank: CPU, "cuda": _gpu}
