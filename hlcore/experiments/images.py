@@ -70,9 +70,9 @@ def resnet(channels: int = 8) -> nn.Sequential:
 
 
 def vit(width: int = 30) -> nn.Sequential:
-    """One encoder layer with one head: (batch, 1, 28, 28) -> (batch, width)."""
-    layer = nn.TransformerEncoderLayer(width, 1, width, dropout=0.0, batch_first=True)
-    return nn.Sequential(Patches(width), layer, ClassToken())
+    """One encoder layer with one head, normalised before each part and at the end, as a ViT is: -> (batch, width)."""
+    layer = nn.TransformerEncoderLayer(width, 1, width, dropout=0.0, batch_first=True, norm_first=True)
+    return nn.Sequential(Patches(width), layer, ClassToken(), nn.LayerNorm(width))
 
 
 @register("mnist-resnet", "MNIST · small ResNet", PRESETS)
