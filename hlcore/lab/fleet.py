@@ -52,10 +52,8 @@ class Fleet(W.VBox):
         self._gate = FrameGate()
         self._loop = LiveLoop(self, self._gate)
         self._words, self._alarm, self._picture = W.HTML(), W.HTML(), W.HTML(layout=W.Layout(width="100%"))
-        self._loss = _loss_figure()
-        self._curve = placed(self._loss)
-        self._curve.layout.display = "none"  # until there is something to be seen
-        self.children = [self._bar(), self._words, self._alarm, self._picture, self._curve]
+        self.figure: Any = None  # of the loss, made when there is something to be seen
+        self.children = [self._bar(), self._words, self._alarm, self._picture]
         self.told()
 
     run: Run | None
@@ -142,10 +140,13 @@ class Fleet(W.VBox):
         if self.run is None:
             return
         self._picture.value = str(timeline(self.run.lanes, 6).data)
-        loss, line = self.run.trajectory.loss.values, self._loss.data[0]
-        if len(line.y) < self.ticks:
-            self._curve.layout.display = "block"
-            with self._loss.batch_update():
+        loss, shown = self.run.trajectory.loss.values, 0 if self.figure is None else len(self.figure.data[0].y)
+        if self.figure is None:
+            self.figure = go.FigureWidget(_loss_figure(loss))
+            self.children = [*self.children, placed(self.figure)]
+        elif shown < self.ticks:
+            line = self.figure.data[0]
+            with self.figure.batch_update():
                 line.x = np.arange(1, self.ticks + 1, dtype=np.float32)
                 line.y = np.append(line.y, loss).astype(np.float32)
 
@@ -189,10 +190,14 @@ class Fleet(W.VBox):
             self.run = self._workers.wait()
         except Lost as lost:
             self.lost, self._doomed = lost, None
-            mark = {"line": {"color": words.ALARM, "dash": "dash"}, "annotation": {"font": {"color": words.ALARM}}}
-            self._loss.add_vline(
-                x=self.ticks, annotation_text=f"rank {lost.rank} lost", annotation_position="bottom right", **mark
-            )
+            if self.figure is not None:
+                at = {
+                    "x": self.ticks,
+                    "annotation_text": f"rank {lost.rank} lost",
+                    "annotation_position": "bottom right",
+                }
+                ink = {"color": words.ALARM}
+                self.figure.add_vline(**at, line={**ink, "dash": "dash"}, annotation={"font": ink})
             return
         Path(str(self.checkpoint) + ".next").replace(self.checkpoint)
         self.ticks += BURST
@@ -213,10 +218,10 @@ class Fleet(W.VBox):
         return W.HBox([self._play, self._victim, kill, self._gate], layout=flow)
 
 
-def _loss_figure() -> Any:
-    figure = go.FigureWidget()
-    line = {"color": INK[0][0], "width": 2}
-    figure.add_trace(go.Scatter(x=np.empty(0, np.float32), y=np.empty(0, np.float32), mode="lines", line=line))
+def _loss_figure(loss: np.ndarray) -> go.Figure:
+    figure, line = go.Figure(), {"color": INK[0][0], "width": 2}
+    x = np.arange(1, len(loss) + 1, dtype=np.float32)
+    figure.add_trace(go.Scatter(x=x, y=loss.astype(np.float32), mode="lines", line=line))
     styled(figure, 220)
     figure.update_xaxes(title="tick")
     figure.update_yaxes(title="loss L")
