@@ -23,7 +23,7 @@ and accuracy are means over the last epoch while the weights move; beside them w
 The learners are made by `Learner.like_sgd`, whose ω keeps the fraction `momentum` itself; through η alone it would keep
 1 - τη, which for Mom-a is .05 + 4e-17, and the recurrent nets, chaotic at these rates, make differences of order 0.1 of
 that in 80 epochs. The paper does not say how its ResNet ends; ours reads out the last 7×7 maps and learns its hundred
-digits faster than the paper's, the ViT more slowly. This page is written by the command; it is not edited by hand.
+digits faster than the paper's, and so does the ViT. This page is written by the command; it is not edited by hand.
 """
 
 
