@@ -11,7 +11,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from .chart import INK, placed, styled
+from .chart import INK, styled
 from .player import Player, menu, slider
 from .reel import UNITS, Reel, reel
 from .words import ALARM
@@ -39,11 +39,7 @@ class Film(Player):
         }
         controls["depth"].value = 64
         super().__init__(controls, PACE, "block")
-        self.figure: Any = _figure()
-        self.draw()
-        self.figure = go.FigureWidget(self.figure)  # drawn already: what is sent before it is displayed may be lost
-        self.children = [self._bar, self._words, self._alarm, placed(self.figure)]
-        self.told()
+        self.show(_figure())
 
     @property
     def length(self) -> int:

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from ..streams.base import count
-from .chart import INK, placed, styled
+from .chart import INK, styled
 from .player import Player, menu, slider
 from .way import NETWORKS, TARGETS, UNITS, Way, utterance, way
 
@@ -36,11 +36,7 @@ class Journey(Player):
             "target": menu(TARGETS, "loss", "220px"),
         }
         super().__init__(controls, PACE, "sample")
-        self.figure: Any = _figure(len(self.way.h))
-        self.draw()
-        self.figure = go.FigureWidget(self.figure)  # drawn already: what is sent before it is displayed may be lost
-        self.children = [self._bar, self._words, self._alarm, placed(self.figure)]
-        self.told()
+        self.show(_figure(len(self.way.h)))
 
     @property
     def length(self) -> int:

@@ -8,10 +8,12 @@ from functools import partial
 from typing import Any
 
 import ipywidgets as W
+import plotly.graph_objects as go
 
 from ..errors import HLError, unknown
 from ..streams.base import count
 from . import words
+from .chart import placed
 from .gate import FrameGate
 from .live import LiveLoop
 from .places import Place, forget
@@ -23,7 +25,8 @@ class Player(W.VBox):
     """Play, Step and Restart over the moments 1 … `length` of something computed, and one control per choice.
 
     A picture says what it computes from the choices (`compute`), how it is drawn up to moment `at` (`draw`) and what
-    it is in words (`text`). `play`, `pause`, `step(n)`, `reset()` and `set(name=…)` are the controls' twins.
+    it is in words (`text`); its construction ends with `show`. `play`, `pause`, `step(n)`, `reset()` and `set(name=…)`
+    are the controls' twins.
 
     controls  {name of a choice: its widget}     pace  seconds per moment     what  what one moment is called
     """
@@ -45,6 +48,14 @@ class Player(W.VBox):
             control.observe(partial(self._heard, name), "value")
         self.compute(**self.chosen)
         self.at = self.length
+
+    def show(self, figure: go.Figure) -> None:
+        """Lay the picture out under its controls."""
+        self.figure: Any = figure
+        self.draw()
+        self.figure = go.FigureWidget(self.figure)  # drawn already: what is sent before it is displayed may be lost
+        self.children = [self._bar, self._words, self._alarm, placed(self.figure)]
+        self.told()
 
     # ---- what a picture says of itself -------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from plotly.subplots import make_subplots
 
 from ..errors import unknown
 from ..streams.base import count
-from .chart import INK, placed, styled
+from .chart import INK, styled
 from .player import Player, menu, slider
 from .wavefront import CUTS, DEPTH, Wave, wave
 
@@ -36,11 +36,7 @@ class Waves(Player):
             "eta_z": slider(W.FloatSlider, 0.0, 0.0, 1.2, "η_z dissipation", step=0.05),
         }
         super().__init__(controls, PACE, "tick")
-        self.figure: Any = _figure(ticks)
-        self.draw()
-        self.figure = go.FigureWidget(self.figure)  # drawn already: what is sent before it is displayed may be lost
-        self.children = [self._bar, self._words, self._alarm, placed(self.figure)]
-        self.told()
+        self.show(_figure(ticks))
 
     @property
     def length(self) -> int:

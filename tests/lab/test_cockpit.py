@@ -13,13 +13,6 @@ from hlcore.lab import Cockpit, panels, places, words
 from hlcore.lab.scope import POINTS, thinned
 
 
-@pytest.fixture(autouse=True)
-def _closed():
-    yield
-    for panel in panels():
-        panel.close()
-
-
 @pytest.fixture
 def panel():
     return Cockpit(experiments.get("tracker-water-flow"))

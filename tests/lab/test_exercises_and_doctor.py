@@ -5,14 +5,7 @@ from importlib import metadata
 import pytest
 
 from hlcore import HLError, experiments
-from hlcore.lab import Cockpit, Doctor, Exercise, close_to, doctor, learns, panels, with_settings
-
-
-@pytest.fixture(autouse=True)
-def _closed():
-    yield
-    for panel in panels():
-        panel.close()
+from hlcore.lab import Cockpit, Doctor, Exercise, close_to, doctor, learns, with_settings
 
 
 def test_hints_come_in_stages_and_a_right_answer_is_right():

@@ -5,16 +5,9 @@ import pytest
 import torch
 
 from hlcore import HLError, Reversible
-from hlcore.lab import Film, panels
+from hlcore.lab import Film
 from hlcore.lab.film import DEPTHS, TRUSTED
 from hlcore.lab.reel import UNITS, Turn, reel
-
-
-@pytest.fixture(autouse=True)
-def _closed():
-    yield
-    for panel in panels():
-        panel.close()
 
 
 def test_the_states_there_are_those_of_reversible():

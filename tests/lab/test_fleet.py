@@ -6,14 +6,7 @@ import numpy as np
 import pytest
 
 from hlcore import HLError, experiments
-from hlcore.lab import Fleet, panels
-
-
-@pytest.fixture(autouse=True)
-def _closed():
-    yield
-    for panel in panels():
-        panel.close()
+from hlcore.lab import Fleet
 
 
 def chain():

@@ -4,16 +4,9 @@ import numpy as np
 import pytest
 
 from hlcore import experiments
-from hlcore.lab import Cockpit, panels
+from hlcore.lab import Cockpit
 from hlcore.lab.heat import MOMENTS, SHOWN, ZERO, heat
 from hlcore.recorder import Recorder
-
-
-@pytest.fixture(autouse=True)
-def _closed():
-    yield
-    for panel in panels():
-        panel.close()
 
 
 def recorded(steps, **more):

@@ -8,15 +8,8 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from hlcore import HLError, bptt_gradient
-from hlcore.lab import Journey, panels
+from hlcore.lab import Journey
 from hlcore.lab.way import NETWORKS, TARGETS, truncated, utterance, way
-
-
-@pytest.fixture(autouse=True)
-def _closed():
-    yield
-    for panel in panels():
-        panel.close()
 
 
 @pytest.mark.parametrize("target", TARGETS)

@@ -7,15 +7,8 @@ import numpy as np
 import pytest
 
 from hlcore import HLError, experiments
-from hlcore.lab import Cockpit, Recital, panels
+from hlcore.lab import Cockpit, Recital
 from hlcore.school import SIGNALS, grades
-
-
-@pytest.fixture(autouse=True)
-def _closed():
-    yield
-    for panel in panels():
-        panel.close()
 
 
 def school(**options):

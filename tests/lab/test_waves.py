@@ -6,15 +6,8 @@ import numpy as np
 import pytest
 
 from hlcore import HLError
-from hlcore.lab import Waves, panels, wave
+from hlcore.lab import Waves, wave
 from hlcore.lab.wavefront import CUTS, DEPTH
-
-
-@pytest.fixture(autouse=True)
-def _closed():
-    yield
-    for panel in panels():
-        panel.close()
 
 
 @pytest.mark.parametrize("groups", CUTS.values(), ids=list(CUTS))
