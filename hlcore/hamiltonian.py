@@ -3,23 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import torch
 from torch import Tensor
+from torch.nn.functional import mse_loss
 
 from .errors import HLError, complain
-from .networks.base import Known, Network, State
+from .networks.base import Known, Network, State, by_hand
 from .phase import Tensors
 
 Loss = Callable[[Tensor, Any], Tensor]
+
+
+class Slopes(NamedTuple):
+    """What H' is made of at one point, and ∂H'/∂h and ∂H'/∂θ there."""
+
+    h: Tensors
+    z: Tensors
+    v: Tensors
+    output: Tensor
+    loss: float
+    dh: Sequence[Tensor | None]
+    dtheta: Sequence[Tensor | None]
 
 
 class Hamiltonian:
     """H'(h, z, θ; u, ŷ) = φ L(f^y(u,h,θ^y), ŷ) + z·f^h(u,h,θ^h)  (P, eq. 8) for one network and loss.
 
     Evaluates the two terms with input checked, and differentiates their sum in one call of
-    `torch.autograd.grad`; whatever a network or loss raises comes out as an HLError that says where.
+    `torch.autograd.grad`, or by the network's own `pullback` where it has one; whatever a network or loss raises
+    comes out as an HLError that says where.
     """
 
     def __init__(self, network: Network, loss: Loss) -> None:
@@ -39,6 +53,9 @@ class Hamiltonian:
             v = self.network.velocity(u, h, tau)
         except (RuntimeError, TypeError, ValueError, IndexError, KeyError, AttributeError) as error:
             _blame("velocity (f^h)", self.network, u, error)
+        return self._checked(v, h)
+
+    def _checked(self, v: Tensors, h: State) -> Tensors:
         if v.keys() != h.keys() if isinstance(v, dict) else True:
             names = sorted(v) if isinstance(v, dict) else type(v).__name__
             raise complain(f"velocity of {_name(self.network)}", names, f"a dict with the state's names {sorted(h)}")
@@ -84,6 +101,39 @@ class Hamiltonian:
             raise complain("loss", _shape(L), "a scalar tensor of floats", "reduce it with .mean() or .sum()")
         return L
 
+    @torch.no_grad()
+    def by_hand(
+        self, u: Any, target: Any, h: State, z: Tensors | None, tau: float, phi: float, theta: Tensors
+    ) -> Slopes | None:
+        """H' and its derivative, all at t, by the network's own `pullback`; None where it has none."""
+        pullback = by_hand(self.network)
+        if pullback is None or not all(p.requires_grad for p in theta.values()):
+            return None
+        try:
+            found = pullback(u, h, tau)
+        except (RuntimeError, TypeError, ValueError, IndexError, KeyError, AttributeError) as error:
+            _blame("pullback (f^h and f^y)", self.network, u, error)
+        if found is None:
+            return None
+        v, y, back = found
+        known = {name: torch.zeros_like(v[name]) if x is None else x for name, x in h.items()}
+        z = {name: torch.zeros_like(x) for name, x in known.items()} if z is None else z
+        loss, g = self.slope(y, target)
+        dh, dtheta = back(z, g if g is None or phi == 1.0 else phi * g)
+        self._checked(v, h)
+        return Slopes(known, z, v, y, loss, [dh.get(name) for name in h], [dtheta.get(name) for name in theta])
+
+    def slope(self, y: Tensor, target: Any) -> tuple[float, Tensor | None]:
+        """L(y, ŷ) and ∂L/∂y: by the loss's own `slope` where it has one."""
+        own = squares if self.loss is mse_loss else getattr(self.loss, "slope", None)
+        if own is not None and isinstance(target, Tensor) and target.dtype == y.dtype:
+            if target.shape == y.shape or getattr(self.loss, "own_shapes", False):
+                return own(y, target)
+        with torch.enable_grad():
+            L = self.instantaneous_loss(y.requires_grad_(), target)
+            g = None if L is None else torch.autograd.grad(L, y)[0]
+        return 0.0 if L is None else L.item(), g
+
     @staticmethod
     def derivative(
         L: Tensor | None, phi: float, z: Tensors | None, v: Tensors, wrt: Sequence[Tensor], keep: bool = False
@@ -119,6 +169,12 @@ class Hamiltonian:
         """H' itself."""
         inner = 0.0 if z is None else sum(float((z[k] * x.detach()).sum()) for k, x in v.items())
         return phi * L + inner
+
+
+def squares(y: Tensor, target: Tensor) -> tuple[float, Tensor]:
+    """(y - ŷ)², the mean over all entries (torch's mse_loss), and its slope."""
+    e = y - target
+    return torch.dot(e.flatten(), e.flatten()).item() / e.numel(), e * (2 / e.numel())
 
 
 def not_finite(tensors: Tensors) -> str | None:

@@ -73,6 +73,7 @@ class Learner:
         self._law = Hamiltonian(network, loss)
         self._names = [name for name, p in network.named_parameters() if p.requires_grad]
         self._theta: list[Tensor] = [p for p in network.parameters() if p.requires_grad]
+        self._weights: Tensors = dict(zip(self._names, self._theta, strict=True))
         self._buffers = list(network.buffers())
         self._omega = WeightCostate(self._names, self._theta)
         self._h: State | None = None  # None: at the start of a sequence, made anew for the next sample's batch
@@ -267,7 +268,7 @@ class Learner:
     def _move(self, sample: Sample, tau: float, phi: float) -> Move:
         h, z = self._state_for(sample)
         with torch.enable_grad():
-            return self._step(self._law, self._settings, tau, phi, sample, h, z, self._theta)
+            return self._step(self._law, self._settings, tau, phi, sample, h, z, self._weights)
 
     def _state_for(self, sample: Sample) -> tuple[State, Tensors | None]:
         if self._h is not None:

@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeAlias
 from torch import Tensor
 
 from .errors import complain
-from .hamiltonian import Hamiltonian
+from .hamiltonian import Hamiltonian, Slopes
 from .networks.base import State
 from .phase import Tensors
 from .sample import Sample
@@ -31,7 +31,7 @@ class Move(NamedTuple):
     hamiltonian: float
 
 
-Order: TypeAlias = Callable[[Hamiltonian, Settings, float, float, Sample, State, Tensors | None, list[Tensor]], Move]
+Order: TypeAlias = Callable[[Hamiltonian, Settings, float, float, Sample, State, Tensors | None, Tensors], Move]
 
 
 def euler(
@@ -42,7 +42,7 @@ def euler(
     sample: Sample,
     h: State,
     z: Tensors | None,
-    theta: list[Tensor],
+    theta: Tensors,
 ) -> Move:
     """Algorithm 1 of P: all four derivatives at t.
 
@@ -51,17 +51,10 @@ def euler(
     """
     if not h:
         return stateless(law, phi, sample, theta)
-    leaves = _leaves(h)
-    v = law.velocity(sample.u, leaves, tau)
-    known = _known(leaves, v)
-    y = law.output(sample.u, known)
-    L = law.instantaneous_loss(y, sample.target)
-    z = _zeros(known) if z is None else z
-    d, _ = law.derivative(L, phi, z, v, [*known.values(), *theta])
-    dh, dtheta = d[: len(known)], d[len(known) :]
-    h_next = {name: x.detach() + tau * v[name].detach() for name, x in known.items()}
-    loss = _float(L)
-    return Move(h_next, _costate(z, dh, settings, tau), dtheta, 1.0, y, loss, law.value(loss, phi, z, v))
+    at = law.by_hand(sample.u, sample.target, h, z, tau, phi, theta) or _by_autograd(law, tau, phi, sample, h, z, theta)
+    h_next = {name: x + tau * at.v[name] for name, x in at.h.items()}
+    z_next = _costate(at.z, at.dh, settings, tau)
+    return Move(h_next, z_next, at.dtheta, 1.0, at.output, at.loss, law.value(at.loss, phi, at.z, at.v))
 
 
 def sequential(
@@ -72,7 +65,7 @@ def sequential(
     sample: Sample,
     h: State,
     z: Tensors | None,
-    theta: list[Tensor],
+    theta: Tensors,
 ) -> Move:
     """State, then costate, then weights, each with what is already new (P, section 4).
 
@@ -98,7 +91,7 @@ def sequential(
     if z is not None:
         dh, _ = law.derivative(None, phi, z, v, list(_known(leaves, v).values()), keep=True)
         rest = _costate(z, dh, settings, tau)
-    d, scale = law.derivative(L, phi, rest, v, [*moved.values(), *theta])
+    d, scale = law.derivative(L, phi, rest, v, [*moved.values(), *theta.values()])
     dL, dtheta = d[: len(moved)], d[len(moved) :]
     loss = _float(L)
     gain = -tau * settings.s * scale
@@ -108,16 +101,31 @@ def sequential(
     return Move(h_next, z, dtheta, scale, y, loss, law.value(loss, phi, z, v))
 
 
-def stateless(law: Hamiltonian, phi: float, sample: Sample, theta: list[Tensor]) -> Move:
+def stateless(law: Hamiltonian, phi: float, sample: Sample, theta: Tensors) -> Move:
     """A network without state, in either order: H' = φL  (P, eq. 20)."""
     y = law.output(sample.u, {})
     L = law.instantaneous_loss(y, sample.target)
-    dtheta, scale = law.derivative(L, phi, None, {}, theta)
+    dtheta, scale = law.derivative(L, phi, None, {}, list(theta.values()))
     loss = _float(L)
     return Move({}, None, dtheta, scale, y, loss, phi * loss)
 
 
 ORDERS: dict[str, Order] = {"euler": euler, "sequential": sequential}
+
+
+def _by_autograd(
+    law: Hamiltonian, tau: float, phi: float, sample: Sample, h: State, z: Tensors | None, theta: Tensors
+) -> Slopes:
+    """H' and its derivative, all at t."""
+    leaves = _leaves(h)
+    v = law.velocity(sample.u, leaves, tau)
+    known = _known(leaves, v)
+    y = law.output(sample.u, known)
+    L = law.instantaneous_loss(y, sample.target)
+    z = _zeros(known) if z is None else z
+    d, _ = law.derivative(L, phi, z, v, [*known.values(), *theta.values()])
+    still, moving = ({name: x.detach() for name, x in part.items()} for part in (known, v))
+    return Slopes(still, z, moving, y, _float(L), d[: len(known)], d[len(known) :])
 
 
 def _costate(z: Tensors, dh: Sequence[Tensor | None], settings: Settings, tau: float) -> Tensors:

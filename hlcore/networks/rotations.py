@@ -12,7 +12,7 @@ from ..errors import complain, unknown
 from ..phase import Tensors
 from ..settings import number
 from ..streams.base import count
-from .base import Known, Network, State, require_module
+from .base import Back, Known, Network, State, by_hand, require_module
 
 STARTS = ("rest", "free", "clock")
 SPREADS = ("uniform", "even")
@@ -129,6 +129,25 @@ class Rotations(Exact):
         """(R h - h)/τ."""
         return _Turn.apply(h, self.frequency, tau)
 
+    def pullback(self, u: Any, h: State, tau: float) -> tuple[Tensors, Tensor, Back] | None:
+        """By hand where the network runs by itself and its readout has a derivative by hand."""
+        x, read = h["h"], by_hand(self.readout)
+        if x is None or read is None or self.start == "rest" or self.sigma is not None:
+            return None
+        v, kept = _turn(x, self.frequency, tau)
+        y, read_back = read(u, x)
+
+        def back(z: Tensors, g: Tensor | None) -> tuple[Tensors, Tensors]:
+            dh, dw = _turn_back(z["h"], *kept)
+            dtheta = {"frequency": dw}
+            if g is not None:
+                through, weights = read_back(g)
+                dh.add_(through)
+                dtheta |= {f"readout.{name}": d for name, d in weights.items()}
+            return {"h": dh}, dtheta
+
+        return {"h": v}, y, back
+
     def driven(self, b: Tensor, tau: float) -> Tensor:
         """∫ R(σ) b dσ/τ over one step, also where ϖ = 0."""
         half = self.frequency * (tau / 2)
@@ -143,32 +162,39 @@ class Rotations(Exact):
         return torch.cat([torch.cos(angle), torch.sin(angle)], 1)
 
 
+def _turn(h: Tensor, frequency: Tensor, tau: float) -> tuple[Tensor, tuple[Any, ...]]:
+    """v = (R h - h)/τ with R = c + s J, J (h1, h2) = (h2, -h1); and what its derivative needs."""
+    angle = frequency * tau
+    c, s = torch.cos(angle), torch.sin(angle)
+    pairs = h.unflatten(1, (2, -1))
+    across = pairs.flip(1)
+    across[:, 1].neg_()
+    turned = torch.addcmul(c * pairs, s, across)
+    return turned.sub(pairs).div_(tau).flatten(1), (turned, c, s, tau)
+
+
+def _turn_back(g: Tensor, turned: Tensor, c: Tensor, s: Tensor, tau: float) -> tuple[Tensor, Tensor]:
+    """∂v/∂hᵀ g = (Rᵀ g - g)/τ and, with the turned state r = R h,  ∂v/∂ϖᵀ g = Jᵀg · r of each block."""
+    pairs = g.unflatten(1, (2, -1))
+    across = pairs.flip(1)
+    across[:, 0].neg_()
+    dh = torch.addcmul(c * pairs, s, across).sub_(pairs).div_(tau).flatten(1)
+    return dh, across.mul_(turned).sum((0, 1))
+
+
 class _Turn(torch.autograd.Function):
-    """v = (R h - h)/τ; with the turned state r = R h:  ∂v/∂hᵀ g = (Rᵀ g - g)/τ,  ∂v/∂ϖᵀ g = g1 r2 - g2 r1."""
+    """`_turn` for autograd."""
 
     @staticmethod
     def forward(ctx: Any, h: Tensor, frequency: Tensor, tau: float) -> Tensor:
-        angle = frequency * tau
-        c, s = torch.cos(angle), torch.sin(angle)
-        h1, h2 = h.chunk(2, 1)
-        turned = torch.cat([torch.addcmul(c * h1, s, h2), torch.addcmul(c * h2, s, h1, value=-1)], 1)
-        ctx.save_for_backward(turned, c, s)
-        ctx.tau = tau
-        return (turned - h).div_(tau)
+        v, (*kept, ctx.tau) = _turn(h, frequency, tau)
+        ctx.save_for_backward(*kept)
+        return v
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
-        turned, c, s = ctx.saved_tensors
-        g1, g2 = g.chunk(2, 1)
-        dh = dw = None
-        if ctx.needs_input_grad[0]:
-            back = torch.cat([torch.addcmul(c * g1, s, g2, value=-1), torch.addcmul(c * g2, s, g1)], 1)
-            dh = back.sub_(g).div_(ctx.tau)
-        if ctx.needs_input_grad[1]:
-            r1, r2 = turned.chunk(2, 1)
-            dw = torch.addcmul(g1 * r2, g2, r1, value=-1).sum(0)
-        return dh, dw, None
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, Tensor, None]:
+        return *_turn_back(g, *ctx.saved_tensors, ctx.tau), None
 
 
 class Antisymmetric(Exact):
