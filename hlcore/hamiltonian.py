@@ -11,6 +11,7 @@ from torch.nn.functional import mse_loss
 
 from .errors import HLError, complain
 from .networks.base import Known, Network, State, by_hand
+from .networks.light import light, tensor
 from .phase import Tensors
 
 Loss = Callable[[Tensor, Any], Tensor]
@@ -173,8 +174,9 @@ class Hamiltonian:
 
 def squares(y: Tensor, target: Tensor) -> tuple[float, Tensor]:
     """(y - ŷ)², the mean over all entries (torch's mse_loss), and its slope."""
-    e = y - target
-    return torch.dot(e.flatten(), e.flatten()).item() / e.numel(), e * (2 / e.numel())
+    _, e, at = light(y, target)
+    e = e - at
+    return float((e * e).sum()) / y.numel(), tensor(e * (2 / y.numel()))
 
 
 def not_finite(tensors: Tensors) -> str | None:

@@ -13,8 +13,9 @@ from ..errors import complain
 from ..phase import Tensors
 from ..settings import number
 from ..streams.base import count
+from .light import light, outer, tensor, zeros
 
-Back: TypeAlias = Callable[[Tensor], tuple[Tensor, Tensors]]
+Back: TypeAlias = Callable[[Tensor], tuple[Any, Tensors]]
 
 
 class _Kept:
@@ -59,23 +60,29 @@ class KeyedReadout(torch.nn.Module):
     def pullback(self, u: Tensor, h: Tensor) -> tuple[Tensor, Back]:
         """y and its derivative by hand."""
         winner = self._winner(u)
-        M = self.M.index_select(0, winner)
+        xp, x, M, k = light(h, self.M, winner)
+        rows = M[k]
 
-        def back(g: Tensor) -> tuple[Tensor, Tensors]:
-            dM = torch.zeros_like(self.M).index_add_(0, winner, g.unsqueeze(2) * h.unsqueeze(1))
-            return torch.bmm(g.unsqueeze(1), M).squeeze(1), {"M": dM}
+        def back(g: Tensor) -> tuple[Any, Tensors]:
+            _, g = light(g)
+            chosen = zeros(g, len(k), len(M))
+            chosen[xp.arange(len(k)), k] = 1
+            by_row = (g[:, :, None] * x[:, None]).reshape(len(k), -1)
+            return (g[:, None] @ rows)[:, 0], {"M": tensor(outer(chosen, by_row)).view(M.shape)}
 
-        return torch.bmm(M, h.unsqueeze(2)).squeeze(2), back
+        return tensor((rows @ x[:, :, None])[:, :, 0]), back
 
-    @torch.no_grad()
     def _winner(self, u: Tensor) -> Tensor:
         """k of each sample, (batch,); in training its key moves."""
-        x = self._unit(u)
-        winner = (x @ self.keys.T).argmax(1)
+        xp, x, keys = light(self._unit(u), self.keys)
+        winner = (x @ keys.T).argmax(1)
         if self.training and self.step:
-            moved = self.keys.index_add_(0, winner, x, alpha=self.step).index_select(0, winner)
-            self.keys.index_copy_(0, winner, moved.div_(torch.linalg.vector_norm(moved, dim=1, keepdim=True)))
-        return winner
+            chosen = zeros(x, len(x), len(keys))
+            chosen[xp.arange(len(x)), winner] = self.step
+            keys += outer(chosen, x)
+            moved = keys[winner]
+            keys[winner] = moved / xp.linalg.norm(moved, axis=1, keepdims=True)
+        return tensor(winner)
 
 
 class FactoredReadout(torch.nn.Module):
@@ -109,16 +116,17 @@ class FactoredReadout(torch.nn.Module):
 
     def pullback(self, u: Tensor, h: Tensor) -> tuple[Tensor, Back]:
         """The output and its derivative by hand."""
-        out, kept = _sing(h, self.M, self.amplitude, self.trust, *self._voices(u))
+        xp, *given = light(h, self.M, self.amplitude, self.trust, *self._voices(u))
+        out, kept = _sing(xp, *given)
 
-        def back(g: Tensor) -> tuple[Tensor, Tensors]:
-            dh, dM, da, dt = _sing_back(g, *kept)
-            return dh, {"M": dM, "amplitude": da, "trust": dt}
+        def back(g: Tensor) -> tuple[Any, Tensors]:
+            dh, *weights = _sing_back(*light(g), *kept)
+            return dh, dict(zip(("M", "amplitude", "trust"), map(tensor, weights), strict=True))
 
-        return out, back
+        return tensor(out), back
 
-    def _named(self, u: Tensor) -> tuple[Tensor, Tensor]:
-        """Row of M and factor token of each voice, (batch, active)."""
+    def _named(self, u: Tensor) -> tuple[Tensor, ...]:
+        """Row of M and factor token of each voice, (batch, active), and the sample each belongs to, (batch, 1)."""
         if u.dim() != 2 or u.shape[1] != self.tokens or not bool((u.count_nonzero(1) == self.active).all()):
             got = f"shape {tuple(u.shape)} with {u.count_nonzero(-1).tolist()} tokens"
             raise complain(
@@ -126,46 +134,49 @@ class FactoredReadout(torch.nn.Module):
             )
         named = [row.nonzero().flatten().tolist() for row in u]
         rows = [[self.rows[tuple(i for i in d if i != k)] for k in d] for d in named]
-        return torch.tensor(rows, device=u.device), torch.tensor(named, device=u.device)
+        each = torch.arange(len(u)).unsqueeze(1)
+        return tuple(x.to(u.device) for x in (torch.tensor(rows), torch.tensor(named), each))
 
 
 def _sing(
-    h: Tensor, M: Tensor, amplitude: Tensor, trust: Tensor, rows: Tensor, factors: Tensor
-) -> tuple[Tensor, tuple[Tensor, ...]]:
+    xp: Any, h: Any, M: Any, amplitude: Any, trust: Any, rows: Any, factors: Any, each: Any
+) -> tuple[Any, tuple[Any, ...]]:
     """(y, v, ρ) of a `FactoredReadout`, and what its derivative needs."""
-    loud = torch.take(amplitude, factors).exp_()
-    rho = torch.softmax(torch.take(trust, factors), 1)
-    v = (h @ M.t()).gather(1, rows).mul_(loud)
-    return torch.cat([(rho * v).sum(1, keepdim=True), v, rho], 1), (h, M, amplitude, loud, v, rho, rows, factors)
+    loud, weight = xp.exp(amplitude[factors]), trust[factors]
+    weight = xp.exp(weight - xp.amax(weight, axis=1, keepdims=True))
+    rho = weight / weight.sum(1, keepdims=True)
+    v = (h @ M.T)[each, rows] * loud
+    out = xp.concatenate([(rho * v).sum(1, keepdims=True), v, rho], 1)
+    return out, (h, M, amplitude, loud, v, rho, rows, factors, each)
 
 
 def _sing_back(
-    g: Tensor, h: Tensor, M: Tensor, amplitude: Tensor, loud: Tensor, v: Tensor, rho: Tensor, rows: Tensor, at: Tensor
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    xp: Any, g: Any, h: Any, M: Any, amplitude: Any, loud: Any, v: Any, rho: Any, rows: Any, factors: Any, each: Any
+) -> tuple[Any, Any, Any, Any]:
     """The derivative of g·(y, v, ρ) with respect to h, M, a and the trust."""
-    gy, gv, grho = g.split([1, v.shape[1], v.shape[1]], 1)
-    gv, grho = torch.addcmul(gv, gy, rho), torch.addcmul(grho, gy, v).mul_(rho)
-    gm = h.new_zeros(len(h), len(M)).scatter_add_(1, rows, gv * loud)  # for M h of all rows
-    gt = torch.addcmul(grho, rho, grho.sum(1, keepdim=True), value=-1)  # through the softmax
-    da, dt = (torch.zeros_like(amplitude).put_(at, x, accumulate=True) for x in (gv * v, gt))
-    return gm @ M, gm.t() @ h, da, dt
+    m = v.shape[1]
+    gy = g[:, :1]
+    gv, grho = g[:, 1 : 1 + m] + gy * rho, (g[:, 1 + m :] + gy * v) * rho
+    gm, ga, gt = zeros(h, len(h), len(M)), zeros(h, len(h), len(amplitude)), zeros(h, len(h), len(amplitude))
+    gm[each, rows] = gv * loud
+    ga[each, factors] = gv * v
+    gt[each, factors] = grho - rho * grho.sum(1, keepdims=True)  # through the softmax
+    return gm @ M, outer(gm, h), ga.sum(0), gt.sum(0)
 
 
 class _Choir(torch.autograd.Function):
     """`_sing` for autograd: a third of the time of its own derivative."""
 
     @staticmethod
-    def forward(
-        ctx: Any, h: Tensor, M: Tensor, amplitude: Tensor, trust: Tensor, rows: Tensor, factors: Tensor
-    ) -> Tensor:
-        out, kept = _sing(h, M, amplitude, trust, rows, factors)
+    def forward(ctx: Any, *given: Tensor) -> Tensor:
+        out, kept = _sing(torch, *given)
         ctx.save_for_backward(*kept)
         return out
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
-        return *_sing_back(g, *ctx.saved_tensors), None, None
+        return *_sing_back(torch, g, *ctx.saved_tensors), None, None, None
 
 
 def choir(output: Tensor, target: Tensor) -> Tensor:
@@ -181,12 +192,12 @@ def choir(output: Tensor, target: Tensor) -> Tensor:
 
 def _choir_slope(output: Tensor, target: Tensor) -> tuple[float, Tensor]:
     """L and ∂L/∂output of `choir`, by hand."""
-    m = (output.shape[1] - 1) // 2
-    e, rho = output[:, 1 : 1 + m] - target, output[:, 1 + m :]
-    weighed = torch.addcmul(e, rho, e)
-    L = torch.dot(weighed.flatten(), e.flatten()).item() / len(e)
-    slope = torch.cat([output.new_zeros(len(e), 1), weighed.add_(weighed), e * e], 1)
-    return L, slope if len(e) == 1 else slope.div_(len(e))
+    xp, out, at = light(output, target)
+    m = (out.shape[1] - 1) // 2
+    e = out[:, 1 : 1 + m] - at
+    weighed = e + out[:, 1 + m :] * e
+    slope = xp.concatenate([zeros(e, len(e), 1), 2 * weighed, e * e], 1) / len(e)
+    return float((weighed * e).sum()) / len(e), tensor(slope)
 
 
 choir.own_shapes = True  # type: ignore[attr-defined]  # output and target differ in shape on purpose

@@ -13,6 +13,7 @@ from ..phase import Tensors
 from ..settings import number
 from ..streams.base import count
 from .base import Back, Known, Network, State, by_hand, require_module
+from .light import light, tensor
 
 STARTS = ("rest", "free", "clock")
 SPREADS = ("uniform", "even")
@@ -134,19 +135,20 @@ class Rotations(Exact):
         x, read = h["h"], by_hand(self.readout)
         if x is None or read is None or self.start == "rest" or self.sigma is not None:
             return None
-        v, kept = _turn(x, self.frequency, tau)
+        xp, state, frequency = light(x, self.frequency)
+        v, kept = _turn(xp, state, frequency, tau)
         y, read_back = read(u, x)
 
         def back(z: Tensors, g: Tensor | None) -> tuple[Tensors, Tensors]:
-            dh, dw = _turn_back(z["h"], *kept)
-            dtheta = {"frequency": dw}
+            dh, dw = _turn_back(*light(z["h"]), *kept)
+            dtheta = {"frequency": tensor(dw)}
             if g is not None:
                 through, weights = read_back(g)
-                dh.add_(through)
+                dh += through
                 dtheta |= {f"readout.{name}": d for name, d in weights.items()}
-            return {"h": dh}, dtheta
+            return {"h": tensor(dh)}, dtheta
 
-        return {"h": v}, y, back
+        return {"h": tensor(v)}, y, back
 
     def driven(self, b: Tensor, tau: float) -> Tensor:
         """∫ R(σ) b dσ/τ over one step, also where ϖ = 0."""
@@ -162,24 +164,24 @@ class Rotations(Exact):
         return torch.cat([torch.cos(angle), torch.sin(angle)], 1)
 
 
-def _turn(h: Tensor, frequency: Tensor, tau: float) -> tuple[Tensor, tuple[Any, ...]]:
-    """v = (R h - h)/τ with R = c + s J, J (h1, h2) = (h2, -h1); and what its derivative needs."""
+def _turn(xp: Any, h: Any, frequency: Any, tau: float) -> tuple[Any, tuple[Any, ...]]:
+    """v = (R h - h)/τ, and what its derivative needs: the turned state r = R h, c, s, τ."""
     angle = frequency * tau
-    c, s = torch.cos(angle), torch.sin(angle)
-    pairs = h.unflatten(1, (2, -1))
-    across = pairs.flip(1)
-    across[:, 1].neg_()
-    turned = torch.addcmul(c * pairs, s, across)
-    return turned.sub(pairs).div_(tau).flatten(1), (turned, c, s, tau)
+    c, s, (h1, h2) = xp.cos(angle), xp.sin(angle), _halves(h)
+    turned = xp.concatenate([c * h1 + s * h2, c * h2 - s * h1], 1)
+    return (turned - h) / tau, (turned, c, s, tau)
 
 
-def _turn_back(g: Tensor, turned: Tensor, c: Tensor, s: Tensor, tau: float) -> tuple[Tensor, Tensor]:
-    """∂v/∂hᵀ g = (Rᵀ g - g)/τ and, with the turned state r = R h,  ∂v/∂ϖᵀ g = Jᵀg · r of each block."""
-    pairs = g.unflatten(1, (2, -1))
-    across = pairs.flip(1)
-    across[:, 0].neg_()
-    dh = torch.addcmul(c * pairs, s, across).sub_(pairs).div_(tau).flatten(1)
-    return dh, across.mul_(turned).sum((0, 1))
+def _turn_back(xp: Any, g: Any, turned: Any, c: Any, s: Any, tau: float) -> tuple[Any, Any]:
+    """∂v/∂hᵀ g = (Rᵀ g - g)/τ,  ∂v/∂ϖᵀ g = g1 r2 - g2 r1."""
+    (g1, g2), (r1, r2) = _halves(g), _halves(turned)
+    back = xp.concatenate([c * g1 - s * g2, c * g2 + s * g1], 1)
+    return (back - g) / tau, (g1 * r2 - g2 * r1).sum(0)
+
+
+def _halves(x: Any) -> tuple[Any, Any]:
+    half = x.shape[1] // 2
+    return x[:, :half], x[:, half:]
 
 
 class _Turn(torch.autograd.Function):
@@ -187,14 +189,14 @@ class _Turn(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, h: Tensor, frequency: Tensor, tau: float) -> Tensor:
-        v, (*kept, ctx.tau) = _turn(h, frequency, tau)
+        v, (*kept, ctx.tau) = _turn(torch, h, frequency, tau)
         ctx.save_for_backward(*kept)
         return v
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor, Tensor, None]:
-        return *_turn_back(g, *ctx.saved_tensors, ctx.tau), None
+        return *_turn_back(torch, g, *ctx.saved_tensors, ctx.tau), None
 
 
 class Antisymmetric(Exact):

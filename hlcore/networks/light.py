@@ -1,0 +1,39 @@
+"""Small arrays without torch's overhead: formulas written once, for numpy and for torch.
+
+A call of numpy takes a quarter of one of torch, which is what counts where a network is small. So the derivatives by
+hand (`Network.pullback`) are written in what the two libraries share, with `xp` for either: +, @, x[i], x.sum(axis),
+x.T, xp.cos, xp.concatenate.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+SMALL = 1 << 16  # entries; beyond, torch's threads and vector units win
+
+
+def light(*tensors: Tensor) -> tuple[Any, ...]:
+    """(xp, *arrays) in the tensors' own memory: numpy's where all are small and on the CPU, else torch's."""
+    for x in tensors:
+        if not x.is_cpu or x.numel() > SMALL:
+            return torch, *(x.detach() for x in tensors)
+    return np, *(x.detach().numpy() for x in tensors)
+
+
+def tensor(x: Any) -> Tensor:
+    """The array as a tensor, in the same memory."""
+    return x if isinstance(x, Tensor) else torch.from_numpy(x)
+
+
+def zeros(like: Any, *shape: int) -> Any:
+    """Zeros of the array's kind."""
+    return like.new_zeros(shape) if isinstance(like, Tensor) else np.zeros(shape, like.dtype)
+
+
+def outer(a: Any, b: Any) -> Any:
+    """Σ a_i b_j over the batch: (i, j) from (batch, i) and (batch, j)."""
+    return a.T * b if len(a) == 1 else a.T @ b
