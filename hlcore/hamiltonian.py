@@ -10,23 +10,23 @@ from torch import Tensor
 from torch.nn.functional import mse_loss
 
 from .errors import HLError, complain
+from .light import light, tensor
 from .networks.base import Known, Network, State, by_hand
-from .networks.light import light, tensor
 from .phase import Tensors
 
 Loss = Callable[[Tensor, Any], Tensor]
 
 
 class Slopes(NamedTuple):
-    """What H' is made of at one point, and ∂H'/∂h and ∂H'/∂θ there."""
+    """H' at one point: what it is made of, ∂H'/∂h and ∂H'/∂θ. h, z, v, dh are arrays as `light` gives them."""
 
-    h: Tensors
-    z: Tensors
-    v: Tensors
+    h: dict[str, Any]
+    z: dict[str, Any]
+    v: dict[str, Any]
+    dh: dict[str, Any]
+    dtheta: Sequence[Tensor | None]
     output: Tensor
     loss: float
-    dh: Sequence[Tensor | None]
-    dtheta: Sequence[Tensor | None]
 
 
 class Hamiltonian:
@@ -102,27 +102,34 @@ class Hamiltonian:
             raise complain("loss", _shape(L), "a scalar tensor of floats", "reduce it with .mean() or .sum()")
         return L
 
-    @torch.no_grad()
     def by_hand(
         self, u: Any, target: Any, h: State, z: Tensors | None, tau: float, phi: float, theta: Tensors
     ) -> Slopes | None:
         """H' and its derivative, all at t, by the network's own `pullback`; None where it has none."""
         pullback = by_hand(self.network)
-        if pullback is None or not all(p.requires_grad for p in theta.values()):
+        if pullback is None:
             return None
-        try:
-            found = pullback(u, h, tau)
-        except (RuntimeError, TypeError, ValueError, IndexError, KeyError, AttributeError) as error:
-            _blame("pullback (f^h and f^y)", self.network, u, error)
-        if found is None:
-            return None
-        v, y, back = found
-        known = {name: torch.zeros_like(v[name]) if x is None else x for name, x in h.items()}
-        z = {name: torch.zeros_like(x) for name, x in known.items()} if z is None else z
-        loss, g = self.slope(y, target)
-        dh, dtheta = back(z, g if g is None or phi == 1.0 else phi * g)
+        for p in theta.values():
+            if not p.requires_grad:
+                return None
+        with torch.no_grad():
+            try:
+                found = pullback(u, h, tau)
+                if found is None:
+                    return None
+                v, y, back = found
+                known = {name: torch.zeros_like(v[name]) if x is None else x for name, x in h.items()}
+                z = {name: torch.zeros_like(x) for name, x in known.items()} if z is None else z
+                loss, g = self.slope(y, target)
+                dh, dtheta = back(z, g if g is None or phi == 1.0 else phi * g)
+            except (RuntimeError, TypeError, ValueError, IndexError, KeyError, AttributeError) as error:
+                _blame("pullback (f^h and f^y)", self.network, u, error)
         self._checked(v, h)
-        return Slopes(known, z, v, y, loss, [dh.get(name) for name in h], [dtheta.get(name) for name in theta])
+        parts = (known, z, v, dh)
+        _, *arrays = light(*[part[name] for part in parts for name in h])
+        n = len(h)
+        each = [dict(zip(h, arrays[i : i + n], strict=True)) for i in range(0, 4 * n, n)]
+        return Slopes(*each, [dtheta.get(name) for name in theta], y, loss)
 
     def slope(self, y: Tensor, target: Any) -> tuple[float, Tensor | None]:
         """L(y, ŷ) and ∂L/∂y: by the loss's own `slope` where it has one."""
@@ -166,10 +173,9 @@ class Hamiltonian:
         return grads, phi if z is None else 1.0
 
     @staticmethod
-    def value(L: float, phi: float, z: Tensors | None, v: Tensors) -> float:
+    def value(L: float, phi: float, z: dict[str, Any], v: dict[str, Any]) -> float:
         """H' itself."""
-        inner = 0.0 if z is None else sum(float((z[k] * x.detach()).sum()) for k, x in v.items())
-        return phi * L + inner
+        return phi * L + sum([float((z[name] * x).sum()) for name, x in v.items()])
 
 
 def squares(y: Tensor, target: Tensor) -> tuple[float, Tensor]:

@@ -7,12 +7,14 @@ Both orders return a `Move`: the next h and z, and what the weight costates need
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
+import torch
 from torch import Tensor
 
 from .errors import complain
 from .hamiltonian import Hamiltonian, Slopes
+from .light import blend, tensor
 from .networks.base import State
 from .phase import Tensors
 from .sample import Sample
@@ -52,7 +54,7 @@ def euler(
     if not h:
         return stateless(law, phi, sample, theta)
     at = law.by_hand(sample.u, sample.target, h, z, tau, phi, theta) or _by_autograd(law, tau, phi, sample, h, z, theta)
-    h_next = {name: x + tau * at.v[name] for name, x in at.h.items()}
+    h_next = {name: tensor(x + tau * at.v[name]) for name, x in at.h.items()}
     z_next = _costate(at.z, at.dh, settings, tau)
     return Move(h_next, z_next, at.dtheta, 1.0, at.output, at.loss, law.value(at.loss, phi, at.z, at.v))
 
@@ -79,32 +81,33 @@ def sequential(
     if not h:
         return stateless(law, phi, sample, theta)
     leaves = h if z is None else _leaves(h)
-    v = law.velocity(sample.u, leaves, tau)
-    moved: Tensors = {}
-    for name, x in leaves.items():
-        step = v[name] * tau if settings.s == -1 else 2 * tau * v[name].detach() - tau * v[name]
-        following = step if x is None else x.detach() + step
-        moved[name] = following if following.requires_grad else following.requires_grad_()
-    y = law.output(sample.u, moved)
-    L = law.instantaneous_loss(y, sample.target)
+    with torch.enable_grad():
+        v = law.velocity(sample.u, leaves, tau)
+        moved: Tensors = {}
+        for name, x in leaves.items():
+            step = v[name] * tau if settings.s == -1 else 2 * tau * v[name].detach() - tau * v[name]
+            following = step if x is None else x.detach() + step
+            moved[name] = following if following.requires_grad else following.requires_grad_()
+        y = law.output(sample.u, moved)
+        L = law.instantaneous_loss(y, sample.target)
     rest: Tensors | None = None
     if z is not None:
         dh, _ = law.derivative(None, phi, z, v, list(_known(leaves, v).values()), keep=True)
-        rest = _costate(z, dh, settings, tau)
+        rest = _costate(z, dict(zip(h, dh, strict=True)), settings, tau)
     d, scale = law.derivative(L, phi, rest, v, [*moved.values(), *theta.values()])
     dL, dtheta = d[: len(moved)], d[len(moved) :]
     loss = _float(L)
     gain = -tau * settings.s * scale
     rest = _zeros(moved) if rest is None else rest
     z = {name: r if g is None else r.add(g, alpha=gain) for (name, r), g in zip(rest.items(), dL, strict=True)}
-    h_next = {name: x.detach() for name, x in moved.items()}
-    return Move(h_next, z, dtheta, scale, y, loss, law.value(loss, phi, z, v))
+    return Move(_detached(moved), z, dtheta, scale, y, loss, law.value(loss, phi, z, _detached(v)))
 
 
 def stateless(law: Hamiltonian, phi: float, sample: Sample, theta: Tensors) -> Move:
     """A network without state, in either order: H' = φL  (P, eq. 20)."""
-    y = law.output(sample.u, {})
-    L = law.instantaneous_loss(y, sample.target)
+    with torch.enable_grad():
+        y = law.output(sample.u, {})
+        L = law.instantaneous_loss(y, sample.target)
     dtheta, scale = law.derivative(L, phi, None, {}, list(theta.values()))
     loss = _float(L)
     return Move({}, None, dtheta, scale, y, loss, phi * loss)
@@ -118,23 +121,21 @@ def _by_autograd(
 ) -> Slopes:
     """H' and its derivative, all at t."""
     leaves = _leaves(h)
-    v = law.velocity(sample.u, leaves, tau)
-    known = _known(leaves, v)
-    y = law.output(sample.u, known)
-    L = law.instantaneous_loss(y, sample.target)
+    with torch.enable_grad():
+        v = law.velocity(sample.u, leaves, tau)
+        known = _known(leaves, v)
+        y = law.output(sample.u, known)
+        L = law.instantaneous_loss(y, sample.target)
     z = _zeros(known) if z is None else z
     d, _ = law.derivative(L, phi, z, v, [*known.values(), *theta.values()])
-    still, moving = ({name: x.detach() for name, x in part.items()} for part in (known, v))
-    return Slopes(still, z, moving, y, _float(L), d[: len(known)], d[len(known) :])
+    dh = dict(zip(known, d, strict=False))
+    return Slopes(_detached(known), z, _detached(v), dh, d[len(known) :], y, _float(L))
 
 
-def _costate(z: Tensors, dh: Sequence[Tensor | None], settings: Settings, tau: float) -> Tensors:
+def _costate(z: dict[str, Any], dh: dict[str, Any], settings: Settings, tau: float) -> Tensors:
     """z⁺ = z - τ (s ∂H'/∂h + η_z z)  (E*3)."""
     keep, gain = 1 - tau * settings.dissipation_z, -tau * settings.s
-    return {
-        name: keep * x if g is None else (keep * x).add_(g, alpha=gain)
-        for (name, x), g in zip(z.items(), dh, strict=True)
-    }
+    return {name: tensor(blend(keep, x, gain, dh[name])) for name, x in z.items()}
 
 
 def _leaves(h: State) -> State:
@@ -150,6 +151,10 @@ def _known(h: State, v: Tensors) -> Tensors:
             raise complain(f"initial_state[{name!r}]", str(x.dtype), "a tensor of floats")
         known[name] = v[name].detach().new_zeros(v[name].shape).requires_grad_() if x is None else x
     return known
+
+
+def _detached(x: Tensors) -> Tensors:
+    return {name: part.detach() for name, part in x.items()}
 
 
 def _zeros(h: Tensors) -> Tensors:

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from ..errors import complain
+from ..light import light, outer, tensor, zeros
 from ..phase import Tensors
 from ..settings import number
 from ..streams.base import count
-from .light import light, outer, tensor, zeros
 
 Back: TypeAlias = Callable[[Tensor], tuple[Any, Tensors]]
 

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from ..errors import complain, unknown
+from ..light import light, tensor
 from ..phase import Tensors
 from ..settings import number
 from ..streams.base import count
 from .base import Back, Known, Network, State, by_hand, require_module
-from .light import light, tensor
 
 STARTS = ("rest", "free", "clock")
 SPREADS = ("uniform", "even")

@@ -21,7 +21,7 @@ def light(*tensors: Tensor) -> tuple[Any, ...]:
     for x in tensors:
         if not x.is_cpu or x.numel() > SMALL:
             return torch, *(x.detach() for x in tensors)
-    return np, *(x.detach().numpy() for x in tensors)
+    return np, *[(x.detach() if x.requires_grad else x).numpy() for x in tensors]
 
 
 def tensor(x: Any) -> Tensor:
@@ -37,3 +37,10 @@ def zeros(like: Any, *shape: int) -> Any:
 def outer(a: Any, b: Any) -> Any:
     """Σ a_i b_j over the batch: (i, j) from (batch, i) and (batch, j)."""
     return a.T * b if len(a) == 1 else a.T @ b
+
+
+def blend(a: float, x: Any, b: float, y: Any) -> Any:
+    """a x + b y; y = None counts as zero."""
+    if y is None:
+        return a * x
+    return (a * x).add_(y, alpha=b) if isinstance(x, Tensor) else a * x + b * y
