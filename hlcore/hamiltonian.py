@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, NoReturn
 
@@ -10,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import mse_loss
 
 from .errors import HLError, complain
-from .light import light, tensor
+from .light import light, tensor, zeros
 from .networks.base import Known, Network, State, by_hand
 from .phase import Tensors
 
@@ -39,6 +40,7 @@ class Hamiltonian:
 
     def __init__(self, network: Network, loss: Loss) -> None:
         self.network, self.loss = network, loss
+        self._whole = all(p.requires_grad for p in network.parameters())  # none is frozen
 
     def initial_state(self, batch_size: int) -> State:
         """h at the start of a sequence."""
@@ -54,9 +56,6 @@ class Hamiltonian:
             v = self.network.velocity(u, h, tau)
         except (RuntimeError, TypeError, ValueError, IndexError, KeyError, AttributeError) as error:
             _blame("velocity (f^h)", self.network, u, error)
-        return self._checked(v, h)
-
-    def _checked(self, v: Tensors, h: State) -> Tensors:
         if v.keys() != h.keys() if isinstance(v, dict) else True:
             names = sorted(v) if isinstance(v, dict) else type(v).__name__
             raise complain(f"velocity of {_name(self.network)}", names, f"a dict with the state's names {sorted(h)}")
@@ -107,40 +106,45 @@ class Hamiltonian:
     ) -> Slopes | None:
         """H' and its derivative, all at t, by the network's own `pullback`; None where it has none."""
         pullback = by_hand(self.network)
-        if pullback is None:
+        if pullback is None or not self._whole:
             return None
+        for x in h.values():
+            if x is None:
+                return None
         for p in theta.values():
             if not p.requires_grad:
                 return None
-        with torch.no_grad():
-            try:
-                found = pullback(u, h, tau)
-                if found is None:
-                    return None
-                v, y, back = found
-                known = {name: torch.zeros_like(v[name]) if x is None else x for name, x in h.items()}
-                z = {name: torch.zeros_like(x) for name, x in known.items()} if z is None else z
-                loss, g = self.slope(y, target)
-                dh, dtheta = back(z, g if g is None or phi == 1.0 else phi * g)
-            except (RuntimeError, TypeError, ValueError, IndexError, KeyError, AttributeError) as error:
-                _blame("pullback (f^h and f^y)", self.network, u, error)
-        self._checked(v, h)
-        parts = (known, z, v, dh)
-        _, *arrays = light(*[part[name] for part in parts for name in h])
         n = len(h)
-        each = [dict(zip(h, arrays[i : i + n], strict=True)) for i in range(0, 4 * n, n)]
-        return Slopes(*each, [dtheta.get(name) for name in theta], y, loss)
+        start: Any = h if z is None else z
+        xp, *arrays = light(*h.values(), *start.values(), *theta.values())  # type: ignore[arg-type]
+        at = dict(zip(h, arrays[:n], strict=True))
+        costate = dict(zip(h, [zeros(x, *x.shape) for x in arrays[:n]] if z is None else arrays[n : 2 * n], strict=True))
+        try:
+            found = pullback(xp, u, at, dict(zip(theta, arrays[2 * n :], strict=True)), tau)
+            if found is None:
+                return None
+            v, y, back = found
+            loss, g = self._slope(xp, y, target)
+            dh, dtheta = back(costate, g if g is None or phi == 1.0 else phi * g)
+        except (RuntimeError, TypeError, ValueError, IndexError, KeyError, AttributeError) as error:
+            _blame("pullback (f^h and f^y)", self.network, u, error)
+        found = [dtheta.get(name) for name in theta]
+        return Slopes(at, costate, v, dh, [None if d is None else tensor(d) for d in found], tensor(y), loss)
 
-    def slope(self, y: Tensor, target: Any) -> tuple[float, Tensor | None]:
-        """L(y, ŷ) and ∂L/∂y: by the loss's own `slope` where it has one."""
+    def _slope(self, xp: Any, y: Any, target: Any) -> tuple[float, Any]:
+        """L(y, ŷ) and ∂L/∂y: by the loss's own `slope` where it has one, else by autograd."""
+        if target is None:
+            return 0.0, None
         own = squares if self.loss is mse_loss else getattr(self.loss, "slope", None)
-        if own is not None and isinstance(target, Tensor) and target.dtype == y.dtype:
-            if target.shape == y.shape or getattr(self.loss, "own_shapes", False):
-                return own(y, target)
+        if own is not None and isinstance(target, Tensor):
+            _, goal = light(target)
+            if goal.dtype == y.dtype and (goal.shape == y.shape or getattr(self.loss, "own_shapes", False)):
+                return own(xp, y, goal)
         with torch.enable_grad():
-            L = self.instantaneous_loss(y.requires_grad_(), target)
-            g = None if L is None else torch.autograd.grad(L, y)[0]
-        return 0.0 if L is None else L.item(), g
+            output = tensor(y).detach().requires_grad_()
+            L = self.instantaneous_loss(output, target)
+            assert L is not None
+            return L.item(), light(torch.autograd.grad(L, output)[0])[1]
 
     @staticmethod
     def derivative(
@@ -178,18 +182,20 @@ class Hamiltonian:
         return phi * L + sum([float((z[name] * x).sum()) for name, x in v.items()])
 
 
-def squares(y: Tensor, target: Tensor) -> tuple[float, Tensor]:
+def squares(xp: Any, y: Any, target: Any) -> tuple[float, Any]:
     """(y - ŷ)², the mean over all entries (torch's mse_loss), and its slope."""
-    _, e, at = light(y, target)
-    e = e - at
-    return float((e * e).sum()) / y.numel(), tensor(e * (2 / y.numel()))
+    e = y - target
+    flat, share = e.ravel(), 1 / math.prod(e.shape)
+    return share * float(flat @ flat), (2 * share) * e
 
 
 def not_finite(tensors: Tensors) -> str | None:
     """Name of the first tensor with an entry that is inf or nan, or None."""
-    for name, x in tensors.items():
-        total = float(x.sum())
-        if total - total != 0.0 and not bool(torch.isfinite(x).all()):
+    _, *arrays = light(*tensors.values())
+    for name, x in zip(tensors, arrays, strict=True):
+        flat = x.ravel()
+        total = float(flat @ flat)
+        if total - total != 0.0 and not bool(torch.isfinite(tensors[name]).all()):
             return name
     return None
 

@@ -1,8 +1,8 @@
 """Small arrays without torch's overhead: formulas written once, for numpy and for torch.
 
-A call of numpy takes a quarter of one of torch, which is what counts where a network is small. So the derivatives by
-hand (`Network.pullback`) are written in what the two libraries share, with `xp` for either: +, @, x[i], x.sum(axis),
-x.T, xp.cos, xp.concatenate.
+A call of numpy takes a quarter of one of torch, which is what counts where a network is small. So derivatives by hand
+(`Network.pullback`) are written in what the two libraries share, with `xp` for either: +, @, x[i], x.sum(axis), x.T,
+xp.cos, xp.concatenate.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def light(*tensors: Tensor) -> tuple[Any, ...]:
     """(xp, *arrays) in the tensors' own memory: numpy's where all are small and on the CPU, else torch's."""
     for x in tensors:
         if not x.is_cpu or x.numel() > SMALL:
-            return torch, *(x.detach() for x in tensors)
+            return torch, *[x.detach() for x in tensors]
     return np, *[(x.detach() if x.requires_grad else x).numpy() for x in tensors]
 
 

@@ -13,7 +13,8 @@ from ..phase import Tensors
 
 State: TypeAlias = dict[str, Tensor | None]  # None: zeros of a shape not yet known
 Known: TypeAlias = Mapping[str, Tensor | None]
-Back: TypeAlias = Callable[[Tensors, Tensor | None], tuple[Tensors, Tensors]]
+Arrays: TypeAlias = dict[str, Any]  # of numpy or torch
+Back: TypeAlias = Callable[[Arrays, Any], tuple[Arrays, Arrays]]
 
 
 class Network(torch.nn.Module):
@@ -39,12 +40,13 @@ class Network(torch.nn.Module):
         """y = f^y(u, h, θ^y)."""
         raise complain(f"{type(self).__name__}.output", "no definition", "a method output(self, u, h)")
 
-    def pullback(self, u: Any, h: State, tau: float) -> tuple[Tensors, Tensor, Back] | None:
+    def pullback(self, xp: Any, u: Any, h: Arrays, theta: Arrays, tau: float) -> tuple[Arrays, Any, Back] | None:
         """(h', y, back): velocity and output, and their derivative worked out by hand; None: leave it to autograd.
 
-        Optional, for speed. back(z, g) pulls costates back along f^h and f^y: the derivatives of z·h' + g·y, by the
-        names of h, and by the names of the parameters it depends on; g is None where nothing is asked of y. It is
-        called with autograd off. Never inherited: a subclass may move otherwise.
+        Optional, for speed. back(z, g) pulls costates back along f^h and f^y: the derivatives of z·h' + g·y, first by
+        the names of h, then by those of the parameters it depends on; g is None where nothing is asked of y. u is what
+        the stream yields; all else is in arrays of `xp`, numpy or torch (see `hlcore.light`). Not inherited: a subclass
+        may move otherwise.
         """
         return None
 

@@ -11,11 +11,11 @@ from torch import Tensor
 
 from ..errors import complain
 from ..light import light, outer, tensor, zeros
-from ..phase import Tensors
 from ..settings import number
 from ..streams.base import count
+from .base import Arrays
 
-Back: TypeAlias = Callable[[Tensor], tuple[Any, Tensors]]
+Back: TypeAlias = Callable[[Any], tuple[Any, Arrays]]
 
 
 class _Kept:
@@ -57,20 +57,19 @@ class KeyedReadout(torch.nn.Module):
             return h @ self.M[int(winner)].T
         return torch.einsum("bow,bw->bo", self.M[winner], h)
 
-    def pullback(self, u: Tensor, h: Tensor) -> tuple[Tensor, Back]:
-        """y and its derivative by hand."""
-        winner = self._winner(u)
-        xp, x, M, k = light(h, self.M, winner)
+    def pullback(self, xp: Any, u: Tensor, h: Any, theta: Arrays) -> tuple[Any, Back]:
+        """y and its derivative by hand, as in `Network.pullback`."""
+        _, k = light(self._winner(u))
+        M = theta["M"]
         rows = M[k]
 
-        def back(g: Tensor) -> tuple[Any, Tensors]:
-            _, g = light(g)
-            chosen = zeros(g, len(k), len(M))
-            chosen[xp.arange(len(k)), k] = 1
-            by_row = (g[:, :, None] * x[:, None]).reshape(len(k), -1)
-            return (g[:, None] @ rows)[:, 0], {"M": tensor(outer(chosen, by_row)).view(M.shape)}
+        def back(g: Any) -> tuple[Any, Arrays]:
+            chosen = zeros(g, len(g), len(M))
+            chosen[xp.arange(len(g)), k] = 1
+            by_row = (g[:, :, None] * h[:, None]).reshape(len(g), -1)
+            return (g[:, None] @ rows)[:, 0], {"M": outer(chosen, by_row).reshape(M.shape)}
 
-        return tensor((rows @ x[:, :, None])[:, :, 0]), back
+        return (rows @ h[:, :, None])[:, :, 0], back
 
     def _winner(self, u: Tensor) -> Tensor:
         """k of each sample, (batch,); in training its key moves."""
@@ -112,21 +111,20 @@ class FactoredReadout(torch.nn.Module):
 
     def forward(self, u: Tensor, h: Tensor) -> Tensor:
         """(batch, 1 + 2·active) from the descriptor u (batch, tokens) and h (batch, width)."""
-        return _Choir.apply(h, self.M, self.amplitude, self.trust, *self._voices(u))
+        return _Choir.apply(h, self.M, self.amplitude, self.trust, *self._voices(u)[0])
 
-    def pullback(self, u: Tensor, h: Tensor) -> tuple[Tensor, Back]:
-        """The output and its derivative by hand."""
-        xp, *given = light(h, self.M, self.amplitude, self.trust, *self._voices(u))
-        out, kept = _sing(xp, *given)
+    def pullback(self, xp: Any, u: Tensor, h: Any, theta: Arrays) -> tuple[Any, Back]:
+        """The output and its derivative by hand, as in `Network.pullback`."""
+        y, kept = _sing(xp, h, theta["M"], theta["amplitude"], theta["trust"], *self._voices(u)[1])
 
-        def back(g: Tensor) -> tuple[Any, Tensors]:
-            dh, *weights = _sing_back(*light(g), *kept)
-            return dh, dict(zip(("M", "amplitude", "trust"), map(tensor, weights), strict=True))
+        def back(g: Any) -> tuple[Any, Arrays]:
+            dh, *weights = _sing_back(xp, g, *kept)
+            return dh, dict(zip(("M", "amplitude", "trust"), weights, strict=True))
 
-        return tensor(out), back
+        return y, back
 
-    def _named(self, u: Tensor) -> tuple[Tensor, ...]:
-        """Row of M and factor token of each voice, (batch, active), and the sample each belongs to, (batch, 1)."""
+    def _named(self, u: Tensor) -> tuple[tuple[Tensor, ...], tuple[Any, ...]]:
+        """Row of M and factor token of each voice, (batch, active), and the sample each belongs to, (batch, 1): as tensors and as arrays."""
         if u.dim() != 2 or u.shape[1] != self.tokens or not bool((u.count_nonzero(1) == self.active).all()):
             got = f"shape {tuple(u.shape)} with {u.count_nonzero(-1).tolist()} tokens"
             raise complain(
@@ -135,7 +133,8 @@ class FactoredReadout(torch.nn.Module):
         named = [row.nonzero().flatten().tolist() for row in u]
         rows = [[self.rows[tuple(i for i in d if i != k)] for k in d] for d in named]
         each = torch.arange(len(u)).unsqueeze(1)
-        return tuple(x.to(u.device) for x in (torch.tensor(rows), torch.tensor(named), each))
+        parts = tuple(x.to(u.device) for x in (torch.tensor(rows), torch.tensor(named), each))
+        return parts, light(*parts)[1:]
 
 
 def _sing(
@@ -190,14 +189,13 @@ def choir(output: Tensor, target: Tensor) -> Tensor:
     return torch.dot(((1 + rho) * e).flatten(), e.flatten()) / len(output)
 
 
-def _choir_slope(output: Tensor, target: Tensor) -> tuple[float, Tensor]:
+def _choir_slope(xp: Any, output: Any, target: Any) -> tuple[float, Any]:
     """L and ∂L/∂output of `choir`, by hand."""
-    xp, out, at = light(output, target)
-    m = (out.shape[1] - 1) // 2
-    e = out[:, 1 : 1 + m] - at
-    weighed = e + out[:, 1 + m :] * e
-    slope = xp.concatenate([zeros(e, len(e), 1), 2 * weighed, e * e], 1) / len(e)
-    return float((weighed * e).sum()) / len(e), tensor(slope)
+    m = (output.shape[1] - 1) // 2
+    e = output[:, 1 : 1 + m] - target
+    weighed, share = e + output[:, 1 + m :] * e, 1 / len(e)
+    slope = xp.concatenate([zeros(e, len(e), 1), (2 * share) * weighed, share * (e * e)], 1)
+    return share * float(weighed.ravel() @ e.ravel()), slope
 
 
 choir.own_shapes = True  # type: ignore[attr-defined]  # output and target differ in shape on purpose

@@ -9,11 +9,10 @@ import torch
 from torch import Tensor
 
 from ..errors import complain, unknown
-from ..light import light, tensor
 from ..phase import Tensors
 from ..settings import number
 from ..streams.base import count
-from .base import Back, Known, Network, State, by_hand, require_module
+from .base import Arrays, Back, Known, Network, State, by_hand, require_module
 
 STARTS = ("rest", "free", "clock")
 SPREADS = ("uniform", "even")
@@ -130,25 +129,22 @@ class Rotations(Exact):
         """(R h - h)/τ."""
         return _Turn.apply(h, self.frequency, tau)
 
-    def pullback(self, u: Any, h: State, tau: float) -> tuple[Tensors, Tensor, Back] | None:
+    def pullback(self, xp: Any, u: Any, h: Arrays, theta: Arrays, tau: float) -> tuple[Arrays, Any, Back] | None:
         """By hand where the network runs by itself and its readout has a derivative by hand."""
-        x, read = h["h"], by_hand(self.readout)
-        if x is None or read is None or self.start == "rest" or self.sigma is not None:
+        read = by_hand(self.readout)
+        if read is None or self.start == "rest" or self.sigma is not None:
             return None
-        xp, state, frequency = light(x, self.frequency)
-        v, kept = _turn(xp, state, frequency, tau)
-        y, read_back = read(u, x)
+        v, kept = _turn(xp, h["h"], theta["frequency"], tau)
+        y, read_back = read(xp, u, h["h"], {k[8:]: x for k, x in theta.items() if k.startswith("readout.")})
 
-        def back(z: Tensors, g: Tensor | None) -> tuple[Tensors, Tensors]:
-            dh, dw = _turn_back(*light(z["h"]), *kept)
-            dtheta = {"frequency": tensor(dw)}
-            if g is not None:
-                through, weights = read_back(g)
-                dh += through
-                dtheta |= {f"readout.{name}": d for name, d in weights.items()}
-            return {"h": tensor(dh)}, dtheta
+        def back(z: Arrays, g: Any) -> tuple[Arrays, Arrays]:
+            dh, dw = _turn_back(xp, z["h"], *kept)
+            if g is None:
+                return {"h": dh}, {"frequency": dw}
+            through, weights = read_back(g)
+            return {"h": dh + through}, {"frequency": dw} | {f"readout.{k}": d for k, d in weights.items()}
 
-        return {"h": tensor(v)}, y, back
+        return {"h": v}, y, back
 
     def driven(self, b: Tensor, tau: float) -> Tensor:
         """∫ R(σ) b dσ/τ over one step, also where ϖ = 0."""
