@@ -53,8 +53,8 @@ BREAKS = [
     Break(
         "β per name forgotten",
         "costate.py",
-        "self.theta[i].add_(omega, alpha=-tau * beta)",
-        "self.theta[i].add_(omega, alpha=-tau)",
+        "torch.mul(self._next if fresh else self._flat, self._scale, out=self._flat)",
+        "self._flat.copy_(self._next if fresh else self._flat)",
     ),
     Break("φ forgotten in z", "orders.py", "gain = -tau * settings.s * scale", "gain = -tau * settings.s"),
     Break(

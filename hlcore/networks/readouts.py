@@ -54,13 +54,12 @@ class KeyedReadout(torch.nn.Module):
         """(batch, outputs) from u (batch, inputs) and h (batch, width)."""
         winner = self._winner(u)
         if len(winner) == 1:
-            return h @ self.M[int(winner)].T
-        return torch.einsum("bow,bw->bo", self.M[winner], h)
+            return h @ self.M[int(winner[0])].T
+        return torch.einsum("bow,bw->bo", self.M[tensor(winner)], h)
 
     def pullback(self, xp: Any, u: Tensor, h: Any, theta: Arrays) -> tuple[Any, Back]:
         """y and its derivative by hand, as in `Network.pullback`."""
-        _, k = light(self._winner(u))
-        M = theta["M"]
+        k, M = self._winner(u), theta["M"]
         rows = M[k]
 
         def back(g: Any) -> tuple[Any, Arrays]:
@@ -71,8 +70,8 @@ class KeyedReadout(torch.nn.Module):
 
         return (rows @ h[:, :, None])[:, :, 0], back
 
-    def _winner(self, u: Tensor) -> Tensor:
-        """k of each sample, (batch,); in training its key moves."""
+    def _winner(self, u: Tensor) -> Any:
+        """k of each sample, an array (batch,); in training its key moves."""
         xp, x, keys = light(self._unit(u), self.keys)
         winner = (x @ keys.T).argmax(1)
         if self.training and self.step:
@@ -80,8 +79,8 @@ class KeyedReadout(torch.nn.Module):
             chosen[xp.arange(len(x)), winner] = self.step
             keys += outer(chosen, x)
             moved = keys[winner]
-            keys[winner] = moved / xp.linalg.norm(moved, axis=1, keepdims=True)
-        return tensor(winner)
+            keys[winner] = moved / (moved * moved).sum(1, keepdims=True) ** 0.5
+        return winner
 
 
 class FactoredReadout(torch.nn.Module):
