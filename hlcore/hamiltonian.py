@@ -108,28 +108,30 @@ class Hamiltonian:
         pullback = by_hand(self.network)
         if pullback is None or not self._whole:
             return None
-        for x in h.values():
-            if x is None:
+        start, weights = list(h.values()), list(theta.values())
+        for x in start:
+            if x is None:  # its shape is not known yet
                 return None
-        for p in theta.values():
+        for p in weights:
             if not p.requires_grad:
                 return None
-        n = len(h)
-        start: Any = h if z is None else z
-        xp, *arrays = light(*h.values(), *start.values(), *theta.values())  # type: ignore[arg-type]
-        at = dict(zip(h, arrays[:n], strict=True))
-        costate = dict(zip(h, [zeros(x, *x.shape) for x in arrays[:n]] if z is None else arrays[n : 2 * n], strict=True))
+        n, costate = len(start), start if z is None else list(z.values())
+        xp, *arrays = light(*start, *costate, *weights)  # type: ignore[arg-type]
+        at, weighed, through = arrays[:n], arrays[n : 2 * n], arrays[2 * n :]
+        if z is None:
+            weighed = [zeros(x, *x.shape) for x in at]
+        point, costates = dict(zip(h, at, strict=True)), dict(zip(h, weighed, strict=True))
         try:
-            found = pullback(xp, u, at, dict(zip(theta, arrays[2 * n :], strict=True)), tau)
+            found = pullback(xp, u, point, dict(zip(theta, through, strict=True)), tau)
             if found is None:
                 return None
             v, y, back = found
             loss, g = self._slope(xp, y, target)
-            dh, dtheta = back(costate, g if g is None or phi == 1.0 else phi * g)
+            dh, dtheta = back(costates, g if g is None or phi == 1.0 else phi * g)
         except (RuntimeError, TypeError, ValueError, IndexError, KeyError, AttributeError) as error:
             _blame("pullback (f^h and f^y)", self.network, u, error)
-        found = [dtheta.get(name) for name in theta]
-        return Slopes(at, costate, v, dh, [None if d is None else tensor(d) for d in found], tensor(y), loss)
+        slopes = [dtheta.get(name) for name in theta]
+        return Slopes(point, costates, v, dh, [None if d is None else tensor(d) for d in slopes], tensor(y), loss)
 
     def _slope(self, xp: Any, y: Any, target: Any) -> tuple[float, Any]:
         """L(y, ŷ) and ∂L/∂y: by the loss's own `slope` where it has one, else by autograd."""
@@ -191,11 +193,9 @@ def squares(xp: Any, y: Any, target: Any) -> tuple[float, Any]:
 
 def not_finite(tensors: Tensors) -> str | None:
     """Name of the first tensor with an entry that is inf or nan, or None."""
-    _, *arrays = light(*tensors.values())
-    for name, x in zip(tensors, arrays, strict=True):
-        flat = x.ravel()
-        total = float(flat @ flat)
-        if total - total != 0.0 and not bool(torch.isfinite(tensors[name]).all()):
+    for name, x in tensors.items():
+        total = float(x.sum())
+        if total - total != 0.0 and not bool(torch.isfinite(x).all()):
             return name
     return None
 

@@ -22,7 +22,8 @@ class _Kept:
     """A function of one tensor that keeps its last answer: throughout a lecture the descriptor is the same."""
 
     def __init__(self, function: Callable[[Tensor], Any]) -> None:
-        self._function, self._last = function, (None, 0, None)
+        self._function = function
+        self._last: tuple[Tensor | None, int, Any] = (None, 0, None)
 
     def __call__(self, u: Tensor) -> Any:
         of, version, found = self._last
@@ -123,7 +124,7 @@ class FactoredReadout(torch.nn.Module):
         return y, back
 
     def _named(self, u: Tensor) -> tuple[tuple[Tensor, ...], tuple[Any, ...]]:
-        """Row of M and factor token of each voice, (batch, active), and the sample each belongs to, (batch, 1): as tensors and as arrays."""
+        """Row of M, factor token and sample of each voice, (batch, active) or (batch, 1), as tensors and as arrays."""
         if u.dim() != 2 or u.shape[1] != self.tokens or not bool((u.count_nonzero(1) == self.active).all()):
             got = f"shape {tuple(u.shape)} with {u.count_nonzero(-1).tolist()} tokens"
             raise complain(

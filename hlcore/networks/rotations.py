@@ -192,7 +192,8 @@ class _Turn(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor, Tensor, None]:
-        return *_turn_back(torch, g, *ctx.saved_tensors, ctx.tau), None
+        turned, c, s = ctx.saved_tensors
+        return *_turn_back(torch, g, turned, c, s, ctx.tau), None
 
 
 class Antisymmetric(Exact):
