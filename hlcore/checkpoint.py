@@ -98,7 +98,8 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     try:
         with safe_open(path, framework="pt") as file:
             meta = json.loads((file.metadata() or {})["hlcore"])
-            return meta, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            # cloned: in the file a tensor is not aligned as torch aligns it, and a product may round otherwise
+            return meta, {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError:
         raise complain("checkpoint", f"no file {path}", "a file that learner.save wrote") from None
     except (OSError, SafetensorError, KeyError, json.JSONDecodeError) as error:
