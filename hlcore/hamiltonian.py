@@ -128,6 +128,7 @@ class Hamiltonian:
             v, y, back = found
             loss, g = self._slope(xp, y, target)
             dh, dtheta = back(costates, g if g is None or phi == 1.0 else phi * g)
+            dh = {name: dh[name] for name in h}
         except (RuntimeError, TypeError, ValueError, IndexError, KeyError, AttributeError) as error:
             _blame("pullback (f^h and f^y)", self.network, u, error)
         slopes = [dtheta.get(name) for name in theta]
@@ -142,11 +143,10 @@ class Hamiltonian:
             _, goal = light(target)
             if goal.dtype == y.dtype and (goal.shape == y.shape or getattr(self.loss, "own_shapes", False)):
                 return own(xp, y, goal)
-        with torch.enable_grad():
-            output = tensor(y).detach().requires_grad_()
-            L = self.instantaneous_loss(output, target)
-            assert L is not None
-            return L.item(), light(torch.autograd.grad(L, output)[0])[1]
+        output = tensor(y).detach().requires_grad_()
+        L = self.instantaneous_loss(output, target)
+        assert L is not None
+        return L.item(), light(torch.autograd.grad(L, output)[0])[1]
 
     @staticmethod
     def derivative(

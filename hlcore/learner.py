@@ -267,7 +267,10 @@ class Learner:
 
     def _move(self, sample: Sample, tau: float, phi: float) -> Move:
         h, z = self._state_for(sample)
-        return self._step(self._law, self._settings, tau, phi, sample, h, z, self._weights)
+        if torch.is_grad_enabled():
+            return self._step(self._law, self._settings, tau, phi, sample, h, z, self._weights)
+        with torch.enable_grad():
+            return self._step(self._law, self._settings, tau, phi, sample, h, z, self._weights)
 
     def _state_for(self, sample: Sample) -> tuple[State, Tensors | None]:
         if self._h is not None:

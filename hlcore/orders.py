@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
-import torch
 from torch import Tensor
 
 from .errors import complain
@@ -81,15 +80,14 @@ def sequential(
     if not h:
         return stateless(law, phi, sample, theta)
     leaves = h if z is None else _leaves(h)
-    with torch.enable_grad():
-        v = law.velocity(sample.u, leaves, tau)
-        moved: Tensors = {}
-        for name, x in leaves.items():
-            step = v[name] * tau if settings.s == -1 else 2 * tau * v[name].detach() - tau * v[name]
-            following = step if x is None else x.detach() + step
-            moved[name] = following if following.requires_grad else following.requires_grad_()
-        y = law.output(sample.u, moved)
-        L = law.instantaneous_loss(y, sample.target)
+    v = law.velocity(sample.u, leaves, tau)
+    moved: Tensors = {}
+    for name, x in leaves.items():
+        step = v[name] * tau if settings.s == -1 else 2 * tau * v[name].detach() - tau * v[name]
+        following = step if x is None else x.detach() + step
+        moved[name] = following if following.requires_grad else following.requires_grad_()
+    y = law.output(sample.u, moved)
+    L = law.instantaneous_loss(y, sample.target)
     rest: Tensors | None = None
     if z is not None:
         dh, _ = law.derivative(None, phi, z, v, list(_known(leaves, v).values()), keep=True)
@@ -105,9 +103,8 @@ def sequential(
 
 def stateless(law: Hamiltonian, phi: float, sample: Sample, theta: Tensors) -> Move:
     """A network without state, in either order: H' = φL  (P, eq. 20)."""
-    with torch.enable_grad():
-        y = law.output(sample.u, {})
-        L = law.instantaneous_loss(y, sample.target)
+    y = law.output(sample.u, {})
+    L = law.instantaneous_loss(y, sample.target)
     dtheta, scale = law.derivative(L, phi, None, {}, list(theta.values()))
     loss = _float(L)
     return Move({}, None, dtheta, scale, y, loss, phi * loss)
@@ -121,11 +118,10 @@ def _by_autograd(
 ) -> Slopes:
     """H' and its derivative, all at t."""
     leaves = _leaves(h)
-    with torch.enable_grad():
-        v = law.velocity(sample.u, leaves, tau)
-        known = _known(leaves, v)
-        y = law.output(sample.u, known)
-        L = law.instantaneous_loss(y, sample.target)
+    v = law.velocity(sample.u, leaves, tau)
+    known = _known(leaves, v)
+    y = law.output(sample.u, known)
+    L = law.instantaneous_loss(y, sample.target)
     z = _zeros(known) if z is None else z
     d, _ = law.derivative(L, phi, z, v, [*known.values(), *theta.values()])
     dh = dict(zip(known, d, strict=False))
