@@ -136,7 +136,7 @@ class Learner:
 
     def step(self, sample: Sample) -> Report:
         """Take one step of τ (or of the sample's dt) along the four equations E*1-E*4."""
-        settings, tau = self._settings, self._tau_for(sample)
+        settings, tau, fresh = self._settings, self._tau_for(sample), self.order == "sequential"
         phi = settings.phi_at(self.t)
         lift = 1.0  # what brings a weight's first gradient to τφ = 1, as torch has it
         if self.torch_start and self.steps == 0:
@@ -147,14 +147,9 @@ class Learner:
         try:
             move = self._move(sample, tau, phi)
             self._check(move)
-            self._omega.propose(
-                move.dtheta,
-                -settings.s * tau * move.scale,
-                self._kept(settings, sample, tau),
-                missing="stand" if self.torch_start else "decay",
-                lift=lift,
-            )
-            bad = self._omega.overflow(tau, fresh=self.order == "sequential")
+            gain, keep = -settings.s * tau * move.scale, self._kept(settings, sample, tau)
+            self._omega.propose(move.dtheta, gain, keep, "stand" if self.torch_start else "decay", lift)
+            bad = self._omega.overflow(tau, fresh)
             if bad is not None:
                 raise Diverged(*bad, self.t, self.steps)
         except HLError:
@@ -162,7 +157,7 @@ class Learner:
                 for buffer, before in zip(self._buffers, buffers, strict=True):
                     buffer.copy_(before)
             raise
-        self._omega.commit(tau, fresh=self.order == "sequential")
+        self._omega.commit(tau, fresh)
         self.t += tau
         self.steps += 1
         if sample.end and self.reset_omega:

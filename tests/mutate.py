@@ -38,6 +38,15 @@ BREAKS = [
     Break("ω without dissipation", "learner.py", "else 1 - tau * settings.eta", "else 1.0"),
     Break("φ forgotten", "hamiltonian.py", "return grads, phi if z is None else 1.0", "return grads, 1.0"),
     Break("φ forgotten beside a state", "hamiltonian.py", "torch.full_like(L, phi)", "torch.full_like(L, 1.0)"),
+    Break("φ forgotten by hand", "hamiltonian.py", "g if g is None or phi == 1.0 else phi * g", "g"),
+    Break("τ missing by hand", "networks/rotations.py", "angle = frequency * tau", "angle = frequency"),
+    Break(
+        "the readout's share of z' forgotten by hand",
+        "networks/rotations.py",
+        '{"h": dh + through}',
+        '{"h": dh}',
+    ),
+    Break("the weights by hand forgotten", "hamiltonian.py", "dtheta.get(name) for name", "None for name"),
     Break(
         "old ω in sequential order",
         "costate.py",
