@@ -32,7 +32,7 @@ BREAKS = [
     ),
     Break("z without its own dissipation", "orders.py", "1 - tau * settings.dissipation_z", "1 - tau * settings.eta"),
     Break("z without dissipation", "orders.py", "1 - tau * settings.dissipation_z", "1.0"),
-    Break("τ missing in h", "orders.py", "x.detach() + tau * v[name].detach()", "x.detach() + v[name].detach()"),
+    Break("τ missing in h", "orders.py", "x + tau * at.v[name]", "x + at.v[name]"),
     Break("the sign of ω'", "learner.py", "-settings.s * tau * move.scale", "settings.s * tau * move.scale"),
     Break("τ missing in ω", "learner.py", "-settings.s * tau * move.scale", "-settings.s * move.scale"),
     Break("ω without dissipation", "learner.py", "else 1 - tau * settings.eta", "else 1.0"),
@@ -72,8 +72,8 @@ BREAKS = [
     Break(
         "the old z in ω",
         "orders.py",
-        "rest = _costate(z, dh, settings, tau)",
-        "rest, z = z, _costate(z, dh, settings, tau)",
+        "rest = _costate(z, dict(zip(h, dh, strict=True)), settings, tau)",
+        "rest, z = z, _costate(z, dict(zip(h, dh, strict=True)), settings, tau)",
     ),
     Break(
         "the sample's own dt forgotten",
