@@ -39,7 +39,7 @@ BREAKS = [
     Break("φ forgotten", "hamiltonian.py", "return grads, phi if z is None else 1.0", "return grads, 1.0"),
     Break("φ forgotten beside a state", "hamiltonian.py", "torch.full_like(L, phi)", "torch.full_like(L, 1.0)"),
     Break("φ forgotten by hand", "hamiltonian.py", "g if g is None or phi == 1.0 else phi * g", "g"),
-    Break("τ missing by hand", "networks/rotations.py", "angle = frequency * tau", "angle = frequency"),
+    Break("τ missing by hand", "networks/rotations.py", 'theta["frequency"], tau)', 'theta["frequency"], 1.0)'),
     Break(
         "the readout's share of z' forgotten by hand",
         "networks/rotations.py",
