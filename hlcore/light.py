@@ -39,6 +39,11 @@ def outer(a: Any, b: Any) -> Any:
     return a.T * b if len(a) == 1 else a.T @ b
 
 
+def total(x: Any) -> Any:
+    """Σ over the batch: (i,) from (batch, i)."""
+    return x[0] if len(x) == 1 else x.sum(0)
+
+
 def blend(a: float, x: Any, b: float, y: Any) -> Any:
     """a x + b y; y = None counts as zero."""
     if y is None:

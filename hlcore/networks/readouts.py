@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..errors import complain
-from ..light import light, outer, tensor, zeros
+from ..light import light, outer, tensor, total, zeros
 from ..settings import number
 from ..streams.base import count
 from .base import Arrays
@@ -160,7 +160,7 @@ def _sing_back(
     gm[each, rows] = gv * loud
     ga[each, factors] = gv * v
     gt[each, factors] = grho - rho * grho.sum(1, keepdims=True)  # through the softmax
-    return gm @ M, outer(gm, h), ga.sum(0), gt.sum(0)
+    return gm @ M, outer(gm, h), total(ga), total(gt)
 
 
 class _Choir(torch.autograd.Function):

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..errors import complain, unknown
+from ..light import total
 from ..phase import Tensors
 from ..settings import number
 from ..streams.base import count
@@ -162,7 +163,7 @@ class Rotations(Exact):
 
 def _turn(xp: Any, h: Any, frequency: Any, tau: float) -> tuple[Any, tuple[Any, ...]]:
     """v = (R h - h)/τ, and what its derivative needs: the turned state r = R h, c, s, τ."""
-    angle = frequency * tau
+    angle = frequency[None] * tau
     c, s, (h1, h2) = xp.cos(angle), xp.sin(angle), _halves(h)
     turned = xp.concatenate([c * h1 + s * h2, c * h2 - s * h1], 1)
     return (turned - h) / tau, (turned, c, s, tau)
@@ -172,7 +173,7 @@ def _turn_back(xp: Any, g: Any, turned: Any, c: Any, s: Any, tau: float) -> tupl
     """∂v/∂hᵀ g = (Rᵀ g - g)/τ,  ∂v/∂ϖᵀ g = g1 r2 - g2 r1."""
     (g1, g2), (r1, r2) = _halves(g), _halves(turned)
     back = xp.concatenate([c * g1 - s * g2, c * g2 + s * g1], 1)
-    return (back - g) / tau, (g1 * r2 - g2 * r1).sum(0)
+    return (back - g) / tau, total(g1 * r2 - g2 * r1)
 
 
 def _halves(x: Any) -> tuple[Any, Any]:
