@@ -44,6 +44,17 @@ def total(x: Any) -> Any:
     return x[0] if len(x) == 1 else x.sum(0)
 
 
+def gathered(k: Any, x: Any, n: int) -> Any:
+    """Σ over the batch of x_b in row k_b: (n, j) from (batch,) and (batch, j)."""
+    if len(k) == 1:
+        rows = zeros(x, n, x.shape[1])
+        rows[k] = x
+        return rows
+    chosen = zeros(x, len(k), n)
+    chosen[range(len(k)), k] = 1
+    return chosen.T @ x
+
+
 def blend(a: float, x: Any, b: float, y: Any) -> Any:
     """a x + b y; y = None counts as zero."""
     if y is None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..errors import complain
-from ..light import light, outer, tensor, total, zeros
+from ..light import gathered, light, outer, tensor, total, zeros
 from ..settings import number
 from ..streams.base import count
 from .base import Arrays
@@ -64,21 +64,17 @@ class KeyedReadout(torch.nn.Module):
         rows = M[k]
 
         def back(g: Any) -> tuple[Any, Arrays]:
-            chosen = zeros(g, len(g), len(M))
-            chosen[xp.arange(len(g)), k] = 1
-            by_row = (g[:, :, None] * h[:, None]).reshape(len(g), -1)
-            return (g[:, None] @ rows)[:, 0], {"M": outer(chosen, by_row).reshape(M.shape)}
+            of_winner = (g[:, :, None] * h[:, None]).reshape(len(g), -1)
+            return (g[:, None] @ rows)[:, 0], {"M": gathered(k, of_winner, len(M)).reshape(M.shape)}
 
         return (rows @ h[:, :, None])[:, :, 0], back
 
     def _winner(self, u: Tensor) -> Any:
         """k of each sample, an array (batch,); in training its key moves."""
-        xp, x, keys = light(self._unit(u), self.keys)
+        _, x, keys = light(self._unit(u), self.keys)
         winner = (x @ keys.T).argmax(1)
         if self.training and self.step:
-            chosen = zeros(x, len(x), len(keys))
-            chosen[xp.arange(len(x)), winner] = self.step
-            keys += outer(chosen, x)
+            keys += self.step * gathered(winner, x, len(keys))
             moved = keys[winner]
             keys[winner] = moved / (moved * moved).sum(1, keepdims=True) ** 0.5
         return winner
