@@ -39,17 +39,13 @@ class WeightCostate:
         for name, p in zip(names, theta, strict=True):
             if not bool(torch.isfinite(p).all()):
                 raise complain(f"weight {name!r}", "inf or nan", "finite numbers", "initialise the network anew")
-        sizes = [p.numel() for p in theta]
         like = theta[0].detach() if theta else torch.empty(0)
-        self._flat, self._next = (like.new_zeros(sum(sizes)) for _ in range(2))
-        self._views, self._next_views = (
-            [x.view(p.shape) for x, p in zip(flat.split(sizes), theta, strict=True)] if theta else []
-            for flat in (self._flat, self._next)
-        )
+        self._flat, self._next = (like.new_zeros(sum(p.numel() for p in theta)) for _ in range(2))
+        self._views, self._next_views = self._split(self._flat), self._split(self._next)
         self.begin([False] * len(theta))
         self._large = self._flat.numel() >= LARGE * len(theta) > 0
-        self._beta: float | list[float | Tensor] = 1.0
-        self._beta_max = 1.0
+        self._beta, self._beta_max = 1.0, 1.0
+        self._scale: Tensor | None = None  # β of each entry of ω, beside the shared one
         self._limit = torch.finfo(like.dtype).max / 8
         self._size = math.inf  # a bound on |ω|
         self._reach = math.inf  # a bound on |θ|, grown by each step, renewed when it gets near the limit
@@ -78,20 +74,23 @@ class WeightCostate:
     def scale_by(self, beta: Beta) -> None:
         """Set β: shared, or per parameter name with 1 for names left out."""
         if not isinstance(beta, Mapping):
-            self._beta = self._beta_max = float(beta)
+            self._beta, self._scale, self._beta_max = float(beta), None, float(beta)
             return
+        scale = torch.ones_like(self._flat)
+        views = dict(zip(self.names, self._split(scale), strict=True))
         for name, value in beta.items():
-            if name not in self.names:
+            if name not in views:
                 raise unknown("beta", name, self.names)
-            shape = self.theta[self.names.index(name)].shape
-            if isinstance(value, Tensor) and value.numel() != 1 and value.shape != shape:
-                raise complain(f"beta[{name!r}]", f"shape {tuple(value.shape)}", f"the weight's shape {tuple(shape)}")
-        factors: list[float | Tensor] = []
-        for name, p in zip(self.names, self.theta, strict=True):
-            value = beta.get(name, 1.0)
-            factors.append(value.to(p) if isinstance(value, Tensor) and value.numel() != 1 else float(value))
-        self._beta = factors
-        self._beta_max = max((float(b.max()) if isinstance(b, Tensor) else b for b in factors), default=0.0)
+            view = views[name]
+            if not isinstance(value, Tensor) or value.numel() == 1:
+                view.fill_(float(value))
+            elif value.shape == view.shape:
+                view.copy_(value)
+            else:
+                raise complain(
+                    f"beta[{name!r}]", f"shape {tuple(value.shape)}", f"the weight's shape {tuple(view.shape)}"
+                )
+        self._beta, self._scale, self._beta_max = 1.0, scale, float(scale.max()) if len(scale) else 0.0
 
     def propose(self, gradients: Sequence[Tensor | None], gain: float, keep: float, missing: str, lift: float) -> None:
         """ω⁺ = keep ω + gain g, in the second vector.
@@ -126,7 +125,7 @@ class WeightCostate:
 
     def _cannot_overflow(self, gradients: Sequence[Tensor | None], gain: float, keep: float) -> bool:
         """True for a large ω of which |ω⁺| <= keep |ω| + |gain| |g| tells that it stays finite."""
-        if not self._all_started or isinstance(self._beta, list):
+        if not self._all_started or self._scale is not None:
             return False
         squares = 0.0
         for g, p in zip(gradients, self.theta, strict=True):
@@ -158,7 +157,7 @@ class WeightCostate:
         if not self._reach < self._limit:
             omega = self._next_views if fresh else self._views
             for i, (name, p) in enumerate(zip(self.names, self.theta, strict=True)):
-                beta = self._beta[i] if isinstance(self._beta, list) else self._beta
+                beta = self._beta if self._scale is None else self._split(self._scale)[i]
                 if not bool(torch.isfinite(p.detach() - tau * beta * omega[i]).all()):
                     return "theta", name
             self._reach = stride + max((float(p.detach().abs().max()) for p in self.theta if p.numel()), default=0.0)
@@ -170,15 +169,14 @@ class WeightCostate:
             self._commit_in_place(tau, fresh)
             return
         omega, theta = (self._next_views if fresh else self._views), self.theta
-        with torch.no_grad():
-            if self._still:
-                moving = [i for i in range(len(theta)) if i not in self._still]
-                for i in moving:
-                    self._move(i, omega[i], tau)
-            elif isinstance(self._beta, list):
-                for i in range(len(theta)):
-                    self._move(i, omega[i], tau)
-            elif theta:
+        if self._scale is not None:  # the old vector is free: nobody needs it after this
+            torch.mul(self._next if fresh else self._flat, self._scale, out=self._flat)
+            omega = self._views
+        if self._still:
+            moving = [i for i in range(len(theta)) if i not in self._still]
+            omega, theta = [omega[i] for i in moving], [theta[i] for i in moving]
+        if theta:
+            with torch.no_grad():
                 torch._foreach_add_(theta, omega, alpha=-tau * self._beta)
         self._flat, self._next = self._next, self._flat
         self._views, self._next_views = self._next_views, self._views
@@ -189,7 +187,7 @@ class WeightCostate:
 
     def _commit_in_place(self, tau: float, fresh: bool) -> None:
         keep, gain = self._factors
-        stride = -tau * float(self._beta)  # type: ignore[arg-type]
+        stride = -tau * self._beta
         with torch.no_grad():
             for p, omega, g in zip(self.theta, self._views, self._gradients, strict=True):
                 assert g is not None
@@ -202,9 +200,7 @@ class WeightCostate:
                         w.add_(o, alpha=stride)
         self._gradients = ()
 
-    def _move(self, i: int, omega: Tensor, tau: float) -> None:
-        beta = self._beta[i] if isinstance(self._beta, list) else self._beta
-        if isinstance(beta, Tensor):
-            self.theta[i].addcmul_(beta, omega, value=-tau)
-        else:
-            self.theta[i].add_(omega, alpha=-tau * beta)
+    def _split(self, flat: Tensor) -> list[Tensor]:
+        """One view per weight."""
+        parts = flat.split([p.numel() for p in self.theta]) if self.theta else ()
+        return [x.view(p.shape) for x, p in zip(parts, self.theta, strict=True)]

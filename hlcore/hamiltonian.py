@@ -2,28 +2,45 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import torch
 from torch import Tensor
+from torch.nn.functional import mse_loss
 
 from .errors import HLError, complain
-from .networks.base import Known, Network, State
+from .light import light, tensor, zeros
+from .networks.base import Known, Network, State, by_hand
 from .phase import Tensors
 
 Loss = Callable[[Tensor, Any], Tensor]
+
+
+class Slopes(NamedTuple):
+    """H' at one point: what it is made of, ∂H'/∂h and ∂H'/∂θ. h, z, v, dh are arrays as `light` gives them."""
+
+    h: dict[str, Any]
+    z: dict[str, Any]
+    v: dict[str, Any]
+    dh: dict[str, Any]
+    dtheta: Sequence[Tensor | None]
+    output: Tensor
+    loss: float
 
 
 class Hamiltonian:
     """H'(h, z, θ; u, ŷ) = φ L(f^y(u,h,θ^y), ŷ) + z·f^h(u,h,θ^h)  (P, eq. 8) for one network and loss.
 
     Evaluates the two terms with input checked, and differentiates their sum in one call of
-    `torch.autograd.grad`; whatever a network or loss raises comes out as an HLError that says where.
+    `torch.autograd.grad`, or by the network's own `pullback` where it has one; whatever a network or loss raises
+    comes out as an HLError that says where.
     """
 
     def __init__(self, network: Network, loss: Loss) -> None:
         self.network, self.loss = network, loss
+        self._whole = all(p.requires_grad for p in network.parameters())  # none is frozen
 
     def initial_state(self, batch_size: int) -> State:
         """h at the start of a sequence."""
@@ -85,6 +102,53 @@ class Hamiltonian:
             raise complain("loss", _shape(L), "a scalar tensor of floats", "reduce it with .mean() or .sum()")
         return L
 
+    def by_hand(
+        self, u: Any, target: Any, h: State, z: Tensors | None, tau: float, phi: float, theta: Tensors
+    ) -> Slopes | None:
+        """H' and its derivative, all at t, by the network's own `pullback`; None where it has none."""
+        pullback = by_hand(self.network)
+        if pullback is None or not self._whole:
+            return None
+        start, weights = list(h.values()), list(theta.values())
+        for x in start:
+            if x is None:  # its shape is not known yet
+                return None
+        for p in weights:
+            if not p.requires_grad:
+                return None
+        n, costate = len(start), start if z is None else list(z.values())
+        xp, *arrays = light(*start, *costate, *weights)  # type: ignore[arg-type]
+        at, weighed, through = arrays[:n], arrays[n : 2 * n], arrays[2 * n :]
+        if z is None:
+            weighed = [zeros(x, *x.shape) for x in at]
+        point, costates = dict(zip(h, at, strict=True)), dict(zip(h, weighed, strict=True))
+        try:
+            found = pullback(xp, u, point, dict(zip(theta, through, strict=True)), tau)
+            if found is None:
+                return None
+            v, y, back = found
+            loss, g = self._slope(xp, y, target)
+            dh, dtheta = back(costates, g if g is None or phi == 1.0 else phi * g)
+            dh = {name: dh[name] for name in h}
+        except (RuntimeError, TypeError, ValueError, IndexError, KeyError, AttributeError) as error:
+            _blame("pullback (f^h and f^y)", self.network, u, error)
+        slopes = [dtheta.get(name) for name in theta]
+        return Slopes(point, costates, v, dh, [None if d is None else tensor(d) for d in slopes], tensor(y), loss)
+
+    def _slope(self, xp: Any, y: Any, target: Any) -> tuple[float, Any]:
+        """L(y, ŷ) and ∂L/∂y: by the loss's own `slope` where it has one, else by autograd."""
+        if target is None:
+            return 0.0, None
+        own = squares if self.loss is mse_loss else getattr(self.loss, "slope", None)
+        if own is not None and isinstance(target, Tensor):
+            _, goal = light(target)
+            if goal.dtype == y.dtype and (goal.shape == y.shape or getattr(self.loss, "own_shapes", False)):
+                return own(xp, y, goal)
+        output = tensor(y).detach().requires_grad_()
+        L = self.instantaneous_loss(output, target)
+        assert L is not None
+        return L.item(), light(torch.autograd.grad(L, output)[0])[1]
+
     @staticmethod
     def derivative(
         L: Tensor | None, phi: float, z: Tensors | None, v: Tensors, wrt: Sequence[Tensor], keep: bool = False
@@ -116,10 +180,16 @@ class Hamiltonian:
         return grads, phi if z is None else 1.0
 
     @staticmethod
-    def value(L: float, phi: float, z: Tensors | None, v: Tensors) -> float:
+    def value(L: float, phi: float, z: dict[str, Any], v: dict[str, Any]) -> float:
         """H' itself."""
-        inner = 0.0 if z is None else sum(float((z[k] * x.detach()).sum()) for k, x in v.items())
-        return phi * L + inner
+        return phi * L + sum([float((z[name] * x).sum()) for name, x in v.items()])
+
+
+def squares(xp: Any, y: Any, target: Any) -> tuple[float, Any]:
+    """(y - ŷ)², the mean over all entries (torch's mse_loss), and its slope."""
+    e = y - target
+    flat, share = e.ravel(), 1 / math.prod(e.shape)
+    return share * float(flat @ flat), (2 * share) * e
 
 
 def not_finite(tensors: Tensors) -> str | None:

@@ -73,6 +73,7 @@ class Learner:
         self._law = Hamiltonian(network, loss)
         self._names = [name for name, p in network.named_parameters() if p.requires_grad]
         self._theta: list[Tensor] = [p for p in network.parameters() if p.requires_grad]
+        self._weights: Tensors = dict(zip(self._names, self._theta, strict=True))
         self._buffers = list(network.buffers())
         self._omega = WeightCostate(self._names, self._theta)
         self._h: State | None = None  # None: at the start of a sequence, made anew for the next sample's batch
@@ -135,7 +136,7 @@ class Learner:
 
     def step(self, sample: Sample) -> Report:
         """Take one step of τ (or of the sample's dt) along the four equations E*1-E*4."""
-        settings, tau = self._settings, self._tau_for(sample)
+        settings, tau, fresh = self._settings, self._tau_for(sample), self.order == "sequential"
         phi = settings.phi_at(self.t)
         lift = 1.0  # what brings a weight's first gradient to τφ = 1, as torch has it
         if self.torch_start and self.steps == 0:
@@ -146,14 +147,9 @@ class Learner:
         try:
             move = self._move(sample, tau, phi)
             self._check(move)
-            self._omega.propose(
-                move.dtheta,
-                -settings.s * tau * move.scale,
-                self._kept(settings, sample, tau),
-                missing="stand" if self.torch_start else "decay",
-                lift=lift,
-            )
-            bad = self._omega.overflow(tau, fresh=self.order == "sequential")
+            gain, keep = -settings.s * tau * move.scale, self._kept(settings, sample, tau)
+            self._omega.propose(move.dtheta, gain, keep, "stand" if self.torch_start else "decay", lift)
+            bad = self._omega.overflow(tau, fresh)
             if bad is not None:
                 raise Diverged(*bad, self.t, self.steps)
         except HLError:
@@ -161,7 +157,7 @@ class Learner:
                 for buffer, before in zip(self._buffers, buffers, strict=True):
                     buffer.copy_(before)
             raise
-        self._omega.commit(tau, fresh=self.order == "sequential")
+        self._omega.commit(tau, fresh)
         self.t += tau
         self.steps += 1
         if sample.end and self.reset_omega:
@@ -268,8 +264,10 @@ class Learner:
 
     def _move(self, sample: Sample, tau: float, phi: float) -> Move:
         h, z = self._state_for(sample)
+        if torch.is_grad_enabled():
+            return self._step(self._law, self._settings, tau, phi, sample, h, z, self._weights)
         with torch.enable_grad():
-            return self._step(self._law, self._settings, tau, phi, sample, h, z, self._theta)
+            return self._step(self._law, self._settings, tau, phi, sample, h, z, self._weights)
 
     def _state_for(self, sample: Sample) -> tuple[State, Tensors | None]:
         if self._h is not None:

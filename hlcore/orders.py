@@ -7,12 +7,13 @@ Both orders return a `Move`: the next h and z, and what the weight costates need
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from torch import Tensor
 
 from .errors import complain
-from .hamiltonian import Hamiltonian
+from .hamiltonian import Hamiltonian, Slopes
+from .light import blend, tensor
 from .networks.base import State
 from .phase import Tensors
 from .sample import Sample
@@ -31,7 +32,7 @@ class Move(NamedTuple):
     hamiltonian: float
 
 
-Order: TypeAlias = Callable[[Hamiltonian, Settings, float, float, Sample, State, Tensors | None, list[Tensor]], Move]
+Order: TypeAlias = Callable[[Hamiltonian, Settings, float, float, Sample, State, Tensors | None, Tensors], Move]
 
 
 def euler(
@@ -42,7 +43,7 @@ def euler(
     sample: Sample,
     h: State,
     z: Tensors | None,
-    theta: list[Tensor],
+    theta: Tensors,
 ) -> Move:
     """Algorithm 1 of P: all four derivatives at t.
 
@@ -51,17 +52,10 @@ def euler(
     """
     if not h:
         return stateless(law, phi, sample, theta)
-    leaves = _leaves(h)
-    v = law.velocity(sample.u, leaves, tau)
-    known = _known(leaves, v)
-    y = law.output(sample.u, known)
-    L = law.instantaneous_loss(y, sample.target)
-    z = _zeros(known) if z is None else z
-    d, _ = law.derivative(L, phi, z, v, [*known.values(), *theta])
-    dh, dtheta = d[: len(known)], d[len(known) :]
-    h_next = {name: x.detach() + tau * v[name].detach() for name, x in known.items()}
-    loss = _float(L)
-    return Move(h_next, _costate(z, dh, settings, tau), dtheta, 1.0, y, loss, law.value(loss, phi, z, v))
+    at = law.by_hand(sample.u, sample.target, h, z, tau, phi, theta) or _by_autograd(law, tau, phi, sample, h, z, theta)
+    h_next = {name: tensor(x + tau * at.v[name]) for name, x in at.h.items()}
+    z_next = _costate(at.z, at.dh, settings, tau)
+    return Move(h_next, z_next, at.dtheta, 1.0, at.output, at.loss, law.value(at.loss, phi, at.z, at.v))
 
 
 def sequential(
@@ -72,7 +66,7 @@ def sequential(
     sample: Sample,
     h: State,
     z: Tensors | None,
-    theta: list[Tensor],
+    theta: Tensors,
 ) -> Move:
     """State, then costate, then weights, each with what is already new (P, section 4).
 
@@ -97,22 +91,21 @@ def sequential(
     rest: Tensors | None = None
     if z is not None:
         dh, _ = law.derivative(None, phi, z, v, list(_known(leaves, v).values()), keep=True)
-        rest = _costate(z, dh, settings, tau)
-    d, scale = law.derivative(L, phi, rest, v, [*moved.values(), *theta])
+        rest = _costate(z, dict(zip(h, dh, strict=True)), settings, tau)
+    d, scale = law.derivative(L, phi, rest, v, [*moved.values(), *theta.values()])
     dL, dtheta = d[: len(moved)], d[len(moved) :]
     loss = _float(L)
     gain = -tau * settings.s * scale
     rest = _zeros(moved) if rest is None else rest
     z = {name: r if g is None else r.add(g, alpha=gain) for (name, r), g in zip(rest.items(), dL, strict=True)}
-    h_next = {name: x.detach() for name, x in moved.items()}
-    return Move(h_next, z, dtheta, scale, y, loss, law.value(loss, phi, z, v))
+    return Move(_detached(moved), z, dtheta, scale, y, loss, law.value(loss, phi, z, _detached(v)))
 
 
-def stateless(law: Hamiltonian, phi: float, sample: Sample, theta: list[Tensor]) -> Move:
+def stateless(law: Hamiltonian, phi: float, sample: Sample, theta: Tensors) -> Move:
     """A network without state, in either order: H' = φL  (P, eq. 20)."""
     y = law.output(sample.u, {})
     L = law.instantaneous_loss(y, sample.target)
-    dtheta, scale = law.derivative(L, phi, None, {}, theta)
+    dtheta, scale = law.derivative(L, phi, None, {}, list(theta.values()))
     loss = _float(L)
     return Move({}, None, dtheta, scale, y, loss, phi * loss)
 
@@ -120,13 +113,25 @@ def stateless(law: Hamiltonian, phi: float, sample: Sample, theta: list[Tensor])
 ORDERS: dict[str, Order] = {"euler": euler, "sequential": sequential}
 
 
-def _costate(z: Tensors, dh: Sequence[Tensor | None], settings: Settings, tau: float) -> Tensors:
+def _by_autograd(
+    law: Hamiltonian, tau: float, phi: float, sample: Sample, h: State, z: Tensors | None, theta: Tensors
+) -> Slopes:
+    """H' and its derivative, all at t."""
+    leaves = _leaves(h)
+    v = law.velocity(sample.u, leaves, tau)
+    known = _known(leaves, v)
+    y = law.output(sample.u, known)
+    L = law.instantaneous_loss(y, sample.target)
+    z = _zeros(known) if z is None else z
+    d, _ = law.derivative(L, phi, z, v, [*known.values(), *theta.values()])
+    dh = dict(zip(known, d, strict=False))
+    return Slopes(_detached(known), z, _detached(v), dh, d[len(known) :], y, _float(L))
+
+
+def _costate(z: dict[str, Any], dh: dict[str, Any], settings: Settings, tau: float) -> Tensors:
     """z⁺ = z - τ (s ∂H'/∂h + η_z z)  (E*3)."""
     keep, gain = 1 - tau * settings.dissipation_z, -tau * settings.s
-    return {
-        name: keep * x if g is None else (keep * x).add_(g, alpha=gain)
-        for (name, x), g in zip(z.items(), dh, strict=True)
-    }
+    return {name: tensor(blend(keep, x, gain, dh[name])) for name, x in z.items()}
 
 
 def _leaves(h: State) -> State:
@@ -142,6 +147,10 @@ def _known(h: State, v: Tensors) -> Tensors:
             raise complain(f"initial_state[{name!r}]", str(x.dtype), "a tensor of floats")
         known[name] = v[name].detach().new_zeros(v[name].shape).requires_grad_() if x is None else x
     return known
+
+
+def _detached(x: Tensors) -> Tensors:
+    return {name: part.detach() for name, part in x.items()}
 
 
 def _zeros(h: Tensors) -> Tensors:

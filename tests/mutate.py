@@ -32,12 +32,21 @@ BREAKS = [
     ),
     Break("z without its own dissipation", "orders.py", "1 - tau * settings.dissipation_z", "1 - tau * settings.eta"),
     Break("z without dissipation", "orders.py", "1 - tau * settings.dissipation_z", "1.0"),
-    Break("τ missing in h", "orders.py", "x.detach() + tau * v[name].detach()", "x.detach() + v[name].detach()"),
+    Break("τ missing in h", "orders.py", "x + tau * at.v[name]", "x + at.v[name]"),
     Break("the sign of ω'", "learner.py", "-settings.s * tau * move.scale", "settings.s * tau * move.scale"),
     Break("τ missing in ω", "learner.py", "-settings.s * tau * move.scale", "-settings.s * move.scale"),
     Break("ω without dissipation", "learner.py", "else 1 - tau * settings.eta", "else 1.0"),
     Break("φ forgotten", "hamiltonian.py", "return grads, phi if z is None else 1.0", "return grads, 1.0"),
     Break("φ forgotten beside a state", "hamiltonian.py", "torch.full_like(L, phi)", "torch.full_like(L, 1.0)"),
+    Break("φ forgotten by hand", "hamiltonian.py", "g if g is None or phi == 1.0 else phi * g", "g"),
+    Break("τ missing by hand", "networks/rotations.py", 'theta["frequency"], tau)', 'theta["frequency"], 1.0)'),
+    Break(
+        "the readout's share of z' forgotten by hand",
+        "networks/rotations.py",
+        '{"h": dh + through}',
+        '{"h": dh}',
+    ),
+    Break("the weights by hand forgotten", "hamiltonian.py", "dtheta.get(name) for name", "None for name"),
     Break(
         "old ω in sequential order",
         "costate.py",
@@ -53,8 +62,8 @@ BREAKS = [
     Break(
         "β per name forgotten",
         "costate.py",
-        "self.theta[i].add_(omega, alpha=-tau * beta)",
-        "self.theta[i].add_(omega, alpha=-tau)",
+        "torch.mul(self._next if fresh else self._flat, self._scale, out=self._flat)",
+        "self._flat.copy_(self._next if fresh else self._flat)",
     ),
     Break("φ forgotten in z", "orders.py", "gain = -tau * settings.s * scale", "gain = -tau * settings.s"),
     Break(
@@ -63,8 +72,8 @@ BREAKS = [
     Break(
         "the old z in ω",
         "orders.py",
-        "rest = _costate(z, dh, settings, tau)",
-        "rest, z = z, _costate(z, dh, settings, tau)",
+        "rest = _costate(z, dict(zip(h, dh, strict=True)), settings, tau)",
+        "rest, z = z, _costate(z, dict(zip(h, dh, strict=True)), settings, tau)",
     ),
     Break(
         "the sample's own dt forgotten",

@@ -113,7 +113,7 @@ class Stage:
             dh[-1] = addend[1] if dh[-1] is None else dh[-1] + addend[1]
         if self.place.replicas > 1:
             dtheta, loss, parts = self._mean(dtheta, loss, parts)
-        z_next = _costate(z, dh, settings, tau)
+        z_next = _costate(z, dict(zip(known, dh, strict=True)), settings, tau)
         self._commit(h_next, z_next, dtheta, loss, tau)
         self.h, self.z = (None, None) if sample.end else (h_next, z_next)
         if sample.end:

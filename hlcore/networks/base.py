@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 import torch
@@ -13,6 +13,8 @@ from ..phase import Tensors
 
 State: TypeAlias = dict[str, Tensor | None]  # None: zeros of a shape not yet known
 Known: TypeAlias = Mapping[str, Tensor | None]
+Arrays: TypeAlias = dict[str, Any]  # of numpy or torch
+Back: TypeAlias = Callable[[Arrays, Any], tuple[Arrays, Arrays]]
 
 
 class Network(torch.nn.Module):
@@ -38,10 +40,27 @@ class Network(torch.nn.Module):
         """y = f^y(u, h, θ^y)."""
         raise complain(f"{type(self).__name__}.output", "no definition", "a method output(self, u, h)")
 
+    def pullback(self, xp: Any, u: Any, h: Arrays, theta: Arrays, tau: float) -> tuple[Arrays, Any, Back] | None:
+        """(h', y, back): velocity and output, and their derivative worked out by hand; None: leave it to autograd.
+
+        Optional, for speed. back(z, g) pulls costates back along f^h and f^y: the derivatives of z·h' + g·y, first by
+        the names of h, then by those of the parameters it depends on; g is None where nothing is asked of y. u is what
+        the stream yields; all else is in arrays of `xp`, numpy or torch (see `hlcore.light`). Not inherited: a subclass
+        may move otherwise.
+        """
+        return None
+
     def _zeros(self, *shape: int) -> Tensor:
         """Zeros of this network's dtype and device."""
         like = next(self.parameters(), torch.empty(0))
         return torch.zeros(shape, dtype=like.dtype, device=like.device)
+
+
+def by_hand(module: torch.nn.Module | None) -> Any:
+    """`module.pullback` if the module's own class wrote it and nothing is hooked to its forward; else None."""
+    if "pullback" not in vars(type(module)) or module is None or module._forward_hooks or module._forward_pre_hooks:
+        return None
+    return module.pullback
 
 
 def apply(module: torch.nn.Module, u: Any) -> Any:

@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import combinations
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
 
 from ..errors import complain
+from ..light import gathered, light, outer, tensor, total, zeros
 from ..settings import number
 from ..streams.base import count
+from .base import Arrays
+
+Back: TypeAlias = Callable[[Any], tuple[Any, Arrays]]
+
+
+class _Kept:
+    """A function of one tensor that keeps its last answer: throughout a lecture the descriptor is the same."""
+
+    def __init__(self, function: Callable[[Tensor], Any]) -> None:
+        self._function = function
+        self._last: tuple[Tensor | None, int, Any] = (None, 0, None)
+
+    def __call__(self, u: Tensor) -> Any:
+        of, version, found = self._last
+        if of is not u or version != u._version:
+            found = self._function(u)
+            self._last = u, u._version, found
+        return found
 
 
 class KeyedReadout(torch.nn.Module):
@@ -29,19 +49,35 @@ class KeyedReadout(torch.nn.Module):
         self.register_buffer("keys", keys / keys.norm(dim=1, keepdim=True))
         bound = count("width", width) ** -0.5
         self.M = torch.nn.Parameter(torch.empty(memories, count("outputs", outputs), width).uniform_(-bound, bound))
+        self._unit = _Kept(torch.nn.functional.normalize)
 
     def forward(self, u: Tensor, h: Tensor) -> Tensor:
         """(batch, outputs) from u (batch, inputs) and h (batch, width)."""
-        with torch.no_grad():
-            x = torch.nn.functional.normalize(u, dim=1)
-            winner = (x @ self.keys.T).argmax(1)
-            if self.training and self.step:
-                self.keys.index_add_(0, winner, x, alpha=self.step)
-                moved = self.keys[winner]
-                self.keys[winner] = moved / moved.norm(dim=1, keepdim=True)
+        winner = self._winner(u)
         if len(winner) == 1:
-            return h @ self.M[int(winner)].T
-        return torch.einsum("bow,bw->bo", self.M[winner], h)
+            return h @ self.M[int(winner[0])].T
+        return torch.einsum("bow,bw->bo", self.M[tensor(winner)], h)
+
+    def pullback(self, xp: Any, u: Tensor, h: Any, theta: Arrays) -> tuple[Any, Back]:
+        """y and its derivative by hand, as in `Network.pullback`."""
+        k, M = self._winner(u), theta["M"]
+        rows = M[k]
+
+        def back(g: Any) -> tuple[Any, Arrays]:
+            of_winner = (g[:, :, None] * h[:, None]).reshape(len(g), -1)
+            return (g[:, None] @ rows)[:, 0], {"M": gathered(k, of_winner, len(M)).reshape(M.shape)}
+
+        return (rows @ h[:, :, None])[:, :, 0], back
+
+    def _winner(self, u: Tensor) -> Any:
+        """k of each sample, an array (batch,); in training its key moves."""
+        _, x, keys = light(self._unit(u), self.keys)
+        winner = (x @ keys.T).argmax(1)
+        if self.training and self.step:
+            keys += self.step * gathered(winner, x, len(keys))
+            moved = keys[winner]
+            keys[winner] = moved / (moved * moved).sum(1, keepdims=True) ** 0.5
+        return winner
 
 
 class FactoredReadout(torch.nn.Module):
@@ -67,16 +103,24 @@ class FactoredReadout(torch.nn.Module):
         self.M = torch.nn.Parameter(torch.zeros(len(self.rows), count("width", width)))
         self.amplitude = torch.nn.Parameter(torch.zeros(tokens))
         self.trust = torch.nn.Parameter(torch.zeros(tokens))
-        self._last: tuple[Any, int, Tensor, Tensor] | None = None
+        self._voices = _Kept(self._named)
 
     def forward(self, u: Tensor, h: Tensor) -> Tensor:
         """(batch, 1 + 2·active) from the descriptor u (batch, tokens) and h (batch, width)."""
-        return _Choir.apply(h, self.M, self.amplitude, self.trust, *self._parts(u))
+        return _Choir.apply(h, self.M, self.amplitude, self.trust, *self._voices(u)[0])
 
-    def _parts(self, u: Tensor) -> tuple[Tensor, Tensor]:
-        """Row of M and factor token of each voice, (batch, active); the last answer is kept, a lecture repeats it."""
-        if self._last is not None and self._last[0] is u and self._last[1] == u._version:
-            return self._last[2:]
+    def pullback(self, xp: Any, u: Tensor, h: Any, theta: Arrays) -> tuple[Any, Back]:
+        """The output and its derivative by hand, as in `Network.pullback`."""
+        y, kept = _sing(xp, h, theta["M"], theta["amplitude"], theta["trust"], *self._voices(u)[1])
+
+        def back(g: Any) -> tuple[Any, Arrays]:
+            dh, *weights = _sing_back(xp, g, *kept)
+            return dh, dict(zip(("M", "amplitude", "trust"), weights, strict=True))
+
+        return y, back
+
+    def _named(self, u: Tensor) -> tuple[tuple[Tensor, ...], tuple[Any, ...]]:
+        """Row of M, factor token and sample of each voice, (batch, active) or (batch, 1), as tensors and as arrays."""
         if u.dim() != 2 or u.shape[1] != self.tokens or not bool((u.count_nonzero(1) == self.active).all()):
             got = f"shape {tuple(u.shape)} with {u.count_nonzero(-1).tolist()} tokens"
             raise complain(
@@ -84,40 +128,50 @@ class FactoredReadout(torch.nn.Module):
             )
         named = [row.nonzero().flatten().tolist() for row in u]
         rows = [[self.rows[tuple(i for i in d if i != k)] for k in d] for d in named]
-        parts = torch.tensor(rows, device=u.device), torch.tensor(named, device=u.device)
-        self._last = (u, u._version, *parts)
-        return parts
+        each = torch.arange(len(u)).unsqueeze(1)
+        parts = tuple(x.to(u.device) for x in (torch.tensor(rows), torch.tensor(named), each))
+        return parts, light(*parts)[1:]
+
+
+def _sing(
+    xp: Any, h: Any, M: Any, amplitude: Any, trust: Any, rows: Any, factors: Any, each: Any
+) -> tuple[Any, tuple[Any, ...]]:
+    """(y, v, ρ) of a `FactoredReadout`, and what its derivative needs."""
+    loud, weight = xp.exp(amplitude[factors]), trust[factors]
+    weight = xp.exp(weight - xp.amax(weight, axis=1, keepdims=True))
+    rho = weight / weight.sum(1, keepdims=True)
+    v = (h @ M.T)[each, rows] * loud
+    out = xp.concatenate([(rho * v).sum(1, keepdims=True), v, rho], 1)
+    return out, (h, M, amplitude, loud, v, rho, rows, factors, each)
+
+
+def _sing_back(
+    xp: Any, g: Any, h: Any, M: Any, amplitude: Any, loud: Any, v: Any, rho: Any, rows: Any, factors: Any, each: Any
+) -> tuple[Any, Any, Any, Any]:
+    """The derivative of g·(y, v, ρ) with respect to h, M, a and the trust."""
+    m = v.shape[1]
+    gy = g[:, :1]
+    gv, grho = g[:, 1 : 1 + m] + gy * rho, (g[:, 1 + m :] + gy * v) * rho
+    gm, ga, gt = zeros(h, len(h), len(M)), zeros(h, len(h), len(amplitude)), zeros(h, len(h), len(amplitude))
+    gm[each, rows] = gv * loud
+    ga[each, factors] = gv * v
+    gt[each, factors] = grho - rho * grho.sum(1, keepdims=True)  # through the softmax
+    return gm @ M, outer(gm, h), total(ga), total(gt)
 
 
 class _Choir(torch.autograd.Function):
-    """(y, v, ρ) of a `FactoredReadout` and its derivative, by hand: a third of the time of autograd's."""
+    """`_sing` for autograd: a third of the time of its own derivative."""
 
     @staticmethod
-    def forward(
-        ctx: Any, h: Tensor, M: Tensor, amplitude: Tensor, trust: Tensor, rows: Tensor, factors: Tensor
-    ) -> Tensor:
-        m, at = factors.shape[1], factors.reshape(-1)
-        shapes = M.index_select(0, rows.reshape(-1)).view(len(h), m, -1)
-        loud = amplitude.index_select(0, at).exp_().view(-1, m)
-        rho = torch.softmax(trust.index_select(0, at).view(-1, m), 1)
-        v = torch.bmm(shapes, h.unsqueeze(2)).squeeze(2).mul_(loud)
-        ctx.save_for_backward(h, shapes, loud, v, rho, rows, at)
-        ctx.sizes = len(M), len(amplitude)
-        return torch.cat([(rho * v).sum(1, keepdim=True), v, rho], 1)
+    def forward(ctx: Any, *given: Tensor) -> Tensor:
+        out, kept = _sing(torch, *given)
+        ctx.save_for_backward(*kept)
+        return out
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
-        h, shapes, loud, v, rho, rows, at = ctx.saved_tensors
-        pairs, tokens = ctx.sizes
-        gy, gv, grho = g.split([1, v.shape[1], v.shape[1]], 1)
-        gv, grho = torch.addcmul(gv, gy, rho), torch.addcmul(grho, gy, v).mul_(rho)
-        gs = gv * loud
-        dM = h.new_zeros(len(h), pairs).scatter_add_(1, rows, gs).t() @ h
-        da = h.new_zeros(tokens).index_add_(0, at, (gv * v).view(-1))
-        gt = torch.addcmul(grho, rho, grho.sum(1, keepdim=True), value=-1)  # through the softmax
-        dt = h.new_zeros(tokens).index_add_(0, at, gt.view(-1))
-        return torch.bmm(gs.unsqueeze(1), shapes).squeeze(1), dM, da, dt, None, None
+        return *_sing_back(torch, g, *ctx.saved_tensors), None, None, None
 
 
 def choir(output: Tensor, target: Tensor) -> Tensor:
@@ -131,4 +185,14 @@ def choir(output: Tensor, target: Tensor) -> Tensor:
     return torch.dot(((1 + rho) * e).flatten(), e.flatten()) / len(output)
 
 
+def _choir_slope(xp: Any, output: Any, target: Any) -> tuple[float, Any]:
+    """L and ∂L/∂output of `choir`, by hand."""
+    m = (output.shape[1] - 1) // 2
+    e = output[:, 1 : 1 + m] - target
+    weighed, share = e + output[:, 1 + m :] * e, 1 / len(e)
+    slope = xp.concatenate([zeros(e, len(e), 1), (2 * share) * weighed, share * (e * e)], 1)
+    return share * float(weighed.ravel() @ e.ravel()), slope
+
+
 choir.own_shapes = True  # type: ignore[attr-defined]  # output and target differ in shape on purpose
+choir.slope = _choir_slope  # type: ignore[attr-defined]

@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 
 from ..errors import complain, unknown
+from ..light import total
 from ..phase import Tensors
 from ..settings import number
 from ..streams.base import count
-from .base import Known, Network, State, require_module
+from .base import Arrays, Back, Known, Network, State, by_hand, require_module
 
 STARTS = ("rest", "free", "clock")
 SPREADS = ("uniform", "even")
@@ -129,6 +130,23 @@ class Rotations(Exact):
         """(R h - h)/τ."""
         return _Turn.apply(h, self.frequency, tau)
 
+    def pullback(self, xp: Any, u: Any, h: Arrays, theta: Arrays, tau: float) -> tuple[Arrays, Any, Back] | None:
+        """By hand where the network runs by itself and its readout has a derivative by hand."""
+        read = by_hand(self.readout)
+        if read is None or self.start == "rest" or self.sigma is not None:
+            return None
+        v, kept = _turn(xp, h["h"], theta["frequency"], tau)
+        y, read_back = read(xp, u, h["h"], {k[8:]: x for k, x in theta.items() if k.startswith("readout.")})
+
+        def back(z: Arrays, g: Any) -> tuple[Arrays, Arrays]:
+            dh, dw = _turn_back(xp, z["h"], *kept)
+            if g is None:
+                return {"h": dh}, {"frequency": dw}
+            through, weights = read_back(g)
+            return {"h": dh + through}, {"frequency": dw} | {f"readout.{k}": d for k, d in weights.items()}
+
+        return {"h": v}, y, back
+
     def driven(self, b: Tensor, tau: float) -> Tensor:
         """∫ R(σ) b dσ/τ over one step, also where ϖ = 0."""
         half = self.frequency * (tau / 2)
@@ -143,32 +161,40 @@ class Rotations(Exact):
         return torch.cat([torch.cos(angle), torch.sin(angle)], 1)
 
 
+def _turn(xp: Any, h: Any, frequency: Any, tau: float) -> tuple[Any, tuple[Any, ...]]:
+    """v = (R h - h)/τ, and what its derivative needs: the turned state r = R h, c, s, τ."""
+    angle = frequency[None] * tau
+    c, s, (h1, h2) = xp.cos(angle), xp.sin(angle), _halves(h)
+    turned = xp.concatenate([c * h1 + s * h2, c * h2 - s * h1], 1)
+    return (turned - h) / tau, (turned, c, s, tau)
+
+
+def _turn_back(xp: Any, g: Any, turned: Any, c: Any, s: Any, tau: float) -> tuple[Any, Any]:
+    """∂v/∂hᵀ g = (Rᵀ g - g)/τ,  ∂v/∂ϖᵀ g = g1 r2 - g2 r1."""
+    (g1, g2), (r1, r2) = _halves(g), _halves(turned)
+    back = xp.concatenate([c * g1 - s * g2, c * g2 + s * g1], 1)
+    return (back - g) / tau, total(g1 * r2 - g2 * r1)
+
+
+def _halves(x: Any) -> tuple[Any, Any]:
+    half = x.shape[1] // 2
+    return x[:, :half], x[:, half:]
+
+
 class _Turn(torch.autograd.Function):
-    """v = (R h - h)/τ; with the turned state r = R h:  ∂v/∂hᵀ g = (Rᵀ g - g)/τ,  ∂v/∂ϖᵀ g = g1 r2 - g2 r1."""
+    """`_turn` for autograd."""
 
     @staticmethod
     def forward(ctx: Any, h: Tensor, frequency: Tensor, tau: float) -> Tensor:
-        angle = frequency * tau
-        c, s = torch.cos(angle), torch.sin(angle)
-        h1, h2 = h.chunk(2, 1)
-        turned = torch.cat([torch.addcmul(c * h1, s, h2), torch.addcmul(c * h2, s, h1, value=-1)], 1)
-        ctx.save_for_backward(turned, c, s)
-        ctx.tau = tau
-        return (turned - h).div_(tau)
+        v, (*kept, ctx.tau) = _turn(torch, h, frequency, tau)
+        ctx.save_for_backward(*kept)
+        return v
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, Tensor, None]:
         turned, c, s = ctx.saved_tensors
-        g1, g2 = g.chunk(2, 1)
-        dh = dw = None
-        if ctx.needs_input_grad[0]:
-            back = torch.cat([torch.addcmul(c * g1, s, g2, value=-1), torch.addcmul(c * g2, s, g1)], 1)
-            dh = back.sub_(g).div_(ctx.tau)
-        if ctx.needs_input_grad[1]:
-            r1, r2 = turned.chunk(2, 1)
-            dw = torch.addcmul(g1 * r2, g2, r1, value=-1).sum(0)
-        return dh, dw, None
+        return *_turn_back(torch, g, turned, c, s, ctx.tau), None
 
 
 class Antisymmetric(Exact):

@@ -9,6 +9,7 @@ from torch.nn.functional import cross_entropy, mse_loss
 
 import hlcore
 from hlcore import Sample, Settings, reference
+from hlcore.networks import KeyedReadout, Rotations
 
 BOUND = 1e-12
 
@@ -60,6 +61,7 @@ NETWORKS = {
     "lstm": lambda: hlcore.Recurrent(torch.nn.LSTMCell(4, 5), torch.nn.Linear(5, 3)),
     "own-cell": lambda: hlcore.Recurrent(OwnCell(), torch.nn.Linear(5, 3), units=5),
     "own-network": Oscillator,
+    "rotations-by-hand": lambda: Rotations(5, 4, 3, start="clock", readout=KeyedReadout(4, 10, 3, memories=4)),
     "chain-local": lambda: hlcore.Chain(mlp(4, 6, 5, 3)),
     "chain-groups": lambda: hlcore.Chain(mlp(4, 6, 5, 3), (3, 2), links={(2, 1): torch.nn.Linear(3, 4)}),
 }

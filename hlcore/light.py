@@ -1,0 +1,62 @@
+"""Small arrays without torch's overhead: formulas written once, for numpy and for torch.
+
+A call of numpy takes a quarter of one of torch, which is what counts where a network is small. So derivatives by hand
+(`Network.pullback`) are written in what the two libraries share, with `xp` for either: +, @, x[i], x.sum(axis), x.T,
+xp.cos, xp.concatenate.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+SMALL = 1 << 16  # entries; beyond, torch's threads and vector units win
+
+
+def light(*tensors: Tensor) -> tuple[Any, ...]:
+    """(xp, *arrays) in the tensors' own memory: numpy's where all are small and on the CPU, else torch's."""
+    for x in tensors:
+        if not x.is_cpu or x.numel() > SMALL:
+            return torch, *[x.detach() for x in tensors]
+    return np, *[(x.detach() if x.requires_grad else x).numpy() for x in tensors]
+
+
+def tensor(x: Any) -> Tensor:
+    """The array as a tensor, in the same memory."""
+    return x if isinstance(x, Tensor) else torch.from_numpy(x)
+
+
+def zeros(like: Any, *shape: int) -> Any:
+    """Zeros of the array's kind."""
+    return like.new_zeros(shape) if isinstance(like, Tensor) else np.zeros(shape, like.dtype)
+
+
+def outer(a: Any, b: Any) -> Any:
+    """Σ a_i b_j over the batch: (i, j) from (batch, i) and (batch, j)."""
+    return a.T * b if len(a) == 1 else a.T @ b
+
+
+def total(x: Any) -> Any:
+    """Σ over the batch: (i,) from (batch, i)."""
+    return x[0] if len(x) == 1 else x.sum(0)
+
+
+def gathered(k: Any, x: Any, n: int) -> Any:
+    """Σ over the batch of x_b in row k_b: (n, j) from (batch,) and (batch, j)."""
+    if len(k) == 1:
+        rows = zeros(x, n, x.shape[1])
+        rows[k] = x
+        return rows
+    chosen = zeros(x, len(k), n)
+    chosen[range(len(k)), k] = 1
+    return chosen.T @ x
+
+
+def blend(a: float, x: Any, b: float, y: Any) -> Any:
+    """a x + b y; y = None counts as zero."""
+    if y is None:
+        return a * x
+    return (a * x).add_(y, alpha=b) if isinstance(x, Tensor) else a * x + b * y
