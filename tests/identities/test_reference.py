@@ -8,7 +8,7 @@ import torch
 from torch.nn.functional import cross_entropy, mse_loss
 
 import hlcore
-from hlcore import Sample, Settings, reference
+from hlcore import Sample, Settings, hamiltonian, reference
 from hlcore.networks import KeyedReadout, Rotations
 
 BOUND = 1e-12
@@ -182,3 +182,20 @@ def test_report_tells_the_loss_the_hamiltonian_and_the_output():
     assert report.loss == pytest.approx(float(mse_loss(y, target).detach()), abs=1e-14)
     assert report.hamiltonian == pytest.approx(float(expected), abs=1e-14)
     assert torch.equal(report.output, y.detach())
+
+
+@pytest.mark.parametrize("order", ["euler", "sequential"])
+@pytest.mark.parametrize("name", ["output", "rnn", "chain-groups"])
+def test_autograds_engine_called_directly_makes_the_bits_of_its_public_door(name, order, monkeypatch):
+    found = []
+    for engine in (hamiltonian._engine, None):
+        monkeypatch.setattr(hamiltonian, "_engine", engine)
+        learner = hlcore.Learner(copy.deepcopy(NETWORKS[name]()), mse_loss, SETTINGS, order)
+        torch.manual_seed(0)
+        for p in learner.network.parameters():
+            torch.nn.init.normal_(p)
+        start = learner.point.clone()
+        learner.run(stream(30))
+        found.append([*learner.point.theta.values(), *learner.point.omega.values()])
+    assert hamiltonian._engine is None and all(torch.equal(a, b) for a, b in zip(*found, strict=True))
+    assert max(float((a - b).abs().max()) for a, b in zip(found[0], start.theta.values(), strict=False)) > 1e-3
