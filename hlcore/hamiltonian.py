@@ -16,7 +16,19 @@ from .networks.base import Known, Network, State, by_hand
 from .phase import Tensors
 
 Loss = Callable[[Tensor, Any], Tensor]
-_engine: Any = getattr(torch.autograd.graph, "_engine_run_backward", None)  # torch's own; may have gone some day
+
+
+def _its_engine() -> Any:
+    """What torch.autograd.grad calls after its checks, if this torch has it and it takes what we give; else None."""
+    engine, x = getattr(torch.autograd.graph, "_engine_run_backward", None), torch.ones((), requires_grad=True)
+    try:
+        (slope,) = engine((3 * x,), (torch.ones(()),), False, False, (x,), True, accumulate_grad=False)
+        return engine if float(slope) == 3.0 else None
+    except (TypeError, RuntimeError, ValueError):
+        return None
+
+
+_engine: Any = _its_engine()
 
 
 class Slopes(NamedTuple):
