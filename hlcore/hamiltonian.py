@@ -10,25 +10,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
+from .engine import differentiate
 from .errors import HLError, complain
 from .light import light, tensor, zeros
 from .networks.base import Known, Network, State, by_hand
 from .phase import Tensors
 
 Loss = Callable[[Tensor, Any], Tensor]
-
-
-def _its_engine() -> Any:
-    """What torch.autograd.grad calls after its checks, if this torch has it and it takes what we give; else None."""
-    engine, x = getattr(torch.autograd.graph, "_engine_run_backward", None), torch.ones((), requires_grad=True)
-    try:
-        (slope,) = engine((3 * x,), (torch.ones(()),), False, False, (x,), True, accumulate_grad=False)
-        return engine if float(slope) == 3.0 else None
-    except (TypeError, RuntimeError, ValueError):
-        return None
-
-
-_engine: Any = _its_engine()
 
 
 class Slopes(NamedTuple):
@@ -184,7 +172,7 @@ class Hamiltonian:
         if not terms or not wrt:
             return (None,) * len(wrt), 1.0
         try:
-            grads = _differentiate(terms, factors, wrt, keep)
+            grads = differentiate(terms, factors, wrt, keep)
         except RuntimeError as error:
             raise HLError(
                 f"derivative of H': got {_first_line(error)}; expected a network and a loss that torch can "
@@ -203,13 +191,6 @@ def squares(xp: Any, y: Any, target: Any) -> tuple[float, Any]:
     e = y - target
     flat, share = e.ravel(), 1 / math.prod(e.shape)
     return share * float(flat @ flat), (2 * share) * e
-
-
-def _differentiate(terms: list[Tensor], factors: list[Tensor], wrt: Sequence[Tensor], keep: bool) -> Any:
-    """torch.autograd.grad, with its engine called directly: its checks cost a quarter of a small network's step."""
-    if _engine is None:
-        return torch.autograd.grad(terms, wrt, factors, retain_graph=keep, allow_unused=True)
-    return _engine(tuple(terms), tuple(factors), keep, False, tuple(wrt), True, accumulate_grad=False)
 
 
 def not_finite(tensors: Tensors) -> str | None:
