@@ -41,6 +41,8 @@ class Hamiltonian:
 
     def __init__(self, network: Network, loss: Loss) -> None:
         self.network, self.loss = network, loss
+        self._slope_by_hand = squares if loss is mse_loss else getattr(loss, "slope", None)
+        self._own_shapes = getattr(loss, "own_shapes", False)  # of output and target
         self._whole = all(p.requires_grad for p in network.parameters())  # none is frozen
 
     def initial_state(self, batch_size: int) -> State:
@@ -86,9 +88,7 @@ class Hamiltonian:
         """L(y, ŷ), a scalar; None without a target (L = 0)."""
         if target is None:
             return None
-        shaped = (
-            isinstance(target, Tensor) and target.is_floating_point() and not getattr(self.loss, "own_shapes", False)
-        )
+        shaped = isinstance(target, Tensor) and target.is_floating_point() and not self._own_shapes
         if shaped and target.numel() != y.numel():
             raise complain("target", f"shape {tuple(target.shape)}", f"the output's shape {tuple(y.shape)}")
         try:
@@ -140,10 +140,10 @@ class Hamiltonian:
         """L(y, ŷ) and ∂L/∂y: by the loss's own `slope` where it has one, else by autograd."""
         if target is None:
             return 0.0, None
-        own = squares if self.loss is mse_loss else getattr(self.loss, "slope", None)
+        own = self._slope_by_hand
         if own is not None and isinstance(target, Tensor):
             _, goal = light(target)
-            if goal.dtype == y.dtype and (goal.shape == y.shape or getattr(self.loss, "own_shapes", False)):
+            if goal.dtype == y.dtype and (goal.shape == y.shape or self._own_shapes):
                 return own(xp, y, goal)
         output = tensor(y).detach().requires_grad_()
         L = self.instantaneous_loss(output, target)

@@ -44,6 +44,11 @@ def total(x: Any) -> Any:
     return x[0] if len(x) == 1 else x.sum(0)
 
 
+def peak(x: Any) -> Any:
+    """The largest entry of each row, (batch, 1)."""
+    return x.amax(1, keepdim=True) if isinstance(x, Tensor) else x.max(1, keepdims=True)
+
+
 def gathered(k: Any, x: Any, n: int) -> Any:
     """Σ over the batch of x_b in row k_b: (n, j) from (batch,) and (batch, j)."""
     if len(k) == 1:

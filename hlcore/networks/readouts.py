@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..errors import complain
-from ..light import gathered, light, outer, tensor, total, zeros
+from ..light import gathered, light, outer, peak, tensor, total, zeros
 from ..settings import number
 from ..streams.base import count
 from .base import Arrays
@@ -138,7 +138,7 @@ def _sing(
 ) -> tuple[Any, tuple[Any, ...]]:
     """(y, v, ρ) of a `FactoredReadout`, and what its derivative needs."""
     loud, weight = xp.exp(amplitude[factors]), trust[factors]
-    weight = xp.exp(weight - xp.amax(weight, axis=1, keepdims=True))
+    weight = xp.exp(weight - peak(weight))
     rho = weight / weight.sum(1, keepdims=True)
     v = (h @ M.T)[each, rows] * loud
     out = xp.concatenate([(rho * v).sum(1, keepdims=True), v, rho], 1)
