@@ -13,7 +13,6 @@ from .phase import Tensors
 from .settings import Beta
 
 LARGE = 1 << 17  # entries per weight; beyond, a pass over memory costs more than a few calls per weight
-CHUNK = 1 << 17  # weights that a large update takes at a time, so that they stay in the cache between its passes
 
 
 class WeightCostate:
@@ -187,17 +186,14 @@ class WeightCostate:
 
     def _commit_in_place(self, tau: float, fresh: bool) -> None:
         keep, gain = self._factors
-        stride = -tau * self._beta
+        stride, grads = -tau * self._beta, [g for g in self._gradients if g is not None]
         with torch.no_grad():
-            for p, omega, g in zip(self.theta, self._views, self._gradients, strict=True):
-                assert g is not None
-                parts = (x.reshape(-1).split(CHUNK) for x in (p, omega, g))
-                for w, o, d in zip(*parts, strict=True):
-                    if not fresh:
-                        w.add_(o, alpha=stride)
-                    o.mul_(keep).add_(d, alpha=gain)
-                    if fresh:
-                        w.add_(o, alpha=stride)
+            if not fresh:
+                torch._foreach_add_(self.theta, self._views, alpha=stride)
+            torch._foreach_mul_(self._views, keep)
+            torch._foreach_add_(self._views, grads, alpha=gain)
+            if fresh:
+                torch._foreach_add_(self.theta, self._views, alpha=stride)
         self._gradients = ()
 
     def _split(self, flat: Tensor) -> list[Tensor]:
