@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor
-from torch.nn.functional import mse_loss
 
 from .engine import differentiate
 from .errors import HLError, complain
-from .light import light, tensor, zeros
-from .networks.base import Known, Network, State, by_hand
+from .hand import Hand
+from .networks.base import Known, Network, State
 from .phase import Tensors
 
 Loss = Callable[[Tensor, Any], Tensor]
-
-
-class Slopes(NamedTuple):
-    """H' at one point: what it is made of, ∂H'/∂h and ∂H'/∂θ. h, z, v, dh are arrays as `light` gives them."""
-
-    h: dict[str, Any]
-    z: dict[str, Any]
-    v: dict[str, Any]
-    dh: dict[str, Any]
-    dtheta: Sequence[Tensor | None]
-    output: Tensor
-    loss: float
 
 
 class Hamiltonian:
@@ -41,8 +27,6 @@ class Hamiltonian:
 
     def __init__(self, network: Network, loss: Loss) -> None:
         self.network, self.loss = network, loss
-        self._slope_by_hand = squares if loss is mse_loss else getattr(loss, "slope", None)
-        self._own_shapes = getattr(loss, "own_shapes", False)  # of output and target
         self._whole = all(p.requires_grad for p in network.parameters())  # none is frozen
 
     def initial_state(self, batch_size: int) -> State:
@@ -58,7 +42,7 @@ class Hamiltonian:
         try:
             v = self.network.velocity(u, h, tau)
         except (RuntimeError, TypeError, ValueError, IndexError, KeyError, AttributeError) as error:
-            _blame("velocity (f^h)", self.network, u, error)
+            blame("velocity (f^h)", self.network, u, error)
         if v.keys() != h.keys() if isinstance(v, dict) else True:
             names = sorted(v) if isinstance(v, dict) else type(v).__name__
             raise complain(f"velocity of {_name(self.network)}", names, f"a dict with the state's names {sorted(h)}")
@@ -79,7 +63,7 @@ class Hamiltonian:
         try:
             y = self.network.output(u, h)
         except (RuntimeError, TypeError, ValueError, IndexError, KeyError, AttributeError) as error:
-            _blame("output (f^y)", self.network, u, error)
+            blame("output (f^y)", self.network, u, error)
         if not isinstance(y, Tensor):
             raise complain(f"output of {_name(self.network)}", type(y).__name__, "a tensor")
         return y
@@ -88,7 +72,9 @@ class Hamiltonian:
         """L(y, ŷ), a scalar; None without a target (L = 0)."""
         if target is None:
             return None
-        shaped = isinstance(target, Tensor) and target.is_floating_point() and not self._own_shapes
+        shaped = (
+            isinstance(target, Tensor) and target.is_floating_point() and not getattr(self.loss, "own_shapes", False)
+        )
         if shaped and target.numel() != y.numel():
             raise complain("target", f"shape {tuple(target.shape)}", f"the output's shape {tuple(y.shape)}")
         try:
@@ -103,52 +89,9 @@ class Hamiltonian:
             raise complain("loss", _shape(L), "a scalar tensor of floats", "reduce it with .mean() or .sum()")
         return L
 
-    def by_hand(
-        self, u: Any, target: Any, h: State, z: Tensors | None, tau: float, phi: float, theta: Tensors
-    ) -> Slopes | None:
-        """H' and its derivative, all at t, by the network's own `pullback`; None where it has none."""
-        pullback = by_hand(self.network)
-        if pullback is None or not self._whole:
-            return None
-        start, weights = list(h.values()), list(theta.values())
-        for x in start:
-            if x is None:  # its shape is not known yet
-                return None
-        for p in weights:
-            if not p.requires_grad:
-                return None
-        n, costate = len(start), start if z is None else list(z.values())
-        xp, *arrays = light(*start, *costate, *weights)  # type: ignore[arg-type]
-        at, weighed, through = arrays[:n], arrays[n : 2 * n], arrays[2 * n :]
-        if z is None:
-            weighed = [zeros(x, *x.shape) for x in at]
-        point, costates = dict(zip(h, at, strict=True)), dict(zip(h, weighed, strict=True))
-        try:
-            found = pullback(xp, u, point, dict(zip(theta, through, strict=True)), tau)
-            if found is None:
-                return None
-            v, y, back = found
-            loss, g = self._slope(xp, y, target)
-            dh, dtheta = back(costates, g if g is None or phi == 1.0 else phi * g)
-            dh = {name: dh[name] for name in h}
-        except (RuntimeError, TypeError, ValueError, IndexError, KeyError, AttributeError) as error:
-            _blame("pullback (f^h and f^y)", self.network, u, error)
-        slopes = [dtheta.get(name) for name in theta]
-        return Slopes(point, costates, v, dh, [None if d is None else tensor(d) for d in slopes], tensor(y), loss)
-
-    def _slope(self, xp: Any, y: Any, target: Any) -> tuple[float, Any]:
-        """L(y, ŷ) and ∂L/∂y: by the loss's own `slope` where it has one, else by autograd."""
-        if target is None:
-            return 0.0, None
-        own = self._slope_by_hand
-        if own is not None and isinstance(target, Tensor):
-            _, goal = light(target)
-            if goal.dtype == y.dtype and (goal.shape == y.shape or self._own_shapes):
-                return own(xp, y, goal)
-        output = tensor(y).detach().requires_grad_()
-        L = self.instantaneous_loss(output, target)
-        assert L is not None
-        return L.item(), light(torch.autograd.grad(L, output)[0])[1]
+    def by_hand(self, sample: Any, h: State, z: Tensors | None, tau: float, theta: Tensors) -> Hand | None:
+        """The network's and the loss's derivatives worked out by hand, at this point; None: leave it to autograd."""
+        return Hand.taken(self, sample, h, z, tau, theta) if self._whole else None
 
     @staticmethod
     def derivative(
@@ -186,13 +129,6 @@ class Hamiltonian:
         return phi * L + sum([float((z[name] * x).sum()) for name, x in v.items()])
 
 
-def squares(xp: Any, y: Any, target: Any) -> tuple[float, Any]:
-    """(y - ŷ)², the mean over all entries (torch's mse_loss), and its slope."""
-    e = y - target
-    flat, share = e.ravel(), 1 / math.prod(e.shape)
-    return share * float(flat @ flat), (2 * share) * e
-
-
 def not_finite(tensors: Tensors) -> str | None:
     """Name of the first tensor with an entry that is inf or nan, or None."""
     for name, x in tensors.items():
@@ -202,7 +138,8 @@ def not_finite(tensors: Tensors) -> str | None:
     return None
 
 
-def _blame(part: str, network: Network, u: Any, error: Exception) -> NoReturn:
+def blame(part: str, network: Network, u: Any, error: Exception) -> NoReturn:
+    """What a network raised, as an HLError that says where."""
     if isinstance(error, HLError):
         raise error
     like = next(network.parameters(), torch.empty(0))

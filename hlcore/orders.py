@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
+import numpy as np
 from torch import Tensor
 
 from .errors import complain
-from .hamiltonian import Hamiltonian, Slopes
+from .hamiltonian import Hamiltonian
+from .hand import Slopes
 from .light import blend, tensor
 from .networks.base import State
 from .phase import Tensors
@@ -35,6 +37,10 @@ class Move(NamedTuple):
 Order: TypeAlias = Callable[[Hamiltonian, Settings, float, float, Sample, State, Tensors | None, Tensors], Move]
 
 
+quietly = np.errstate(over="ignore", invalid="ignore")  # what overflows is told by the learner, as Diverged
+
+
+@quietly
 def euler(
     law: Hamiltonian,
     settings: Settings,
@@ -52,12 +58,14 @@ def euler(
     """
     if not h:
         return stateless(law, phi, sample, theta)
-    at = law.by_hand(sample.u, sample.target, h, z, tau, phi, theta) or _by_autograd(law, tau, phi, sample, h, z, theta)
+    hand = law.by_hand(sample, h, z, tau, theta)
+    at = _by_autograd(law, tau, phi, sample, h, z, theta) if hand is None else hand.slopes(phi)
     h_next = {name: tensor(x + tau * at.v[name]) for name, x in at.h.items()}
     z_next = _costate(at.z, at.dh, settings, tau)
     return Move(h_next, z_next, at.dtheta, 1.0, at.output, at.loss, law.value(at.loss, phi, at.z, at.v))
 
 
+@quietly
 def sequential(
     law: Hamiltonian,
     settings: Settings,
@@ -79,6 +87,11 @@ def sequential(
     """
     if not h:
         return stateless(law, phi, sample, theta)
+    hand = law.by_hand(sample, h, z, tau, theta)
+    if hand is not None:
+        to = hand.moved(phi, tau, 1 - tau * settings.dissipation_z, -tau * settings.s)
+        h_next, z_next = ({name: tensor(x) for name, x in part.items()} for part in (to.h, to.z))
+        return Move(h_next, z_next, to.dtheta, 1.0, to.output, to.loss, law.value(to.loss, phi, to.z, to.v))
     leaves = h if z is None else _leaves(h)
     v = law.velocity(sample.u, leaves, tau)
     moved: Tensors = {}

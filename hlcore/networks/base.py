@@ -14,7 +14,8 @@ from ..phase import Tensors
 State: TypeAlias = dict[str, Tensor | None]  # None: zeros of a shape not yet known
 Known: TypeAlias = Mapping[str, Tensor | None]
 Arrays: TypeAlias = dict[str, Any]  # of numpy or torch
-Back: TypeAlias = Callable[[Arrays, Any], tuple[Arrays, Arrays]]
+Velocity: TypeAlias = Callable[[Arrays], tuple[Arrays, Arrays]]
+Read: TypeAlias = Callable[[Arrays], tuple[Any, Callable[[Any], tuple[Arrays, Arrays]]]]
 
 
 class Network(torch.nn.Module):
@@ -40,13 +41,13 @@ class Network(torch.nn.Module):
         """y = f^y(u, h, θ^y)."""
         raise complain(f"{type(self).__name__}.output", "no definition", "a method output(self, u, h)")
 
-    def pullback(self, xp: Any, u: Any, h: Arrays, theta: Arrays, tau: float) -> tuple[Arrays, Any, Back] | None:
-        """(h', y, back): velocity and output, and their derivative worked out by hand; None: leave it to autograd.
+    def pullback(self, xp: Any, u: Any, h: Arrays, theta: Arrays, tau: float) -> tuple[Arrays, Velocity, Read] | None:
+        """(h', back, read): velocity and output with their derivatives worked out by hand; None: leave it to autograd.
 
-        Optional, for speed. back(z, g) pulls costates back along f^h and f^y: the derivatives of z·h' + g·y, first by
-        the names of h, then by those of the parameters it depends on; g is None where nothing is asked of y. u is what
-        the stream yields; all else is in arrays of `xp`, numpy or torch (see `hlcore.light`). Not inherited: a subclass
-        may move otherwise.
+        Optional, for speed. back(z) pulls costates back along f^h: the derivatives of z·h', by the names of h, then by
+        those of the parameters it depends on. read(h) is f^y wherever it is wanted: y, and what pulls ∂L/∂y back along
+        it in the same way. u is what the stream yields; all else is in arrays of `xp`, numpy or torch (`hlcore.light`).
+        Not inherited: a subclass may move otherwise.
         """
         return None
 

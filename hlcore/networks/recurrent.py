@@ -8,9 +8,12 @@ import torch
 from torch import Tensor
 
 from ..errors import complain
+from ..light import light, outer, total
 from ..phase import Tensors
 from ..settings import number
-from .base import Known, Network, State, instantaneous, require_module
+from .base import Arrays, Known, Network, Read, State, Velocity, instantaneous, require_module
+
+PLAIN = {f"cell.{kind}_{of}" for kind in ("weight", "bias") for of in ("ih", "hh")} | {"readout.weight", "readout.bias"}
 
 
 class Recurrent(Network):
@@ -56,3 +59,39 @@ class Recurrent(Network):
     def output(self, u: Any, h: Known) -> Tensor:
         """y = readout(h)."""
         return self.readout(h["h"])
+
+    def pullback(self, xp: Any, u: Any, h: Arrays, theta: Arrays, tau: float) -> tuple[Arrays, Velocity, Read] | None:
+        """By hand for torch's tanh RNNCell and a Linear readout: with a = tanh(W u + b + V h + b'), h' = c (a - h),
+
+        δ = c z (1 - a²),   ∂/∂h = Vᵀδ - c z,   ∂/∂W = δ uᵀ,   ∂/∂V = δ hᵀ,   ∂/∂b = ∂/∂b' = δ.
+        """
+        if set(theta) != PLAIN or not self._plain(u, h["h"]):
+            return None
+        W, V, C = theta["cell.weight_ih"], theta["cell.weight_hh"], theta["readout.weight"]
+        x, c = light(u)[1], 1 / tau if self.speed is None else self.speed
+        a = xp.tanh(x @ W.T + theta["cell.bias_ih"] + h["h"] @ V.T + theta["cell.bias_hh"])
+
+        def back(z: Arrays) -> tuple[Arrays, Arrays]:
+            g = c * z["h"]
+            d = g * (1 - a * a)
+            b = total(d)
+            weights = {"cell.weight_ih": outer(d, x), "cell.weight_hh": outer(d, h["h"])}
+            return {"h": d @ V - g}, weights | {"cell.bias_ih": b, "cell.bias_hh": b}
+
+        def read(at: Arrays) -> tuple[Any, Any]:
+            def read_back(g: Any) -> tuple[Arrays, Arrays]:
+                return {"h": g @ C}, {"readout.weight": outer(g, at["h"]), "readout.bias": total(g)}
+
+            return at["h"] @ C.T + theta["readout.bias"], read_back
+
+        return {"h": c * (a - h["h"])}, back, read
+
+    def _plain(self, u: Any, h: Any) -> bool:
+        """Whether cell and readout are torch's own, nothing hangs on them, and u fits: autograd complains better."""
+        cell, readout = self.cell, self.readout
+        if type(cell) is not torch.nn.RNNCell or type(readout) is not torch.nn.Linear or cell.nonlinearity != "tanh":
+            return False
+        hooks = (m._forward_hooks or m._forward_pre_hooks or m._backward_hooks for m in (cell, readout))
+        weight = cell.weight_ih
+        fits = isinstance(u, Tensor) and u.shape == (len(h), cell.input_size) and u.dtype == weight.dtype
+        return fits and u.device == weight.device and not any(hooks)

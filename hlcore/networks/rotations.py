@@ -13,7 +13,7 @@ from ..light import total
 from ..phase import Tensors
 from ..settings import number
 from ..streams.base import count
-from .base import Arrays, Back, Known, Network, State, by_hand, require_module
+from .base import Arrays, Known, Network, Read, State, Velocity, by_hand, require_module
 
 STARTS = ("rest", "free", "clock")
 SPREADS = ("uniform", "even")
@@ -130,22 +130,28 @@ class Rotations(Exact):
         """(R h - h)/τ."""
         return _Turn.apply(h, self.frequency, tau)
 
-    def pullback(self, xp: Any, u: Any, h: Arrays, theta: Arrays, tau: float) -> tuple[Arrays, Any, Back] | None:
+    def pullback(self, xp: Any, u: Any, h: Arrays, theta: Arrays, tau: float) -> tuple[Arrays, Velocity, Read] | None:
         """By hand where the network runs by itself and its readout has a derivative by hand."""
-        read = by_hand(self.readout)
-        if read is None or self.start == "rest" or self.sigma is not None:
+        readout = by_hand(self.readout)
+        if readout is None or self.start == "rest" or self.sigma is not None:
             return None
         v, kept = _turn(xp, h["h"], theta["frequency"], tau)
-        y, read_back = read(xp, u, h["h"], {k[8:]: x for k, x in theta.items() if k.startswith("readout.")})
+        weights = {name[8:]: x for name, x in theta.items() if name.startswith("readout.")}
 
-        def back(z: Arrays, g: Any) -> tuple[Arrays, Arrays]:
+        def back(z: Arrays) -> tuple[Arrays, Arrays]:
             dh, dw = _turn_back(xp, z["h"], *kept)
-            if g is None:
-                return {"h": dh}, {"frequency": dw}
-            through, weights = read_back(g)
-            return {"h": dh + through}, {"frequency": dw} | {f"readout.{k}": d for k, d in weights.items()}
+            return {"h": dh}, {"frequency": dw}
 
-        return {"h": v}, y, back
+        def read(h: Arrays) -> tuple[Any, Any]:
+            y, pull = readout(xp, u, h["h"], weights)
+
+            def read_back(g: Any) -> tuple[Arrays, Arrays]:
+                dh, found = pull(g)
+                return {"h": dh}, {f"readout.{name}": d for name, d in found.items()}
+
+            return y, read_back
+
+        return {"h": v}, back, read
 
     def driven(self, b: Tensor, tau: float) -> Tensor:
         """∫ R(σ) b dσ/τ over one step, also where ϖ = 0."""

@@ -7,8 +7,9 @@ import torch
 from torch.nn.functional import mse_loss
 
 from hlcore import HLError, Learner, Network, Sample, Settings, experiments, light
-from hlcore.hamiltonian import Hamiltonian, squares
-from hlcore.networks import FactoredReadout, KeyedReadout, Rotations, choir
+from hlcore.hamiltonian import Hamiltonian
+from hlcore.hand import squares
+from hlcore.networks import FactoredReadout, KeyedReadout, Recurrent, Rotations, choir
 from hlcore.orders import _by_autograd
 
 BOUNDS = {torch.float64: 1e-14, torch.float32: 5e-6}  # of the largest entry: some tens of roundings
@@ -32,7 +33,17 @@ def factored(batch):
     return Rotations(5, 5, 1, start="clock", readout=readout), choir, Sample(u, torch.randn(batch, 1), end=False)
 
 
-CASES = {"keyed": keyed, "factored": factored}
+def recurrent(batch, speed=None):
+    network = Recurrent(torch.nn.RNNCell(3, 10), torch.nn.Linear(10, 2), speed=speed)
+    return network, mse_loss, Sample(torch.randn(batch, 3), torch.randn(batch, 2), end=False)
+
+
+CASES = {
+    "keyed": keyed,
+    "factored": factored,
+    "recurrent": recurrent,
+    "leaky": lambda batch: recurrent(batch, speed=1.7),
+}
 
 
 def case(name, batch=2, dtype=torch.float64, seed=0):
@@ -49,8 +60,9 @@ def slopes(network, loss, sample, h, z, phi=PHI, hand=True):
     theta = dict(network.named_parameters())
     law = Hamiltonian(network, loss)
     if hand:
-        found = law.by_hand(sample.u, sample.target, h, z, TAU, phi, theta)
-        assert found is not None, "it is done by hand"
+        taken = law.by_hand(sample, h, z, TAU, theta)
+        assert taken is not None, "it is done by hand"
+        found = taken.slopes(phi)
     else:
         found = _by_autograd(law, TAU, phi, sample, h, z, theta)
     tensors = [light.tensor(found.v["h"]), found.output.detach(), torch.tensor(found.loss)]
@@ -59,7 +71,7 @@ def slopes(network, loss, sample, h, z, phi=PHI, hand=True):
 
 
 def apart(a, b):
-    return max(float((x - y).abs().max()) for x, y in zip(a, b, strict=True))
+    return max((float((x - y).abs().max()) for x, y in zip(a, b, strict=True)), default=0.0)
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
@@ -97,7 +109,7 @@ def test_the_derivative_by_hand_is_that_of_finite_differences(name):
         return float(PHI * loss(y, sample.target) + (z["h"] * v).sum())
 
     for x, d in zip(points, found, strict=True):
-        if x is network.get_parameter("frequency") or d.any():
+        if d.any():
             tiny, way = 1e-6, torch.randn_like(x)
             values = []
             for sign in (tiny, -2 * tiny):
@@ -106,6 +118,63 @@ def test_the_derivative_by_hand_is_that_of_finite_differences(name):
             x.data.add_(way, alpha=tiny)
             assert (values[0] - values[1]) / (2 * tiny) == pytest.approx(float((d * way).sum()), rel=1e-6, abs=1e-8)
     assert sum(bool(d.any()) for d in found) >= len(found) - (name == "keyed"), "B alone has no part"
+
+
+@pytest.mark.parametrize("order", ["euler", "sequential"])
+@pytest.mark.parametrize("speed", [None, 3.0])
+def test_a_recurrent_learner_by_hand_is_one_by_autograd(order, speed, monkeypatch):
+    """100 steps, sequences that end, uneven dt, a target missing now and then."""
+    walk = []
+    for k in range(100):
+        u, y = torch.randn(2, 3), torch.randn(2, 2)
+        walk.append(Sample(u, None if k % 7 == 3 else y, end=k % 11 == 10, dt=(None, 0.05)[k % 2]))
+    network = recurrent(2, speed)[0]
+    hand, auto = (
+        Learner(copy.deepcopy(network), mse_loss, Settings(tau=0.1, eta=1.0, beta=0.3, eta_z=2.0, phi=1.5), order)
+        for _ in range(2)
+    )
+    start, calls, wholly = hand.point.clone(), [], Recurrent.pullback
+    monkeypatch.setattr(Recurrent, "pullback", lambda *given: calls.append(1) or wholly(*given))
+    told = hand.run(walk)
+    assert len(calls) == 100, "every step was taken by hand"
+    monkeypatch.setattr(Hamiltonian, "by_hand", lambda *given: None)
+    truth = auto.run(walk)
+    for part in ("h", "z", "theta", "omega"):
+        assert apart(getattr(hand.point, part).values(), getattr(auto.point, part).values()) <= 1e-12
+    assert told.hamiltonian == pytest.approx(truth.hamiltonian, abs=1e-12)
+    assert apart(hand.point.theta.values(), start.theta.values()) > 1e-2
+    other = Learner(copy.deepcopy(network), mse_loss, auto.settings, {"euler": "sequential"}.get(order, "euler"))
+    other.run(walk)
+    assert apart(other.point.theta.values(), auto.point.theta.values()) > 1e-4, "the orders are told apart"
+
+
+def test_a_recurrent_network_of_another_kind_is_left_to_autograd():
+    _, _, sample, h, z = case("recurrent")
+
+    def told(network, sample=sample):
+        theta = {name: p for name, p in network.named_parameters() if p.requires_grad}
+        return Hamiltonian(network, mse_loss).by_hand(sample, h, z, TAU, theta)
+
+    cell, head = torch.nn.RNNCell(3, 10), torch.nn.Linear(10, 2)
+    assert told(Recurrent(cell, head)) is not None
+    hooked = torch.nn.RNNCell(3, 10)
+    hooked.register_forward_hook(lambda module, given, y: 2 * y)
+    tied = torch.nn.RNNCell(3, 10)
+    tied.bias_hh = tied.bias_ih
+    frozen = torch.nn.Linear(10, 2)
+    frozen.bias.requires_grad_(False)
+    for other in (
+        Recurrent(torch.nn.RNNCell(3, 10, nonlinearity="relu"), head),
+        Recurrent(torch.nn.RNNCell(3, 10, bias=False), head),
+        Recurrent(torch.nn.GRUCell(3, 10), head),
+        Recurrent(hooked, head),
+        Recurrent(tied, head),
+        Recurrent(cell, frozen),
+        Recurrent(cell, torch.nn.Sequential(head)),
+    ):
+        assert told(other) is None
+    assert told(Recurrent(cell, head), Sample(torch.randn(2, 4), None)) is None, "autograd says what does not fit"
+    assert told(Recurrent(cell, head), Sample(torch.zeros(2, 3, dtype=torch.int64), None)) is None
 
 
 @pytest.mark.parametrize("batch", [1, 4])
@@ -171,7 +240,7 @@ def test_a_derivative_is_not_inherited_and_gives_way_where_it_does_not_hold():
 
     def told(network):
         theta = {name: p for name, p in network.named_parameters() if p.requires_grad}
-        return Hamiltonian(network, loss).by_hand(sample.u, sample.target, h, z, TAU, PHI, theta)
+        return Hamiltonian(network, loss).by_hand(sample, h, z, TAU, theta)
 
     assert told(network) is not None
     louder = Louder(5, 4, 2, start="clock", readout=copy.deepcopy(network.readout))
@@ -204,25 +273,28 @@ class Spring(Network):
         return h["q"]
 
     def pullback(self, xp, u, h, theta, tau):
-        def back(z, g):
-            dq = -theta["k"] * z["p"]
-            return {"q": dq if g is None else dq + g, "p": z["q"]}, {"k": -(z["p"] * h["q"]).sum(0)}
+        def back(z):
+            return {"q": -theta["k"] * z["p"], "p": z["q"]}, {"k": -(z["p"] * h["q"]).sum(0)}
 
-        return {"q": h["p"], "p": -theta["k"] * h["q"]}, h["q"], self.wrong or back
+        def read(h):
+            return h["q"], lambda g: ({"q": g, "p": 0 * g}, {})
+
+        return {"q": h["p"], "p": -theta["k"] * h["q"]}, self.wrong or back, read
 
 
-def test_a_network_of_ones_own_may_bring_its_derivative_and_a_broken_one_is_told(monkeypatch):
+@pytest.mark.parametrize("order", ["euler", "sequential"])
+def test_a_network_of_ones_own_may_bring_its_derivative_and_a_broken_one_is_told(order, monkeypatch):
     samples = [Sample(torch.zeros(1, 1), torch.randn(1, 1), end=k % 9 == 8) for k in range(40)]
     settings = Settings(tau=0.1, eta=0.5, beta=0.3, phi=lambda t: 1 + t)
     found = []
     for by_hand in (True, False):
         if not by_hand:
             monkeypatch.setattr(Spring, "pullback", Network.pullback)
-        learner = Learner(Spring(), mse_loss, settings)
+        learner = Learner(Spring(), mse_loss, settings, order)
         report = learner.run(samples)
         point = learner.point
         found.append([*point.h.values(), *point.z.values(), point.theta["k"], torch.tensor(report.hamiltonian)])
     assert apart(*found) <= 1e-13 and abs(float(found[0][-2]) - 2.0) > 1e-4
     monkeypatch.undo()
     with pytest.raises(HLError, match="pullback"):
-        Learner(Spring(lambda z, g: ({}, {})), mse_loss).step(samples[0])
+        Learner(Spring(lambda z: ({}, {})), mse_loss, order=order).step(samples[0])
