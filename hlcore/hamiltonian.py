@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
+import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import mse_loss
 
 from .engine import differentiate
 from .errors import HLError, complain
-from .hand import Hand
+from .hand import Hand, squares
+from .light import light
 from .networks.base import Known, Network, State
 from .phase import Tensors
 
@@ -27,6 +30,8 @@ class Hamiltonian:
 
     def __init__(self, network: Network, loss: Loss) -> None:
         self.network, self.loss = network, loss
+        self.slope: Any = squares if loss is mse_loss else getattr(loss, "slope", None)  # L and ∂L/∂y by hand
+        self.own_shapes: bool = getattr(loss, "own_shapes", False)  # of output and target
         self._whole = all(p.requires_grad for p in network.parameters())  # none is frozen
 
     def initial_state(self, batch_size: int) -> State:
@@ -72,9 +77,7 @@ class Hamiltonian:
         """L(y, ŷ), a scalar; None without a target (L = 0)."""
         if target is None:
             return None
-        shaped = (
-            isinstance(target, Tensor) and target.is_floating_point() and not getattr(self.loss, "own_shapes", False)
-        )
+        shaped = isinstance(target, Tensor) and target.is_floating_point() and not self.own_shapes
         if shaped and target.numel() != y.numel():
             raise complain("target", f"shape {tuple(target.shape)}", f"the output's shape {tuple(y.shape)}")
         try:
@@ -129,10 +132,12 @@ class Hamiltonian:
         return phi * L + sum([float((z[name] * x).sum()) for name, x in v.items()])
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def not_finite(tensors: Tensors) -> str | None:
     """Name of the first tensor with an entry that is inf or nan, or None."""
     for name, x in tensors.items():
-        total = float(x.sum())
+        _, total = light(x)
+        total = float(total.sum())
         if total - total != 0.0 and not bool(torch.isfinite(x).all()):
             return name
     return None

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import mse_loss
 
 from .light import blend, light, tensor, zeros
 from .networks.base import Arrays, Read, State, Velocity, by_hand
@@ -103,16 +102,15 @@ class Hand(NamedTuple):
     def _loss(self, h: Arrays, phi: float) -> tuple[Tensor, float, Arrays | None, Arrays]:
         """y, L, and φ times its derivatives with respect to h (None without a target) and the weights."""
         y, back = self.read(h)
-        target, loss = self.sample.target, self.law.loss
+        target, law = self.sample.target, self.law
         if target is None:
             return tensor(y), 0.0, None, {}
-        own: Any = squares if loss is mse_loss else getattr(loss, "slope", None)
-        goal = light(target)[1] if own is not None and isinstance(target, Tensor) else None
-        if goal is not None and goal.dtype == y.dtype and (goal.shape == y.shape or getattr(loss, "own_shapes", False)):
-            L, g = own(self.xp, y, goal)
+        goal = light(target)[1] if law.slope is not None and isinstance(target, Tensor) else None
+        if goal is not None and goal.dtype == y.dtype and (goal.shape == y.shape or law.own_shapes):
+            L, g = law.slope(self.xp, y, goal)
         else:
             output = tensor(y).detach().requires_grad_()
-            found = self.law.instantaneous_loss(output, target)
+            found = law.instantaneous_loss(output, target)
             assert found is not None
             L, g = found.item(), light(torch.autograd.grad(found, output)[0])[1]
         return tensor(y), L, *back(g if phi == 1.0 else phi * g)
