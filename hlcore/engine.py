@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import torch
@@ -13,13 +14,18 @@ def differentiate(
     terms: Sequence[Tensor], factors: Sequence[Tensor], wrt: Sequence[Tensor], keep: bool
 ) -> Sequence[Tensor | None]:
     """∂(Σ factor·term)/∂x for each x in wrt, None where nothing depends on it; keep: the graph stays for another."""
-    if _ENGINE is None:
+    engine = _engine()
+    if engine is None:
         return torch.autograd.grad(terms, wrt, factors, retain_graph=keep, allow_unused=True)
-    return _ENGINE(tuple(terms), tuple(factors), keep, False, tuple(wrt), True, accumulate_grad=False)
+    return engine(tuple(terms), tuple(factors), keep, False, tuple(wrt), True, accumulate_grad=False)
 
 
-def _tried() -> Any:
-    """What torch.autograd.grad calls in the end, if this torch has it and it takes what we give; else None."""
+@cache
+def _engine() -> Any:
+    """What torch.autograd.grad calls in the end, if this torch has it and it takes what we give; else None.
+
+    Tried when it is first needed: autograd counts the devices when it first runs.
+    """
     engine: Any = getattr(torch.autograd.graph, "_engine_run_backward", None)
     x = torch.ones((), requires_grad=True)
     try:
@@ -27,6 +33,3 @@ def _tried() -> Any:
         return engine if float(slope) == 3.0 else None
     except (TypeError, RuntimeError, ValueError):
         return None
-
-
-_ENGINE = _tried()
