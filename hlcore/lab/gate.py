@@ -17,7 +17,9 @@ class FrameGate(anywidget.AnyWidget):
       initialize({ model }) {
         model.on("change:ping", () => {
           const n = model.get("ping");
-          requestAnimationFrame(() => setTimeout(() => { model.set("pong", n); model.save_changes(); }, 0));
+          requestAnimationFrame(() => setTimeout(() => {
+            try { model.set("pong", n); model.save_changes(); } catch { } // the panel may be closed by now
+          }, 0));
         });
       },
     };

@@ -60,5 +60,9 @@ def test_a_film_that_decays_is_refused(tab):
     assert "trusted" in status.inner_text() and "refuses" not in status.inner_text()
     slider = tab.locator(".noUi-handle").nth(2)  # after the two of the waves
     slider.focus()
-    slider.press("End")
-    wait(tab, lambda: "refuses to make a gradient" in status.inner_text(), "the refusal")
+
+    def refused():
+        slider.press("End")  # again, where the page was not listening yet; at the end it changes nothing
+        return "refuses to make a gradient" in status.inner_text()
+
+    wait(tab, refused, "the refusal")
