@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
+from .blame import MISTAKES, blame, described, first_line, same_device
 from .engine import differentiate
 from .errors import HLError, complain
 from .hand import Hand, squares
@@ -39,24 +40,26 @@ class Hamiltonian:
         state: Any = self.network.initial_state(batch_size)
         if not isinstance(state, dict) or any(not (x is None or isinstance(x, Tensor)) for x in state.values()):
             got = {k: type(x).__name__ for k, x in state.items()} if isinstance(state, dict) else type(state).__name__
-            raise complain(f"initial_state of {_name(self.network)}", got, "{name: tensor or None}")
+            raise complain(f"initial_state of {type(self.network).__name__}", got, "{name: tensor or None}")
         return state
 
     def velocity(self, u: Any, h: State, tau: float) -> Tensors:
         """h' = f^h(u,h,θ^h) (E*1), with the names and shapes of h."""
         try:
             v = self.network.velocity(u, h, tau)
-        except (RuntimeError, TypeError, ValueError, IndexError, KeyError, AttributeError) as error:
+        except MISTAKES as error:
             blame("velocity (f^h)", self.network, u, error)
         if v.keys() != h.keys() if isinstance(v, dict) else True:
             names = sorted(v) if isinstance(v, dict) else type(v).__name__
-            raise complain(f"velocity of {_name(self.network)}", names, f"a dict with the state's names {sorted(h)}")
+            raise complain(
+                f"velocity of {type(self.network).__name__}", names, f"a dict with the state's names {sorted(h)}"
+            )
         for name, x in h.items():
             if not isinstance(v[name], Tensor):
                 raise complain(f"velocity[{name!r}]", type(v[name]).__name__, "a tensor")
             if x is not None and v[name].shape != x.shape:
                 raise complain(
-                    f"velocity[{name!r}] of {_name(self.network)}",
+                    f"velocity[{name!r}] of {type(self.network).__name__}",
                     f"shape {tuple(v[name].shape)}",
                     f"the state's shape {tuple(x.shape)}",
                     "start a sequence before the batch size changes",
@@ -67,10 +70,10 @@ class Hamiltonian:
         """y = f^y(u,h,θ^y)."""
         try:
             y = self.network.output(u, h)
-        except (RuntimeError, TypeError, ValueError, IndexError, KeyError, AttributeError) as error:
+        except MISTAKES as error:
             blame("output (f^y)", self.network, u, error)
         if not isinstance(y, Tensor):
-            raise complain(f"output of {_name(self.network)}", type(y).__name__, "a tensor")
+            raise complain(f"output of {type(self.network).__name__}", type(y).__name__, "a tensor")
         return y
 
     def instantaneous_loss(self, y: Tensor, target: Any) -> Tensor | None:
@@ -82,14 +85,14 @@ class Hamiltonian:
             raise complain("target", f"shape {tuple(target.shape)}", f"the output's shape {tuple(y.shape)}")
         try:
             L = self.loss(y, target)
-        except (RuntimeError, TypeError, ValueError, IndexError, KeyError, AttributeError) as error:
-            _same_device("target", target, y)
+        except MISTAKES as error:
+            same_device("target", target, y)
             raise HLError(
-                f"loss: got output {_shape(y)} and target {_shape(target)}, expected a pair that it takes; "
-                f"torch says: {_first_line(error)}."
+                f"loss: got output {described(y)} and target {described(target)}, expected a pair that it takes; "
+                f"torch says: {first_line(error)}."
             ) from error
         if not isinstance(L, Tensor) or L.dim() != 0 or not L.is_floating_point():
-            raise complain("loss", _shape(L), "a scalar tensor of floats", "reduce it with .mean() or .sum()")
+            raise complain("loss", described(L), "a scalar tensor of floats", "reduce it with .mean() or .sum()")
         return L
 
     def by_hand(self, sample: Any, h: State, z: Tensors | None, tau: float, theta: Tensors) -> Hand | None:
@@ -121,7 +124,7 @@ class Hamiltonian:
             grads = differentiate(terms, factors, wrt, keep)
         except RuntimeError as error:
             raise HLError(
-                f"derivative of H': got {_first_line(error)}; expected a network and a loss that torch can "
+                f"derivative of H': got {first_line(error)}; expected a network and a loss that torch can "
                 "differentiate; build a new Learner after parameters were frozen or moved."
             ) from error
         return grads, phi if z is None else 1.0
@@ -141,42 +144,3 @@ def not_finite(tensors: Tensors) -> str | None:
         if total - total != 0.0 and not bool(torch.isfinite(x).all()):
             return name
     return None
-
-
-def blame(part: str, network: Network, u: Any, error: Exception) -> NoReturn:
-    """What a network raised, as an HLError that says where."""
-    if isinstance(error, HLError):
-        raise error
-    like = next(network.parameters(), torch.empty(0))
-    _same_device("u", u, like)
-    raise HLError(
-        f"{part} of {_name(network)}: got u = {_shape(u)}, expected an input it takes (its weights are "
-        f"{str(like.dtype).removeprefix('torch.')}); torch says: {_first_line(error)}."
-    ) from error
-
-
-def _same_device(what: str, x: Any, like: Tensor) -> None:
-    """Raise an HLError if that is what is wrong with a part of a sample."""
-    for part in x if isinstance(x, tuple) else (x,):
-        if isinstance(part, Tensor) and part.device != like.device:
-            raise complain(
-                what, f"a tensor on {part.device}", f"one on {like.device}, where the network is",
-                f"use sample.to({str(like.device)!r}), or network.to({str(part.device)!r}) before the Learner is built",
-            )  # fmt: skip
-
-
-def _name(network: Network) -> str:
-    return type(network).__name__
-
-
-def _shape(x: Any) -> str:
-    if isinstance(x, Tensor):
-        return f"{str(x.dtype).removeprefix('torch.')} {tuple(x.shape)}"
-    if isinstance(x, tuple):
-        return "(" + ", ".join(map(_shape, x)) + ")"
-    return type(x).__name__
-
-
-def _first_line(error: Exception) -> str:
-    text = str(error).strip() or type(error).__name__
-    return text.splitlines()[0].rstrip(".")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor
 
+from .blame import MISTAKES, blame
 from .light import blend, light, tensor, zeros
 from .networks.base import Arrays, Read, State, Velocity, by_hand
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from .phase import Tensors
     from .sample import Sample
 
-MISTAKES = (RuntimeError, TypeError, ValueError, IndexError, KeyError, AttributeError)
+BY_HAND = "pullback (f^h and f^y)"
 
 
 class Slopes(NamedTuple):
@@ -67,7 +68,7 @@ class Hand(NamedTuple):
         try:
             found = pullback(xp, sample.u, point, dict(zip(theta, arrays[2 * n :], strict=True)), tau)
         except MISTAKES as error:
-            _blame(law, sample, error)
+            blame(BY_HAND, law.network, sample.u, error)
         if found is None:
             return None
         v, back, read = found
@@ -80,7 +81,7 @@ class Hand(NamedTuple):
             dh, more = self.back(self.z)
             dh = {name: dh[name] if d is None else dh[name] + d[name] for name in self.h}
         except MISTAKES as error:
-            _blame(self.law, self.sample, error)
+            blame(BY_HAND, self.law.network, self.sample.u, error)
         return Slopes(self.h, self.z, self.v, dh, self._listed(more, dtheta), y, loss)
 
     def moved(self, phi: float, tau: float, keep: float, gain: float) -> Slopes:
@@ -96,7 +97,7 @@ class Hand(NamedTuple):
             z = {name: blend(keep, x, gain, dh[name]) for name, x in self.z.items()}
             _, more = self.back(z)
         except MISTAKES as error:
-            _blame(self.law, self.sample, error)
+            blame(BY_HAND, self.law.network, self.sample.u, error)
         return Slopes(h, z, self.v, {}, self._listed(more, dtheta), y, loss)
 
     def _loss(self, h: Arrays, phi: float) -> tuple[Tensor, float, Arrays | None, Arrays]:
@@ -126,9 +127,3 @@ def squares(xp: Any, y: Any, target: Any) -> tuple[float, Any]:
     e = y - target
     flat, share = e.ravel(), 1 / math.prod(e.shape)
     return share * float(flat @ flat), (2 * share) * e
-
-
-def _blame(law: Hamiltonian, sample: Sample, error: Exception) -> Any:
-    from .hamiltonian import blame
-
-    blame("pullback (f^h and f^y)", law.network, sample.u, error)
