@@ -72,7 +72,7 @@ class Panel:
     def __init__(self, tab: Any, lab: bool, folder: Path) -> None:
         self.tab, self.lab, self.folder = tab, lab, folder
         self.errors: list[str] = []
-        tab.on("pageerror", lambda error: self.errors.append(str(error)))
+        tab.on("pageerror", lambda error: self.errors.append(f"{error} {error.stack or ''}"))
 
     def wait(self) -> Panel:
         """Wait until the panel stands."""
