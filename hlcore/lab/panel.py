@@ -74,7 +74,7 @@ class Panel(W.VBox):
         forget(self)
         if hasattr(self, "_figure"):
             self._loop.close()
-            self.children = ()  # views go while their models can still be told: a Tab says so when it goes
+            self.children = []  # views go while their models can still be told: a Tab says so when it goes
             for widget in (self._figure.widget, self._phase.widget, self._gate):
                 widget.close()
         super().close()
