@@ -22,8 +22,8 @@ function ticks(lo, hi, most) {
   const raw = (hi - lo) / most;
   const decade = 10 ** Math.floor(Math.log10(raw));
   const step = decade * [1, 2, 5, 10].find((k) => k * decade >= raw);
-  const at = [];
-  for (let k = Math.ceil(lo / step - 1e-9); k * step <= hi + 1e-9 * step; k++) at.push(k * step);
+  const first = Math.ceil(lo / step - 1e-9), count = Math.floor(hi / step + 1e-9) - first + 1;
+  const at = Array.from({ length: count > 0 && count < 1000 ? count : 0 }, (_, k) => (first + k) * step);
   const largest = Math.max(Math.abs(lo), Math.abs(hi));
   const shared = largest < 1e-2 || largest >= 1e5 ? Math.floor(Math.log10(largest)) : 0;
   const digits = Math.max(0, -Math.floor(Math.log10(step * 1.0001)) + shared);

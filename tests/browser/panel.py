@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,9 @@ EXECUTE = """async (code) => {
         if (m.header.msg_type === 'stream') text += m.content.text;
         if (m.header.msg_type === 'error') error = m.content.ename + ': ' + m.content.evalue;
     };
-    await future.done;
+    const late = new Promise((_, refuse) => setTimeout(() => refuse(new Error(
+        `the kernel (${kernel.status}, ${kernel.connectionStatus}) did not answer in 30 s; so far: ${text}`)), 30_000));
+    await Promise.race([future.done, late]);
     if (error) throw new Error(error);
     return text; }"""
 
@@ -119,8 +122,14 @@ class Panel:
         return [tuple(c) for c in found if c[2]]
 
     def kernel(self, code: str) -> Any:
-        """What a piece of code prints, read as JSON."""
-        text = self.tab.evaluate(EXECUTE, code)
+        """What a piece of code prints, read as JSON. A request that stays without an answer is told, and sent again."""
+        try:
+            text = self.tab.evaluate(EXECUTE, code)
+        except Exception as error:
+            if "did not answer" not in str(error):
+                raise
+            warnings.warn(f"{error}: {code}", stacklevel=2)
+            text = self.tab.evaluate(EXECUTE, code)
         return json.loads(text) if text.strip() else None
 
     def cut(self) -> list[str]:

@@ -40,10 +40,13 @@ def wait(tab, true, what):
 def test_figures_are_as_wide_as_their_place_at_any_width(tab):
     for width in (1400, 1000, 1400):
         tab.set_viewport_size({"width": width, "height": 2600})
-        wait(
-            tab, lambda: all(0.95 * p["room"] <= p["width"] <= p["room"] + 1 for p in tab.evaluate(PLOTS)), "the width"
-        )
-        assert all(p["right"] <= width and p["drawn"] for p in tab.evaluate(PLOTS))
+
+        def fitted(width=width):
+            plots = tab.evaluate(PLOTS)
+            fit = [0.95 * p["room"] <= p["width"] <= p["room"] + 1 and p["right"] <= width for p in plots]
+            return len(plots) == len(CELLS) and all(fit) and all(p["drawn"] for p in plots)
+
+        wait(tab, fitted, f"figures that fit into {width} px")
 
 
 def test_waves_are_played_to_the_end(tab):
