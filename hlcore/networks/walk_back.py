@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..engine import differentiate
 from ..errors import HLError
 from ..undisturbed import undisturbed
 from .walk import Walk, drift
@@ -68,7 +69,7 @@ def _pull(
     h, f = walk.linked(k, h)
     if not f.requires_grad:
         return f, torch.zeros_like(h)
-    dh, *found = torch.autograd.grad(f, (h, *weights), costate, allow_unused=True)
+    dh, *found = differentiate((f,), (costate,), (h, *weights), keep=False)
     for p, d in zip(weights, found, strict=True):
         if d is not None:
             dtheta[id(p)] = dtheta[id(p)] + d if id(p) in dtheta else d
