@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import time
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -122,14 +121,8 @@ class Panel:
         return [tuple(c) for c in found if c[2]]
 
     def kernel(self, code: str) -> Any:
-        """What a piece of code prints, read as JSON. A request that stays without an answer is told, and sent again."""
-        try:
-            text = self.tab.evaluate(EXECUTE, code)
-        except Exception as error:
-            if "did not answer" not in str(error):
-                raise
-            warnings.warn(f"{error}: {code}", stacklevel=2)
-            text = self.tab.evaluate(EXECUTE, code)
+        """What a piece of code prints, read as JSON."""
+        text = self.tab.evaluate(EXECUTE, code)
         return json.loads(text) if text.strip() else None
 
     def cut(self) -> list[str]:

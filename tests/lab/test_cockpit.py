@@ -356,6 +356,16 @@ def test_running_the_cell_again_closes_the_panel_that_stood_there(monkeypatch):
     assert again not in panels() and elsewhere in panels()
 
 
+def test_a_closed_panel_takes_its_views_away_before_its_models(panel, monkeypatch):
+    """A view that goes after its model talks to nobody, which is an error on the page."""
+    views = {}
+    models = panel._figure.widget, panel._phase.widget, panel._gate
+    for model in models:
+        monkeypatch.setattr(model, "close", lambda model=model: views.update({model: panel.children}))
+    panel.close()
+    assert views == dict.fromkeys(models, ())
+
+
 def test_its_repr_is_constant(panel):
     assert repr(panel) == "Cockpit()"
 

@@ -41,7 +41,7 @@ def answer(client, request, seconds=20):
 
 
 def test_a_playing_kernel_answers_every_request(client):
-    """Without the mend, ipykernel 7.3 fell silent after 20 to 150 requests (four of four kernels)."""
+    """Without the mend, ipykernel 7.3 fell silent after 20 to 150 requests (five of five kernels)."""
     assert answer(client, client.execute(BUSY), 60)["status"] == "ok"
     client.control_channel.send(client.session.msg("create_subshell_request"))
     subshell = client.get_control_msg(timeout=20)["content"].get("subshell_id")

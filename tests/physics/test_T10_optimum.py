@@ -11,7 +11,7 @@ from scipy.integrate import solve_ivp
 
 from hlcore import Learner, Network, PhasePoint, Sample, Settings
 
-from .flow import order_of
+from .flow import loss, order_of
 
 A, B = np.array([[-0.3, 1.2], [-1.0, 0.2]]), np.array([[0.8, -0.5], [0.4, 1.1]])
 START, END, BETA, STEPS = np.array([0.8, -0.6, 0.3, 0.5]), 2.0, 0.7, [100, 200, 400, 800]
@@ -33,10 +33,6 @@ class Linear(Network):
 
     def output(self, u, h):
         return h["h"]
-
-
-def loss(y, target):
-    return (y - target).square().sum() / 2
 
 
 def least(eta):
@@ -80,8 +76,8 @@ def test_T10_from_the_costate_that_the_end_demands_the_cost_is_the_least_there_i
         assert walked(Settings(eta=eta, s=1), other, STEPS[-1])[0] > 1.05 * found[-1][0], "another costate costs more"
 
 
-def test_T10_forward_learning_gives_up_optimality():
-    """s = -1 from z = ω = 0, which needs no future, costs more than the optimum: 1.5 times here."""
-    optimum = START @ least(0.4) @ START / 2
-    forward, _ = walked(Settings(eta=0.4, s=-1), np.zeros(4), STEPS[-1])
-    assert forward > 1.1 * optimum
+@pytest.mark.parametrize("eta", [0.0, 0.4])
+def test_T10_forward_learning_gives_up_optimality(eta):
+    """s = -1 from z = ω = 0, which needs no future, costs more than the optimum: 1.7 and 1.5 times here."""
+    forward, _ = walked(Settings(eta=eta, s=-1), np.zeros(4), STEPS[-1])
+    assert forward > 1.1 * START @ least(eta) @ START / 2

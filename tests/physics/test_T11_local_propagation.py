@@ -11,7 +11,7 @@ import torch
 
 from hlcore import Learner, Network, Sample, Settings
 
-from .flow import order_of
+from .flow import loss, order_of
 
 SIZES = (3, 5, 4, 2)  # inputs, two hidden layers, outputs
 SPEEDS = [60.0, 120.0, 240.0, 480.0]
@@ -43,10 +43,6 @@ class Settling(Network):
         return h[f"x{len(SIZES) - 2}"]
 
 
-def loss(y, target):
-    return (y - target).square().sum() / 2
-
-
 def signal(t):
     """Inputs that move at a speed of their own."""
     return torch.tensor([[math.sin(t), math.cos(1.3 * t), math.sin(0.7 * t + 1)]], dtype=torch.float64)
@@ -56,7 +52,7 @@ def deltas(network, u):
     """∂L/∂a of every layer, by backprop through the feed-forward network."""
     x, a = u, []
     for W in network.W:
-        a.append((x @ W.T).requires_grad_() if not a else x @ W.T)
+        a.append(x @ W.T)
         x = torch.tanh(a[-1])
     return torch.autograd.grad(loss(x, TARGET), a)
 
