@@ -1,58 +1,40 @@
-"""Hamiltonian Learning: networks that learn over time, online, forward, from one scalar."""
+"""Hamiltonian Learning over time: networks that learn online, forward, from one scalar."""
 
-from . import experiments, online, schedule, school, streams
-from .bptt import bptt_gradient
-from .checkpoint import CHECKPOINT_FORMAT
-from .errors import Diverged, HLError
-from .learner import Learner, Report
-from .networks import (
-    Antisymmetric,
-    Chain,
-    FactoredReadout,
-    KeyedReadout,
-    Network,
-    OutputNetwork,
-    Recurrent,
-    Reversible,
-    Rotations,
-    Stashed,
-    StateNetwork,
-    is_reversible,
-)
-from .phase import PhasePoint
-from .recorder import Recorder
-from .sample import Sample
-from .saved import saved_bytes
-from .settings import Settings
+import sys
+
+from . import experiments as experiments
+from . import learners as learners
+from . import online as online
+from . import streams as streams
+from .errors import Diverged as Diverged
+from .errors import HLError as HLError
+from .law.network import Network as Network
+from .law.point import PhasePoint as PhasePoint
+from .law.sample import Sample as Sample
+from .law.settings import Settings as Settings
+from .learners.hamiltonian import Learner as Learner
+from .learners.hamiltonian import Report as Report
+from .learners.reversed_stream import bptt_gradient as bptt_gradient
+from .networks import Antisymmetric as Antisymmetric
+from .networks import Chain as Chain
+from .networks import FactoredReadout as FactoredReadout
+from .networks import KeyedReadout as KeyedReadout
+from .networks import OutputNetwork as OutputNetwork
+from .networks import Recurrent as Recurrent
+from .networks import Reversible as Reversible
+from .networks import Rotations as Rotations
+from .networks import Stashed as Stashed
+from .networks import StateNetwork as StateNetwork
+from .networks import chain_schedule
+from .networks import is_reversible as is_reversible
+from .networks.reversible.activation_bytes import saved_bytes as saved_bytes
+from .records import export
+from .records.checkpoint import CHECKPOINT_FORMAT as CHECKPOINT_FORMAT
+from .records.recorder import Recorder as Recorder
+from .studies import signal_school
 
 __version__ = "0.1.0"
-__all__ = [
-    "CHECKPOINT_FORMAT",
-    "Antisymmetric",
-    "Chain",
-    "Diverged",
-    "FactoredReadout",
-    "HLError",
-    "KeyedReadout",
-    "Learner",
-    "Network",
-    "OutputNetwork",
-    "PhasePoint",
-    "Recorder",
-    "Recurrent",
-    "Report",
-    "Reversible",
-    "Rotations",
-    "Sample",
-    "Settings",
-    "Stashed",
-    "StateNetwork",
-    "bptt_gradient",
-    "experiments",
-    "is_reversible",
-    "online",
-    "saved_bytes",
-    "schedule",
-    "school",
-    "streams",
-]
+
+schedule, school = chain_schedule, signal_school
+for _name, _module in {"export": export, "schedule": schedule, "school": school}.items():
+    sys.modules[f"{__name__}.{_name}"] = _module  # doors of the first round, under their new roofs

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from . import __version__, experiments
-from .errors import HLError, complain
-from .export import checked, save
+from .errors import HLError, bad
+from .records.export import checked, save
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -62,7 +62,7 @@ def _doctor(given: argparse.Namespace) -> int:
     try:
         from .lab import doctor
     except ImportError as error:
-        raise complain("doctor", f"no module {error.name!r}", "the lab's packages", "pip install -e .[lab]") from None
+        raise bad("doctor", f"no module {error.name!r}", "the lab's packages", "pip install -e .[lab]") from None
     text, fine = doctor.report()
     print(text)
     return 0 if fine else 1
@@ -71,7 +71,7 @@ def _doctor(given: argparse.Namespace) -> int:
 def _assignment(text: str) -> tuple[str, Any]:
     name, sign, value = text.partition("=")
     if not sign or not name:
-        raise complain("--set", repr(text), "NAME=VALUE", "as in --set eta=0.3")
+        raise bad("--set", repr(text), "NAME=VALUE", "as in --set eta=0.3")
     for kind in (int, float):
         try:
             return name, kind(value)

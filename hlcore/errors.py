@@ -1,8 +1,18 @@
-"""The one complaint about input."""
+"""The one complaint about input: what came, what was expected, how to mend it."""
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from collections.abc import Iterable
+from difflib import get_close_matches
+from numbers import Integral, Real
+from typing import Any, NoReturn
+
+import torch
+from torch import Tensor
+from torch.nn import Module
+
+MISTAKES = (RuntimeError, TypeError, ValueError, IndexError, KeyError, AttributeError)  # what wrong input raises
 
 
 class HLError(ValueError):
@@ -11,26 +21,6 @@ class HLError(ValueError):
     Every complaint of the package about its input is an `HLError`; nothing is lost when one is
     raised: learners, records and panels stay at their last good point.
     """
-
-
-def complain(what: str, got: Any, expected: str, mend: str = "") -> HLError:
-    """Build an `HLError` in the house form: "WHAT: got X, expected Y; do Z"."""
-    text = f"{what}: got {got}, expected {expected}"
-    return HLError(f"{text}; {mend}." if mend else f"{text}.")
-
-
-def unknown(what: str, name: Any, known: Any) -> HLError:
-    """Build the `HLError` for a name that is not on the list, with the nearest one that is."""
-    from difflib import get_close_matches
-
-    names = sorted(str(k) for k in known)
-    near = get_close_matches(str(name), names, n=1)
-    return complain(
-        what,
-        repr(name),
-        f"one of {', '.join(names) or '(nothing)'}",
-        f"did you mean {near[0]!r}?" if near else "",
-    )
 
 
 class Diverged(HLError):
@@ -47,3 +37,74 @@ class Diverged(HLError):
             f"{quantity}{where} became non-finite in step {step + 1}, from t = {t:g}: got inf or nan, expected "
             f"finite numbers; the point at t = {t:g} was kept: lower tau, beta or phi, or raise eta, and go on."
         )
+
+
+def bad(what: str, got: Any, expected: str, mend: str = "") -> HLError:
+    """The `HLError` in the house form: "WHAT: got X, expected Y; do Z"."""
+    text = f"{what}: got {got}, expected {expected}"
+    return HLError(f"{text}; {mend}." if mend else f"{text}.")
+
+
+def unknown(what: str, name: Any, known: Iterable[Any]) -> HLError:
+    """The `HLError` for a name that is not on the list, with the nearest one that is."""
+    names = sorted(map(str, known))
+    near = get_close_matches(str(name), names, n=1)
+    mend = f"did you mean {near[0]!r}?" if near else ""
+    return bad(what, repr(name), f"one of {', '.join(names) or '(nothing)'}", mend)
+
+
+def whole(name: str, value: Any, least: int = 1) -> int:
+    """`value` if it is a whole number >= least, or an HLError that names it."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        raise bad(name, repr(value), f"a whole number >= {least}")
+    return int(value)
+
+
+def number(name: str, value: Any, positive: bool = False) -> float:
+    """`value` as a float that is finite and >= 0 (> 0 if positive), or an HLError that names it."""
+    expected = "a finite number > 0" if positive else "a finite number >= 0"
+    if isinstance(value, Tensor) and value.numel() == 1:
+        value = value.item()
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise bad(name, f"{value!r} ({type(value).__name__})", expected)
+    result = float(value)
+    if not math.isfinite(result) or result < 0 or (positive and result == 0):
+        raise bad(name, repr(result), expected)
+    return result
+
+
+def explain(part: str, network: Module, u: Any, error: Exception) -> NoReturn:
+    """Raise what a network raised as an HLError that says where, and on what."""
+    if isinstance(error, HLError):
+        raise error
+    like = next(network.parameters(), torch.empty(0))
+    same_device("u", u, like)
+    raise HLError(
+        f"{part} of {type(network).__name__}: got u = {described(u)}, expected an input it takes (its weights are "
+        f"{str(like.dtype).removeprefix('torch.')}); torch says: {first_line(error)}."
+    ) from error
+
+
+def same_device(what: str, x: Any, like: Tensor) -> None:
+    """Raise an HLError if that is what is wrong with a part of a sample."""
+    for part in x if isinstance(x, tuple) else (x,):
+        if isinstance(part, Tensor) and part.device != like.device:
+            raise bad(
+                what, f"a tensor on {part.device}", f"one on {like.device}, where the network is",
+                f"use sample.to({str(like.device)!r}), or network.to({str(part.device)!r}) before the Learner is built",
+            )  # fmt: skip
+
+
+def described(x: Any) -> str:
+    """Kind and shape of a part of a sample."""
+    if isinstance(x, Tensor):
+        return f"{str(x.dtype).removeprefix('torch.')} {tuple(x.shape)}"
+    if isinstance(x, tuple):
+        return "(" + ", ".join(map(described, x)) + ")"
+    return type(x).__name__
+
+
+def first_line(error: Exception) -> str:
+    """What torch says, in short."""
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0].rstrip(".")

@@ -95,7 +95,8 @@ def install() -> torch.device:
 
 def strays(names: list[str], steps: int = 6) -> list[str]:
     """The experiments whose bits after some steps there, recorded and resumed, are not those of the CPU."""
-    from hlcore import Learner, Recorder, experiments, light
+    from hlcore import Learner, Recorder, experiments
+    from hlcore.law import arrays as light
 
     light.SMALL = 0  # torch's functions on both sides: numpy's have other last bits
 

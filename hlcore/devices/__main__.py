@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch.distributed as dist
 
 from ..__main__ import _assignment
-from ..errors import HLError, complain
+from ..errors import HLError, bad
 from ..experiments import get
 from .job import Job
 from .worker import work
@@ -56,7 +56,7 @@ def _place() -> tuple[int, int]:
     try:
         return int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
     except (KeyError, ValueError):
-        raise complain(
+        raise bad(
             "hlcore.devices", "no rank in the environment", "to be started by torchrun",
             "torchrun --nproc-per-node 2 -m hlcore.devices digits-chain --steps 1000",
         ) from None  # fmt: skip
@@ -66,7 +66,7 @@ def _balance(text: str | None) -> tuple[int, ...] | None:
     try:
         return None if text is None else tuple(int(n) for n in text.split("+"))
     except ValueError:
-        raise complain("--balance", repr(text), "whole numbers with +, as 2+1") from None
+        raise bad("--balance", repr(text), "whole numbers with +, as 2+1") from None
 
 
 if __name__ == "__main__":

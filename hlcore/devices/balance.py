@@ -10,10 +10,10 @@ from typing import Any
 
 import torch
 
-from ..errors import complain
+from ..devices import device
+from ..errors import bad
+from ..law.sample import moved
 from ..networks.chain import Chain
-from ..sample import moved
-from . import device
 from .device import CPU
 
 
@@ -48,7 +48,7 @@ def balanced(costs: Sequence[float], ranks: int) -> tuple[int, ...]:
     """Groups per rank, contiguous and none empty, such that the slowest rank is as fast as can be."""
     groups = len(costs)
     if not 1 <= ranks <= groups:
-        raise complain(
+        raise bad(
             "devices",
             f"{ranks} ranks for a chain of {groups} groups",
             f"1 to {groups} ranks",
@@ -73,7 +73,7 @@ def checked(balance: Sequence[int], costs: Sequence[float], ranks: int) -> tuple
     advised = balanced(costs, ranks)
     whole = all(isinstance(n, int) and not isinstance(n, bool) and n >= 1 for n in balance)
     if not whole or len(balance) != ranks or sum(balance) != len(costs):
-        raise complain(
+        raise bad(
             "balance",
             tuple(balance),
             f"{ranks} whole numbers >= 1 that add up to {len(costs)} groups",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from ..errors import complain, unknown
+from ..errors import bad, unknown
 
 CPU = torch.device("cpu")
 
@@ -49,7 +49,7 @@ def _gpu(rank: int) -> torch.device:
     """GPU number LOCAL_RANK (torchrun's and `Workers`' number of a rank on its host); too few are shared in turn."""
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if not count:
-        raise complain(
+        raise bad(
             f"device of rank {rank}",
             f"'cuda' where torch {torch.__version__} finds no GPU",
             "at least one that CUDA can use",

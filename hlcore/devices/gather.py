@@ -13,11 +13,11 @@ from safetensors.torch import save as pack
 from torch import Tensor
 
 from ..experiments import Experiment
-from ..learner import Learner, Report
-from ..phase import Tensors
-from ..recorder import AXES, SETTINGS, TRACES, Recorder, _labels
-from ..sample import Sample
-from ..settings import Settings
+from ..law.point import Tensors
+from ..law.sample import Sample
+from ..law.settings import Settings
+from ..learners.hamiltonian import Learner, Report
+from ..records.recorder import AXES, SETTINGS, TRACES, Recorder, _labels
 from .stage import Stage
 
 if TYPE_CHECKING:

@@ -10,11 +10,10 @@ from typing import Any
 
 import torch
 
-from ..errors import HLError, complain, unknown
+from ..devices import device
+from ..errors import HLError, bad, number, unknown, whole
 from ..experiments import Experiment, get
-from ..settings import Settings, number
-from ..streams.base import count
-from . import device
+from ..law.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -54,12 +53,12 @@ class Job:
     staged: bool = False
 
     def __post_init__(self) -> None:
-        count("steps", self.steps)
-        count("replicas", self.replicas)
+        whole("steps", self.steps)
+        whole("replicas", self.replicas)
         if self.save_every is not None:
-            count("save_every", self.save_every)
+            whole("save_every", self.save_every)
             if self.checkpoint is None:
-                raise complain("save_every", self.save_every, "a checkpoint file beside it", "give checkpoint=")
+                raise bad("save_every", self.save_every, "a checkpoint file beside it", "give checkpoint=")
         object.__setattr__(self, "patience", number("patience", self.patience, positive=True))
         if self.balance is not None:
             object.__setattr__(self, "balance", tuple(self.balance))
@@ -74,14 +73,14 @@ class Job:
         device.known(others.get("device", "cpu"))
         settings = {f.name: getattr(experiment.settings, f.name) for f in fields(Settings)}
         if callable(settings["phi"]) or not isinstance(settings["beta"], float):
-            raise complain(
+            raise bad(
                 "experiment for devices", "phi as a function or beta per weight", "numbers", "every rank rebuilds it"
             )
         overrides = {**experiment.options, **settings, "order": experiment.order}
         builder = inspect.unwrap(getattr(experiment.build, "func", experiment.build))
         module = others.pop("module", builder.__module__)
         if module == "__main__":
-            raise complain("experiment for devices", "one registered in a script", "one of a module that ranks import")
+            raise bad("experiment for devices", "one registered in a script", "one of a module that ranks import")
         return cls(experiment.name, steps, experiment.seed, overrides, module, **others)
 
     def experiment(self) -> Experiment:

@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch.distributed as dist
 
-from ..errors import complain
+from ..errors import bad, whole
 from ..experiments import Experiment
-from ..streams.base import count
 from .job import Job
 from .wire import HOST, Lost
 
@@ -45,7 +44,7 @@ class Workers:
     """
 
     def __init__(self, n: int, threads: int = 1) -> None:
-        self.n, self.threads = count("workers", n), count("threads", threads)
+        self.n, self.threads = whole("workers", n), whole("threads", threads)
         self._store = dist.TCPStore(HOST, 0, is_master=True, wait_for_workers=False, timeout=timedelta(seconds=60))
         self._processes: list[subprocess.Popen[bytes] | None] = [None] * n
         self._jobs = [0] * n  # jobs given to each process since it was started
@@ -67,12 +66,12 @@ class Workers:
 
     def start(self, experiment: Experiment, steps: int, ranks: int | None = None, **options: Any) -> None:
         """Begin a job on the first `ranks` processes."""
-        ranks = self.n if ranks is None else count("ranks", ranks)
+        ranks = self.n if ranks is None else whole("ranks", ranks)
         if ranks > self.n:
-            raise complain("ranks", ranks, f"at most the {self.n} workers there are")
+            raise bad("ranks", ranks, f"at most the {self.n} workers there are")
         for name in ("record", "lanes"):
             if name in options:
-                raise complain(name, repr(options[name]), "no file", "save what `run` returns")
+                raise bad(name, repr(options[name]), "no file", "save what `run` returns")
             options[name] = str(Path(self._folder.name) / f"{name}-{self._runs}.nc")
         self._job = Job.of(experiment, steps, **options)
         self._spread([self._job] * ranks)

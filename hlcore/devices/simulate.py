@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import complain
-from ..settings import number
-from ..streams.base import count
+from ..errors import bad, number, whole
 from .balance import balanced, owned
 
 if TYPE_CHECKING:
@@ -27,7 +25,7 @@ class Costs:
 
     def __post_init__(self) -> None:
         if not len(self.forward) == len(self.backward) == len(self.update) > 0:
-            raise complain("Costs", "lists of unequal length or none", "one number per rank in each")
+            raise bad("Costs", "lists of unequal length or none", "one number per rank in each")
         for name in ("forward", "backward", "update"):
             object.__setattr__(self, name, tuple(number(name, x) for x in getattr(self, name)))
 
@@ -68,12 +66,12 @@ def ticks_per_second(
     the slowest rank sets the pace. Ranks that share `cores` are slower by ranks / cores, at best; what as many
     independent processes at once lose beside one alone (cores, memory and clock shared) is better measured: `slowdown`.
     """
-    share = max(1.0, len(costs.forward) / count("cores", cores)) if cores is not None else 1.0
+    share = max(1.0, len(costs.forward) / whole("cores", cores)) if cores is not None else 1.0
     share *= number("slowdown", slowdown, positive=True)
     forward, backward, update = (share * np.array(x) for x in (costs.forward, costs.backward, costs.update))
     link, begun = number("link", link), np.zeros(len(forward))
     middle = 0.0
-    for k in range(count("ticks", ticks, 2)):
+    for k in range(whole("ticks", ticks, 2)):
         if k == ticks // 2:
             middle = float(begun.max())
         state = begun + forward

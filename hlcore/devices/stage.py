@@ -11,18 +11,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..costate import WeightCostate
-from ..errors import Diverged, HLError, complain
-from ..hamiltonian import Hamiltonian, not_finite
-from ..learner import Learner
-from ..networks.base import instantaneous
-from ..orders import _costate
-from ..phase import Tensors
-from ..sample import Sample, moved
-from .carrier import Parcel
+from ..errors import Diverged, HLError, bad
+from ..law.hamiltonian import Hamiltonian, not_finite
+from ..law.network import instantaneous
+from ..law.orders import _costate
+from ..law.point import Tensors
+from ..law.sample import Sample, moved
+from ..law.weights import WeightCostate
+from ..learners.hamiltonian import Learner
 from .device import CPU
-from .place import Place
-from .spread import checked
+from .rank import Place
+from .requirements import checked
+from .transport import Parcel
 from .wire import Wire
 
 FORWARD, BACKWARD, SENT, DONE = range(4)  # marks of a tick: when each of them was done
@@ -224,7 +224,7 @@ class Stage:
                 continue
             shared = [n for n, p in self.chain.layers[k].named_parameters() if id(p) in here]
             if shared:
-                raise complain(
+                raise bad(
                     "balance", f"weights {shared} of layer {k} on two ranks", "tied layers on one rank", "change it"
                 )
             self.chain.layers[k] = self._skeleton.layers[k]

@@ -13,8 +13,8 @@ import torch.distributed as dist
 from torch import Tensor
 
 from ..errors import HLError
-from .carrier import Carrier, Parcel
 from .device import CPU, backend, card
+from .transport import Carrier, Parcel
 
 HOST = "127.0.0.1"  # of workers on this machine
 ARRIVAL = 60.0  # seconds within which all ranks must have come: they import torch first

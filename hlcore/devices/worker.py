@@ -11,13 +11,14 @@ import torch.distributed as dist
 from safetensors.torch import load as unpack
 from safetensors.torch import save as pack
 
-from .. import export
+from ..devices import balance, device, gather
+from ..devices import timeline as lanes
 from ..errors import HLError
+from ..records import export
 from ..streams import Stream
-from . import balance, device, gather, lanes
 from .job import Job
-from .place import Place
-from .spread import checked
+from .rank import Place
+from .requirements import checked
 from .stage import Stage
 from .wire import Lost, Wire
 

@@ -1,21 +1,15 @@
-"""Named, seeded set-ups: network, stream, loss and settings."""
+"""Named, seeded set-ups: network, stream, loss, settings and learner."""
 
-from . import images, iris, local, real, signals, texts, tracking, vowels  # they put themselves on the list
-from .experiment import Experiment, Setup
-from .registry import get, names, register
-
-__all__ = [
-    "Experiment",
-    "Setup",
-    "get",
-    "images",
-    "iris",
-    "local",
-    "names",
-    "real",
-    "register",
-    "signals",
-    "texts",
-    "tracking",
-    "vowels",
-]
+from . import described_signals as described_signals  # these put themselves on the list
+from . import forecasts as forecasts
+from . import images as images
+from . import iris as iris
+from . import local as local
+from . import texts as texts
+from . import tracking as tracking
+from . import vowels as vowels
+from .experiment import Experiment as Experiment
+from .experiment import Setup as Setup
+from .registry import get as get
+from .registry import names as names
+from .registry import register as register

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
-from ..hamiltonian import Loss
-from ..learner import Learner
-from ..networks.base import Network
-from ..recorder import Recorder
-from ..settings import Settings
-from ..streams.base import Stream, count
+from ..errors import whole
+from ..law.hamiltonian import Loss
+from ..law.network import Network
+from ..law.settings import Settings
+from ..learners.hamiltonian import Learner
+from ..records.recorder import Recorder
+from ..streams.stream import Stream
 
 if TYPE_CHECKING:
     import xarray
@@ -71,7 +72,7 @@ class Experiment:
         try:
             torch.set_default_dtype(getattr(torch, self.dtype))
             with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(count("seed", seed, 0))
+                torch.manual_seed(whole("seed", seed, 0))
                 return self.build(seed)
         finally:
             torch.set_default_dtype(before)
@@ -87,7 +88,7 @@ class Experiment:
         with torch.random.fork_rng(devices=[]):
             learner, stream = self.learner(seed)
             torch.manual_seed(seed)
-            learner.run(stream, count("steps", steps), recorder)
+            learner.run(stream, whole("steps", steps), recorder)
         return recorder.trajectory()
 
     def replace(self, **changes: Any) -> Experiment:

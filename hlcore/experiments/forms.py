@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 
 from ..errors import unknown
+from ..law.network import Network
 from ..networks import OutputNetwork, StateNetwork
-from ..networks.base import Network
 
 FORMS = ("output", "state", "state-output")
 

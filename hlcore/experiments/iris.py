@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch.nn.functional import cross_entropy
 
-from ..settings import Settings
+from ..law.settings import Settings
 from ..streams import iris
 from .experiment import Setup
 from .forms import formed

@@ -9,12 +9,11 @@ from itertools import pairwise
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from ..errors import complain
+from ..errors import bad, whole
+from ..law.sample import Sample
+from ..law.settings import Settings
 from ..networks import Chain
-from ..sample import Sample
-from ..settings import Settings
 from ..streams import Held, Stream, digits
-from ..streams.base import count
 from .experiment import Setup
 from .registry import register
 
@@ -49,9 +48,9 @@ def digits_chain(
     hold    steps for which a sample stays; 1: a new one at every step, the wave of learning meets later ones
     batch   images per step; it must divide 1797, as 1, 3 and 599 do: the state keeps one batch size
     """
-    if 1797 % count("batch", batch):
-        raise complain("batch", batch, "a divisor of 1797", "take 1, 3 or 599")
-    sizes = [64, *[count("width", width)] * (count("depth", depth) - 1), 10]
+    if 1797 % whole("batch", batch):
+        raise bad("batch", batch, "a divisor of 1797", "take 1, 3 or 599")
+    sizes = [64, *[whole("width", width)] * (whole("depth", depth) - 1), 10]
     layers: list[nn.Module] = [nn.Sequential(nn.Linear(a, b), nn.Tanh()) for a, b in pairwise(sizes[:-1])]
     layers.append(nn.Linear(sizes[-2], sizes[-1]))
     chain = Chain(layers, _sizes(groups), schedule)

@@ -8,9 +8,9 @@ from dataclasses import dataclass, fields
 from functools import partial
 from typing import Any
 
-from ..errors import complain, unknown
-from ..orders import ORDERS
-from ..settings import Settings
+from ..errors import bad, unknown
+from ..law.orders import ORDERS
+from ..law.settings import Settings
 from .experiment import Experiment, Setup
 
 Builder = Callable[..., Setup]
@@ -43,7 +43,7 @@ def register(
 
     def put(builder: Builder) -> Builder:
         if name in _ENTRIES:
-            raise complain("experiment", f"a second {name!r}", "names used once")
+            raise bad("experiment", f"a second {name!r}", "names used once")
         _ENTRIES[name] = _Entry(title, inspect.getdoc(builder) or "", builder, presets or {"good": {}}, downloads)
         return builder
 

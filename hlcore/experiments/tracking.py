@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch.nn.functional import mse_loss
 
+from ..law.settings import Settings
 from ..networks import Recurrent
-from ..settings import Settings
 from ..streams import Signal, Stream, sines, water_flow
 from .experiment import Setup
 from .registry import register

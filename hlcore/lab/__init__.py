@@ -1,18 +1,18 @@
 """The live lab: the Cockpit, exercises, and the preflight."""
 
-from .chart import Chart
+from ..studies.chain_waves import wave
 from .cockpit import Cockpit
+from .demos.bptt_journey import Journey
+from .demos.locality_waves import Waves
+from .demos.processes import Fleet
+from .demos.recital import Recital
+from .demos.reversal_film import Film
+from .demos.valley import Valley
 from .doctor import Doctor
 from .exercises import Exercise, close_to, learns, with_settings
-from .film import Film
-from .fleet import Fleet
-from .journey import Journey
+from .figures.chart import Chart
 from .kernel import mend_kernel
 from .places import panels
-from .recital import Recital
-from .valley import Valley
-from .wavefront import wave
-from .waves import Waves
 
 mend_kernel()
 

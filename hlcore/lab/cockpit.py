@@ -8,13 +8,12 @@ from typing import Any
 
 import torch
 
-from ..errors import HLError, complain
+from ..errors import HLError, bad, whole
 from ..experiments import Experiment
-from ..export import write
-from ..streams.base import count
-from . import words
+from ..lab import equations as words
+from ..records.export import write
+from ..runs.run import NAMES, Session
 from .panel import Panel
-from .session import NAMES, Session
 
 
 class Cockpit(Panel):
@@ -27,7 +26,7 @@ class Cockpit(Panel):
     def __init__(self, experiment: Experiment | Session, controls: list[str] | None = None) -> None:
         if not isinstance(experiment, (Experiment, Session)):
             wanted = "hlcore.experiments.get('tracker-water-flow')"
-            raise complain("Cockpit", type(experiment).__name__, "an Experiment", wanted)
+            raise bad("Cockpit", type(experiment).__name__, "an Experiment", wanted)
         torch.set_num_threads(1)  # small tensors: a second thread only gets in the way of the browser
         self._speed, self._debt, self._paid = math.inf, 0.0, 0.0
         super().__init__(experiment if isinstance(experiment, Session) else Session(experiment), controls)
@@ -41,7 +40,7 @@ class Cockpit(Panel):
 
     def step(self, n: int = 1) -> Cockpit:
         """Take n steps now."""
-        count("n", n)
+        whole("n", n)
         self._loop.pause()
         self._step(n)
         return self
@@ -72,7 +71,7 @@ class Cockpit(Panel):
         times = self._session.recorder.window("t")
         if not len(times) or not times[0] <= t <= times[-1] + 1e-9:
             span = f"a time between {times[0]:g} and {times[-1]:g}" if len(times) else "a run that has begun"
-            raise complain("back", f"t = {t:g}", span, "the record goes back no further")
+            raise bad("back", f"t = {t:g}", span, "the record goes back no further")
         self._loop.pause()
         self._loop.error = None
         self._session.back(int(self._session.recorder.window("step")[times.searchsorted(t + 1e-9) - 1]))

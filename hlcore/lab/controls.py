@@ -11,9 +11,9 @@ from typing import Any
 import ipywidgets as W
 
 from ..errors import unknown
-from ..settings import Settings
-from . import words
-from .scope import LINES, UNITS
+from ..lab import equations as words
+from ..law.settings import Settings
+from .figures.scope import LINES, UNITS
 
 Post = Callable[[str, Any], None]
 

@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..errors import HLError, complain
-from ..settings import Settings
+from ..errors import HLError, bad
+from ..law.settings import Settings
 from .cockpit import Cockpit
 
 
@@ -20,7 +20,7 @@ class Exercise:
 
     def __init__(self, name: str, judge: Callable[[Any], str | None], hints: Sequence[str] = ()) -> None:
         if not callable(judge):
-            raise complain("Exercise judge", repr(judge), "a function of the answer")
+            raise bad("Exercise judge", repr(judge), "a function of the answer")
         self.name, self._judge, self._hints, self._wrong = name, judge, tuple(hints), 0
 
     def check(self, answer: Any) -> str:

@@ -10,14 +10,14 @@ from typing import Any
 
 import ipywidgets as W
 
-from ..settings import Settings
-from . import words
+from ..lab import equations as words
+from ..law.settings import Settings
+from ..runs.run import Session
 from .controls import Controls
+from .figures.scope import UNITS, PhaseScope, TimeScope
 from .gate import FrameGate
-from .live import LiveLoop
+from .loop import LiveLoop
 from .places import Place, forget
-from .scope import UNITS, PhaseScope, TimeScope
-from .session import Session
 
 NOTICE = 6.0  # seconds for which a notice stays
 

@@ -1,14 +1,14 @@
 """What f^h and f^y are."""
 
-from .base import Network
+from ..law.network import Network
 from .chain import Chain
 from .feedforward import OutputNetwork, StateNetwork
 from .readouts import FactoredReadout, KeyedReadout, choir
 from .recurrent import Recurrent
-from .reversible import Reversible, is_reversible
+from .reversible.reversible_chain import Reversible, is_reversible
 from .rotations import Antisymmetric, Rotations
-from .sparse import Sparse
-from .stashed import Stashed
+from .sparse_linear import Sparse
+from .stashed_chain import Stashed
 
 __all__ = [
     "Antisymmetric",

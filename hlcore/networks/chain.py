@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..errors import complain, unknown
-from ..phase import Tensors
-from ..undisturbed import undisturbed
-from .base import Known, Network, State, apply, instantaneous, require_module
+from ..errors import bad, unknown
+from ..law.network import Known, Network, State, apply, instantaneous, require_module
+from ..law.point import Tensors
+from ..law.preserved import preserved
 
 SCHEDULES = ("parallel", "delay_free")
 
@@ -103,7 +103,7 @@ class Chain(Network):
             x = apply(self.layers[k], x)
         if not isinstance(x, Tensor) or not x.is_floating_point():
             got = str(x.dtype) if isinstance(x, Tensor) else type(x).__name__
-            raise complain(f"output of group {i + 1}", got, "one tensor of floats", "it is the group's state")
+            raise bad(f"output of group {i + 1}", got, "one tensor of floats", "it is the group's state")
         return x
 
     def _feed_forward(self, u: Any) -> list[Tensor]:
@@ -114,19 +114,19 @@ class Chain(Network):
 
     def _zeros_like_outputs(self, u: Any) -> list[Tensor]:
         """Zeros of every group's output shape, which a dry pass tells."""
-        with torch.no_grad(), undisturbed(self):
+        with torch.no_grad(), preserved(self):
             return [torch.zeros_like(x) for x in self._feed_forward(u)]
 
 
 def _checked_layers(layers: Any) -> list[torch.nn.Module]:
     if isinstance(layers, torch.nn.Module) and not isinstance(layers, (torch.nn.Sequential, torch.nn.ModuleList)):
-        raise complain("Chain layers", type(layers).__name__, "a list of modules or a Sequential", "write [module]")
+        raise bad("Chain layers", type(layers).__name__, "a list of modules or a Sequential", "write [module]")
     try:
         found = list(layers)
     except TypeError:
-        raise complain("Chain layers", type(layers).__name__, "a list of modules or a Sequential") from None
+        raise bad("Chain layers", type(layers).__name__, "a list of modules or a Sequential") from None
     if not found:
-        raise complain("Chain layers", "no layer", "at least one")
+        raise bad("Chain layers", "no layer", "at least one")
     return [require_module(f"Chain layer {i + 1}", layer) for i, layer in enumerate(found)]
 
 
@@ -139,21 +139,17 @@ def _checked_sizes(groups: Any, layers: int) -> tuple[int, ...]:
         return named[groups]
     good = isinstance(groups, (tuple, list)) and len(groups) > 0
     if not good or any(isinstance(n, bool) or not isinstance(n, int) or n < 1 for n in groups):
-        raise complain("Chain groups", repr(groups), '"layer", "one" or a tuple of whole numbers >= 1')
+        raise bad("Chain groups", repr(groups), '"layer", "one" or a tuple of whole numbers >= 1')
     if sum(groups) != layers:
-        raise complain(
-            "Chain groups", f"{tuple(groups)}, {sum(groups)} layers in all", f"sizes that add up to {layers}"
-        )
+        raise bad("Chain groups", f"{tuple(groups)}, {sum(groups)} layers in all", f"sizes that add up to {layers}")
     return tuple(groups)
 
 
 def _checked_link(ends: Any, groups: int) -> tuple[int, int]:
     whole = isinstance(ends, tuple) and len(ends) == 2
     if not whole or any(isinstance(n, bool) or not isinstance(n, int) for n in ends):
-        raise complain("Chain links", f"the key {ends!r}", "(source, target), two group numbers")
+        raise bad("Chain links", f"the key {ends!r}", "(source, target), two group numbers")
     source, target = ends
     if not (0 <= source <= groups and 1 <= target <= groups):
-        raise complain(
-            "Chain links", f"the key {ends!r}", f"a source from 0 (u) and a target from 1, to {groups} groups"
-        )
+        raise bad("Chain links", f"the key {ends!r}", f"a source from 0 (u) and a target from 1, to {groups} groups")
     return source, target

@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..errors import complain
-from ..phase import Tensors
-from .base import Known, Network, State, apply, instantaneous, require_module
+from ..errors import bad
+from ..law.network import Known, Network, State, apply, instantaneous, require_module
+from ..law.point import Tensors
 
 
 class OutputNetwork(Network):
@@ -47,7 +47,7 @@ class StateNetwork(Network):
         """h' = (module(u) - h)/τ."""
         f = apply(self.module, u)
         if not isinstance(f, Tensor):
-            raise complain(
+            raise bad(
                 "StateNetwork module",
                 type(f).__name__,
                 "a module that returns one tensor",

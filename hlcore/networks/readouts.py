@@ -9,11 +9,9 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-from ..errors import complain
-from ..light import gathered, light, outer, peak, tensor, total, zeros
-from ..settings import number
-from ..streams.base import count
-from .base import Arrays
+from ..errors import bad, number, whole
+from ..law.arrays import gathered, light, outer, peak, tensor, total, zeros
+from ..law.network import Arrays
 
 Back: TypeAlias = Callable[[Any], tuple[Any, Arrays]]
 
@@ -45,10 +43,10 @@ class KeyedReadout(torch.nn.Module):
     def __init__(self, inputs: int, width: int, outputs: int, memories: int = 20, step: float = 0.1) -> None:
         super().__init__()
         self.step = number("KeyedReadout step", step)
-        keys = torch.rand(count("memories", memories), count("inputs", inputs)) * 2 - 1
+        keys = torch.rand(whole("memories", memories), whole("inputs", inputs)) * 2 - 1
         self.register_buffer("keys", keys / keys.norm(dim=1, keepdim=True))
-        bound = count("width", width) ** -0.5
-        self.M = torch.nn.Parameter(torch.empty(memories, count("outputs", outputs), width).uniform_(-bound, bound))
+        bound = whole("width", width) ** -0.5
+        self.M = torch.nn.Parameter(torch.empty(memories, whole("outputs", outputs), width).uniform_(-bound, bound))
         self._unit = _Kept(torch.nn.functional.normalize)
 
     def forward(self, u: Tensor, h: Tensor) -> Tensor:
@@ -96,11 +94,11 @@ class FactoredReadout(torch.nn.Module):
 
     def __init__(self, tokens: int, width: int, active: int = 3) -> None:
         super().__init__()
-        if count("active", active, 2) > count("tokens", tokens):
-            raise complain("FactoredReadout active", active, f"at most the number of tokens, {tokens}")
+        if whole("active", active, 2) > whole("tokens", tokens):
+            raise bad("FactoredReadout active", active, f"at most the number of tokens, {tokens}")
         self.tokens, self.active = tokens, active
         self.rows = {names: i for i, names in enumerate(combinations(range(tokens), active - 1))}
-        self.M = torch.nn.Parameter(torch.zeros(len(self.rows), count("width", width)))
+        self.M = torch.nn.Parameter(torch.zeros(len(self.rows), whole("width", width)))
         self.amplitude = torch.nn.Parameter(torch.zeros(tokens))
         self.trust = torch.nn.Parameter(torch.zeros(tokens))
         self._voices = _Kept(self._named)
@@ -123,9 +121,7 @@ class FactoredReadout(torch.nn.Module):
         """Row of M, factor token and sample of each voice, (batch, active) or (batch, 1), as tensors and as arrays."""
         if u.dim() != 2 or u.shape[1] != self.tokens or not bool((u.count_nonzero(1) == self.active).all()):
             got = f"shape {tuple(u.shape)} with {u.count_nonzero(-1).tolist()} tokens"
-            raise complain(
-                "descriptor", got, f"(batch, {self.tokens}) with {self.active} tokens", "build it with active=…"
-            )
+            raise bad("descriptor", got, f"(batch, {self.tokens}) with {self.active} tokens", "build it with active=…")
         named = [row.nonzero().flatten().tolist() for row in u]
         rows = [[self.rows[tuple(i for i in d if i != k)] for k in d] for d in named]
         each = torch.arange(len(u)).unsqueeze(1)

@@ -7,11 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..errors import complain
-from ..light import light, outer, total
-from ..phase import Tensors
-from ..settings import number
-from .base import Arrays, Known, Network, Read, State, Velocity, instantaneous, require_module
+from ..errors import bad, number
+from ..law.arrays import light, outer, total
+from ..law.network import Arrays, Known, Network, Read, State, Velocity, instantaneous, require_module
+from ..law.point import Tensors
 
 PLAIN = {f"cell.{kind}_{of}" for kind in ("weight", "bias") for of in ("ih", "hh")} | {"readout.weight", "readout.bias"}
 
@@ -33,9 +32,9 @@ class Recurrent(Network):
         self.readout = require_module("Recurrent readout", readout)
         size = getattr(cell, "hidden_size", None) if units is None else units
         if size is None:
-            raise complain("Recurrent units", "a cell without hidden_size", "the width of its state", "add units=N")
+            raise bad("Recurrent units", "a cell without hidden_size", "the width of its state", "add units=N")
         if not isinstance(size, int) or isinstance(size, bool) or size < 1:
-            raise complain("Recurrent units", repr(size), "a whole number >= 1")
+            raise bad("Recurrent units", repr(size), "a whole number >= 1")
         self.units = size
         self.speed = None if speed is None else number("Recurrent speed", speed, positive=True)
         self._lstm = isinstance(cell, torch.nn.LSTMCell)
@@ -53,7 +52,7 @@ class Recurrent(Network):
             return {name: instantaneous(following[name], h[name], tau) for name in h}
         f = self.cell(u, h["h"])
         if not isinstance(f, Tensor):
-            raise complain("Recurrent cell", type(f).__name__, "a module that returns the next h as one tensor")
+            raise bad("Recurrent cell", type(f).__name__, "a module that returns the next h as one tensor")
         return {"h": instantaneous(f, h["h"], tau)}
 
     def output(self, u: Any, h: Known) -> Tensor:

@@ -8,12 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..errors import complain, unknown
-from ..light import total
-from ..phase import Tensors
-from ..settings import number
-from ..streams.base import count
-from .base import Arrays, Known, Network, Read, State, Velocity, by_hand, require_module
+from ..errors import bad, number, unknown, whole
+from ..law.arrays import total
+from ..law.network import Arrays, Known, Network, Read, State, Velocity, by_hand, require_module
+from ..law.point import Tensors
 
 STARTS = ("rest", "free", "clock")
 SPREADS = ("uniform", "even")
@@ -39,10 +37,10 @@ class Exact(Network):
         if start not in STARTS:
             raise unknown("start", start, STARTS)
         if sigma is not None and not callable(sigma):
-            raise complain("sigma", repr(sigma), "a function of h, or None")
+            raise bad("sigma", repr(sigma), "a function of h, or None")
         self.width, self.start, self.sigma = width, start, sigma
-        self.B = None if start == "clock" else torch.nn.Linear(count("inputs", inputs), width, bias=False)
-        C = torch.nn.Linear(width, count("outputs", outputs), bias=False) if readout is None else None
+        self.B = None if start == "clock" else torch.nn.Linear(whole("inputs", inputs), width, bias=False)
+        C = torch.nn.Linear(width, whole("outputs", outputs), bias=False) if readout is None else None
         self.C, self.readout = C, None if readout is None else require_module("readout", readout)
         if start == "clock":
             self.register_buffer("h0", self._draw_start())
@@ -119,7 +117,7 @@ class Rotations(Exact):
         readout: torch.nn.Module | None = None,
         sigma: Any = None,
     ) -> None:
-        self.units, self.top = count("Rotations units", units), number("Rotations top", top, positive=True)
+        self.units, self.top = whole("Rotations units", units), number("Rotations top", top, positive=True)
         if spread not in SPREADS:
             raise unknown("Rotations spread", spread, SPREADS)
         super().__init__(2 * units, inputs, outputs, start, readout, sigma)
@@ -219,7 +217,7 @@ class Antisymmetric(Exact):
         readout: torch.nn.Module | None = None,
         sigma: Any = None,
     ) -> None:
-        super().__init__(count("Antisymmetric width", width), inputs, outputs, start, readout, sigma)
+        super().__init__(whole("Antisymmetric width", width), inputs, outputs, start, readout, sigma)
         self.W = torch.nn.Parameter(torch.empty(width, width).uniform_(-1, 1) / width**0.5)
 
     def free(self, h: Tensor, tau: float) -> Tensor:

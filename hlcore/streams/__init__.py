@@ -1,17 +1,17 @@
 """Where (u, ŷ, δ) come from."""
 
-from .base import Stream
 from .changes import Changes
 from .clock import Clock
 from .datasets import Labelled, digits, iris, mnist
 from .held import Held
 from .imdb import imdb
 from .late import Late
-from .real import Real, real
+from .real_series import Real, real
 from .reversed import Reversed
 from .sequences import Sequences, vowels
 from .series import Series, water_flow
 from .signals import Signal, sines, square
+from .stream import Stream
 
 __all__ = [
     "Changes",

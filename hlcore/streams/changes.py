@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import HLError, complain
-from ..sample import Sample
-from .base import Stream, count
+from ..errors import HLError, bad, whole
+from ..law.sample import Sample
+from .stream import Stream
 
 
 class Changes(Stream):
@@ -37,10 +37,10 @@ class Changes(Stream):
         values = np.array(values, dtype=float)
         if values.ndim != 1 or len(values) < 3 or not np.isfinite(values).all():
             raise HLError(f"changes: got shape {values.shape}, expected at least 3 finite numbers in one axis.")
-        self.lags, self.memory = count("lags", lags), count("memory", memory)
-        self.rhythm = None if rhythm is None else count("rhythm", rhythm, lags + 1)
+        self.lags, self.memory = whole("lags", lags), whole("memory", memory)
+        self.rhythm = None if rhythm is None else whole("rhythm", rhythm, lags + 1)
         if not limit > 0:
-            raise complain("limit", repr(limit), "a number > 0")
+            raise bad("limit", repr(limit), "a number > 0")
         self.values, self.round = values, len(values) - 1
         d = np.diff(values, prepend=values[0])
         windows = [slice(max(0, k - memory + 1), k + 1) for k in range(self.round)]

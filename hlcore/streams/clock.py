@@ -7,10 +7,9 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from ..errors import HLError, complain
-from ..sample import Sample
-from ..settings import number
-from .base import Stream
+from ..errors import HLError, bad, number
+from ..law.sample import Sample
+from .stream import Stream
 
 
 class Clock:
@@ -29,7 +28,7 @@ class Clock:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         if not isinstance(stream, Stream):
-            raise complain("Clock stream", type(stream).__name__, "a replayable hlcore.streams.Stream")
+            raise bad("Clock stream", type(stream).__name__, "a replayable hlcore.streams.Stream")
         self.stream, self.period, self.tau = (
             stream,
             number("period", period, positive=True),

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import HLError, complain
-from ..sample import Sample
-from .base import Stream, count
+from ..errors import HLError, bad, whole
+from ..law.sample import Sample
+from .stream import Stream
 
 
 class Labelled(Stream):
@@ -28,11 +28,11 @@ class Labelled(Stream):
         if not len(inputs):
             raise HLError("stream: got no samples, expected at least one input; check the selection of the data.")
         if len(inputs) != len(targets):
-            raise complain("stream targets", f"{len(targets)} of them", f"one per input, {len(inputs)}")
+            raise bad("stream targets", f"{len(targets)} of them", f"one per input, {len(inputs)}")
         self.inputs, self.targets = inputs, targets
-        self.seed, self.batch = count("seed", seed, 0), count("batch", batch)
+        self.seed, self.batch = whole("seed", seed, 0), whole("batch", batch)
         self.per_epoch = -(-len(inputs) // batch)
-        self.length = None if epochs is None else self.per_epoch * count("epochs", epochs)
+        self.length = None if epochs is None else self.per_epoch * whole("epochs", epochs)
         self._order = lru_cache(maxsize=2)(self._permutation)
 
     def _permutation(self, epoch: int) -> Tensor:
@@ -68,8 +68,8 @@ def mnist(per_class: int = 500, seed: int = 0, batch: int = 1, epochs: int | Non
 
     the images: LeCun, Cortes and Burges, CC BY-SA 3.0).
     """
-    if count("per_class", per_class) > 500:
-        raise complain("per_class", per_class, "at most 500", "the package carries 5,000 digits")
+    if whole("per_class", per_class) > 500:
+        raise bad("per_class", per_class, "at most 500", "the package carries 5,000 digits")
     pixels, labels = _mnist()
     rows = np.concatenate([np.flatnonzero(labels == c)[:per_class] for c in range(10)])
     images = _floats(pixels[rows] / 255.0).view(-1, 1, 28, 28)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..errors import complain
-from ..sample import Sample
-from .base import Stream, count
+from ..errors import bad, whole
+from ..law.sample import Sample
+from .stream import Stream
 
 
 class Held(Stream):
@@ -14,8 +14,8 @@ class Held(Stream):
 
     def __init__(self, stream: Stream, steps: int) -> None:
         if not isinstance(stream, Stream):
-            raise complain("Held stream", type(stream).__name__, "a replayable hlcore.streams.Stream")
-        self.stream, self.steps = stream, count("steps", steps)
+            raise bad("Held stream", type(stream).__name__, "a replayable hlcore.streams.Stream")
+        self.stream, self.steps = stream, whole("steps", steps)
         self.length = None if stream.length is None else stream.length * steps
 
     def sample(self, k: int) -> Sample:

@@ -12,8 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..errors import HLError, complain
-from .base import count
+from ..errors import HLError, bad, whole
 from .sequences import Sequences
 
 REVIEWS = "https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz"  # Maas et al. 2011, 80 MB
@@ -28,8 +27,8 @@ def imdb(reviews: int = 100, seed: int = 0, folder: Path | None = None, longest:
     Raises HLError when the files are neither there nor to be had.
     """
     folder = folder or Path.home() / ".cache" / "hlcore"
-    if count("reviews", reviews, 2) % 2:
-        raise complain("reviews", reviews, "an even number, half good, half bad")
+    if whole("reviews", reviews, 2) % 2:
+        raise bad("reviews", reviews, "an even number, half good, half bad")
     texts, classes = _reviews(folder, reviews // 2)
     vectors = _vectors(folder, {word for text in texts for word in text})
     sequences = [[vectors[word] for word in text if word in vectors][:longest] for text in texts]
@@ -48,7 +47,7 @@ def _reviews(folder: Path, each: int) -> tuple[list[list[str]], list[int]]:
     for label, name in enumerate(("neg", "pos")):
         files = sorted((place / name).glob("*.txt"))[:each]
         if len(files) < each:
-            raise complain(f"imdb {name}", f"{len(files)} reviews in {place / name}", f"at least {each}")
+            raise bad(f"imdb {name}", f"{len(files)} reviews in {place / name}", f"at least {each}")
         texts += [TOKENS.findall(file.read_text(encoding="utf-8").lower()) for file in files]
         classes += [label] * each
     return texts, classes

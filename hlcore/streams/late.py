@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..errors import complain
-from ..sample import Sample
-from .base import Stream, count
+from ..errors import bad, whole
+from ..law.sample import Sample
+from .stream import Stream
 
 
 class Late(Stream):
@@ -18,8 +18,8 @@ class Late(Stream):
 
     def __init__(self, stream: Stream, steps: int) -> None:
         if not isinstance(stream, Stream):
-            raise complain("Late stream", type(stream).__name__, "a replayable hlcore.streams.Stream")
-        self.stream, self.steps = stream, count("steps", steps, 0)
+            raise bad("Late stream", type(stream).__name__, "a replayable hlcore.streams.Stream")
+        self.stream, self.steps = stream, whole("steps", steps, 0)
         self.length = stream.length
 
     def sample(self, k: int) -> Sample:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import replace
 
-from ..errors import complain
-from ..sample import Sample
-from .base import Stream, count
+from ..errors import bad, whole
+from ..law.sample import Sample
+from .stream import Stream
 
 LONGEST = 1_000_000  # tokens after which a sequence is taken for an endless stream
 
 
 def there_and_back(n: int, window: int | None = None) -> list[int]:
     """0 … n-1, then n-2 … 0, or only the next window - 1 of those: the last token is not repeated (P, eq. 24-27)."""
-    back = n if window is None else min(n, count("window", window))
+    back = n if window is None else min(n, whole("window", window))
     return [*range(n), *range(n - 2, n - 1 - back, -1)]
 
 
@@ -28,8 +28,8 @@ class Reversed(Stream):
 
     def __init__(self, stream: Stream, window: int | None = None) -> None:
         if not isinstance(stream, Stream):
-            raise complain("Reversed stream", type(stream).__name__, "a replayable hlcore.streams.Stream")
-        self.stream, self.window = stream, None if window is None else count("window", window)
+            raise bad("Reversed stream", type(stream).__name__, "a replayable hlcore.streams.Stream")
+        self.stream, self.window = stream, None if window is None else whole("window", window)
         self._starts, self._turned = [0], [0]  # where each sequence begins, in `stream` and here
         if stream.length is not None:
             while self._starts[-1] < stream.length:
@@ -59,6 +59,6 @@ class Reversed(Stream):
         while not self.stream[start + n - 1].end and start + n != self.stream.length:
             n += 1
             if n > LONGEST:
-                raise complain("Reversed stream", "a sequence without end", "samples with end=True now and then")
+                raise bad("Reversed stream", "a sequence without end", "samples with end=True now and then")
         self._starts.append(start + n)
         self._turned.append(self._turned[-1] + len(there_and_back(n, self.window)))

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import HLError, complain
-from ..sample import Sample
-from .base import Stream, count
+from ..errors import HLError, bad, whole
+from ..law.sample import Sample
+from .stream import Stream
 
 
 class Sequences(Stream):
@@ -20,10 +20,10 @@ class Sequences(Stream):
 
     def __init__(self, sequences: list[Tensor], classes: list[int], seed: int = 0, epochs: int | None = None) -> None:
         if not sequences or len(sequences) != len(classes):
-            raise complain("sequences", f"{len(sequences)} and {len(classes)} classes", "the same number, at least one")
+            raise bad("sequences", f"{len(sequences)} and {len(classes)} classes", "the same number, at least one")
         self.sequences, self.classes = sequences, classes
-        self.seed, self.per_epoch = count("seed", seed, 0), len(sequences)
-        self.length = None if epochs is None else self.per_epoch * count("epochs", epochs)
+        self.seed, self.per_epoch = whole("seed", seed, 0), len(sequences)
+        self.length = None if epochs is None else self.per_epoch * whole("epochs", epochs)
         self._order = lru_cache(maxsize=2)(self._permutation)
 
     def _permutation(self, epoch: int) -> list[int]:
@@ -41,8 +41,8 @@ def vowels(per_speaker: int = 30, seed: int = 0, epochs: int | None = None) -> S
 
     per_speaker  the first so many of each speaker's 30 utterances
     """
-    if count("per_speaker", per_speaker) > 30:
-        raise complain("per_speaker", per_speaker, "at most 30", "the file carries 270 utterances of 9 speakers")
+    if whole("per_speaker", per_speaker) > 30:
+        raise bad("per_speaker", per_speaker, "at most 30", "the file carries 270 utterances of 9 speakers")
     sequences, classes = _read()
     taken: list[int] = []
     for c in sorted(set(classes)):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from ..errors import HLError
-from ..sample import Sample
-from .base import Stream, count
-from .real import real
+from ..errors import HLError, whole
+from ..law.sample import Sample
+from .real_series import real
+from .stream import Stream
 
 
 class Series(Stream):
@@ -18,7 +18,7 @@ class Series(Stream):
     """
 
     def __init__(self, values: np.ndarray, horizon: int = 1) -> None:
-        self.horizon = count("horizon", horizon)
+        self.horizon = whole("horizon", horizon)
         if values.ndim != 1 or len(values) <= horizon or not np.isfinite(values).all():
             raise HLError(f"series: got shape {values.shape}, expected more than {horizon} finite numbers in one axis.")
         self.values = torch.from_numpy(np.array(values, dtype=float)).to(torch.get_default_dtype())

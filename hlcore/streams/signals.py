@@ -7,10 +7,9 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from ..errors import complain
-from ..sample import Sample
-from ..settings import number
-from .base import Stream, count
+from ..errors import bad, number, whole
+from ..law.sample import Sample
+from .stream import Stream
 
 Function = Callable[[float], float | Sequence[float]]
 
@@ -25,9 +24,9 @@ class Signal(Stream):
 
     def __init__(self, x: Function, step: float = 0.1, horizon: int = 1) -> None:
         if not callable(x):
-            raise complain("signal", repr(x), "a function t -> number", "hlcore.streams.sines(...) makes one")
+            raise bad("signal", repr(x), "a function t -> number", "hlcore.streams.sines(...) makes one")
         self.x, self.step = x, number("step", step, positive=True)
-        self.horizon = count("horizon", horizon, 0)
+        self.horizon = whole("horizon", horizon, 0)
         self.dtype = torch.get_default_dtype()
 
     def sample(self, k: int) -> Sample:
@@ -44,7 +43,7 @@ def sines(frequencies: Sequence[float], amplitudes: Sequence[float], phases: Seq
     """x(t) = Σ a_i sin(2π(f_i t + p_i)); frequencies in cycles per unit of time, phases in cycles."""
     shifts = [0.0] * len(frequencies) if phases is None else list(phases)
     if not len(frequencies) == len(amplitudes) == len(shifts) or not shifts:
-        raise complain(
+        raise bad(
             "sines",
             f"{len(frequencies)} frequencies, {len(amplitudes)} amplitudes, {len(shifts)} phases",
             "the same number of each, at least one",

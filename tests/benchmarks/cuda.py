@@ -14,7 +14,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from hlcore import Learner, OutputNetwork, Sample, experiments
-from hlcore.hamiltonian import Hamiltonian
+from hlcore.law.hamiltonian import Hamiltonian
 from tests import chains
 from tests.benchmarks.step import DAMPENING, MOMENTUM, RATE, models
 

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 
 from hlcore import experiments
-from hlcore.school import SIGNALS, grades, heard
+from hlcore.studies.signal_school import SIGNALS, grades, heard
 
 ABSENT = (
     "flask",

@@ -15,8 +15,8 @@ from torch.nn.functional import mse_loss
 from hlcore import HLError, Learner, OutputNetwork, Sample, experiments
 from hlcore.devices import Job, Lost, Workers
 from hlcore.devices.__main__ import main
-from hlcore.devices.carrier import Carrier
 from hlcore.devices.device import backend, card, chosen
+from hlcore.devices.transport import Carrier
 from hlcore.devices.wire import Wire
 from tests import far
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from hlcore import HLError, experiments, streams
-from hlcore.grid.__main__ import main
-from hlcore.grid.cells import CASES, MODELS, Cell, cells
-from hlcore.grid.run import run
+from hlcore.studies.paper_grid.__main__ import main
+from hlcore.studies.paper_grid.cells import CASES, MODELS, Cell, cells
+from hlcore.studies.paper_grid.training import run
 
 
 def test_the_cells_are_the_papers():

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from torch.nn.functional import smooth_l1_loss
 
 from hlcore import HLError, Learner, OutputNetwork, Sample, Settings, experiments, streams
-from hlcore.experiments.real import FORMS
+from hlcore.experiments.forecasts import FORMS
 from hlcore.networks import Sparse
-from hlcore.online import Forecaster, Persistence, Regressor, drifts, prequential
+from hlcore.online import Forecaster, Persistence, Regressor, drifts
+from hlcore.runs.prequential import prequential
 from hlcore.streams import Changes, Series, real
 
 SERIES = ("water-flow", "approval", "sp500", "sp500-swing", "passengers")

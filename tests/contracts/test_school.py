@@ -7,9 +7,9 @@ import torch
 
 from hlcore import HLError, Learner, experiments
 from hlcore.networks import Network
-from hlcore.school import HELD_OUT, SIGNALS, TOKENS, Lectures, describe, exam, grades, heard, run_free
-from hlcore.school.__main__ import main
-from hlcore.school.results import EXPERIMENTS, Student, examined, row, taught
+from hlcore.studies.signal_school import HELD_OUT, SIGNALS, TOKENS, Lectures, describe, exam, grades, heard, run_free
+from hlcore.studies.signal_school.__main__ import main
+from hlcore.studies.signal_school.results import EXPERIMENTS, Student, examined, row, taught
 
 
 class Counter(Network):

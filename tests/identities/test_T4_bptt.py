@@ -10,7 +10,7 @@ from torch.nn.functional import cross_entropy, mse_loss
 
 import hlcore
 from hlcore import HLError, Recurrent, Sample, Settings, bptt_gradient
-from hlcore.bptt import reversed_costate
+from hlcore.learners.reversed_stream import reversed_costate
 
 BOUND = 1e-10
 SEEN = 1e-7  # a difference that round-off cannot make

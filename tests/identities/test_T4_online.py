@@ -8,7 +8,8 @@ import torch
 from torch.nn.functional import mse_loss
 
 from hlcore import Diverged, HLError, Learner, Recorder, Recurrent, Sample, Settings
-from hlcore.online import HLBPTT, RTRL, Sensitivity, TruncatedBPTT, alignment
+from hlcore.online import HLBPTT, RTRL, Sensitivity, TruncatedBPTT
+from hlcore.runs.alignment import alignment
 from hlcore.streams import Signal, sines
 
 from .test_T4_bptt import BOUND, NETWORKS, SEEN, autograd, difference, sequence

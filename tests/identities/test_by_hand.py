@@ -6,11 +6,12 @@ import pytest
 import torch
 from torch.nn.functional import mse_loss
 
-from hlcore import HLError, Learner, Network, Sample, Settings, experiments, light
-from hlcore.hamiltonian import Hamiltonian
-from hlcore.hand import squares
+from hlcore import HLError, Learner, Network, Sample, Settings, experiments
+from hlcore.law import arrays as light
+from hlcore.law.hamiltonian import Hamiltonian
+from hlcore.law.hand import squares
+from hlcore.law.orders import _by_autograd
 from hlcore.networks import FactoredReadout, KeyedReadout, Recurrent, Rotations, choir
-from hlcore.orders import _by_autograd
 
 BOUNDS = {torch.float64: 1e-14, torch.float32: 5e-6}  # of the largest entry: some tens of roundings
 TAU, PHI = 0.3, 0.7

@@ -8,7 +8,8 @@ import torch
 from torch.nn.functional import cross_entropy, mse_loss
 
 import hlcore
-from hlcore import Sample, Settings, engine, reference
+from hlcore import Sample, Settings, reference
+from hlcore.law import engine
 from hlcore.networks import KeyedReadout, Rotations
 
 BOUND = 1e-12

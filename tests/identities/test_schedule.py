@@ -5,7 +5,8 @@ from itertools import islice
 import pytest
 import torch
 
-from hlcore import Chain, HLError, Learner, Sample, Settings, schedule
+from hlcore import Chain, HLError, Learner, Sample, Settings
+from hlcore.networks import chain_schedule as schedule
 
 PARALLEL = """
 group 3  . . 0 1 2 3

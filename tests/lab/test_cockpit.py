@@ -9,8 +9,9 @@ import torch
 
 import hlcore
 from hlcore import Diverged, HLError, experiments
-from hlcore.lab import Cockpit, panels, places, words
-from hlcore.lab.scope import POINTS, thinned
+from hlcore.lab import Cockpit, panels, places
+from hlcore.lab import equations as words
+from hlcore.lab.figures.scope import POINTS, thinned
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import torch
 
 from hlcore import HLError, Reversible
 from hlcore.lab import Film
-from hlcore.lab.film import DEPTHS, TRUSTED
-from hlcore.lab.reel import UNITS, Turn, reel
+from hlcore.lab.demos.reversal_film import DEPTHS, TRUSTED
+from hlcore.studies.reversal import UNITS, Turn, reel
 
 
 def test_the_states_there_are_those_of_reversible():

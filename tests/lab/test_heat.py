@@ -5,8 +5,8 @@ import pytest
 
 from hlcore import experiments
 from hlcore.lab import Cockpit
-from hlcore.lab.heat import MOMENTS, SHOWN, ZERO, heat
-from hlcore.recorder import Recorder
+from hlcore.lab.figures.heatmap import MOMENTS, SHOWN, ZERO, heat
+from hlcore.records.recorder import Recorder
 
 
 def recorded(steps, **more):

@@ -9,7 +9,7 @@ from torch.nn.functional import cross_entropy
 
 from hlcore import HLError, bptt_gradient
 from hlcore.lab import Journey
-from hlcore.lab.way import NETWORKS, TARGETS, truncated, utterance, way
+from hlcore.studies.bptt_walk import NETWORKS, TARGETS, truncated, utterance, way
 
 
 @pytest.mark.parametrize("target", TARGETS)

@@ -6,9 +6,9 @@ import threading
 import pytest
 
 from hlcore import HLError
-from hlcore.lab import live
+from hlcore.lab import loop as live
 from hlcore.lab.gate import FrameGate
-from hlcore.lab.live import LiveLoop
+from hlcore.lab.loop import LiveLoop
 
 
 class Script:

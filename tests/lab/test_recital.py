@@ -8,7 +8,7 @@ import pytest
 
 from hlcore import HLError, experiments
 from hlcore.lab import Cockpit, Recital
-from hlcore.school import SIGNALS, grades
+from hlcore.studies.signal_school import SIGNALS, grades
 
 
 def school(**options):

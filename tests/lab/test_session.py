@@ -8,7 +8,7 @@ import torch
 
 from hlcore import Diverged, HLError, OutputNetwork, Settings, experiments
 from hlcore.experiments import Experiment, Setup
-from hlcore.lab.session import Session
+from hlcore.runs.run import Session
 from hlcore.streams import iris
 
 

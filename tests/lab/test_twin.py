@@ -6,7 +6,7 @@ import torch
 
 from hlcore import HLError, OutputNetwork, Settings, experiments
 from hlcore.experiments import Experiment, Setup
-from hlcore.lab.session import Session
+from hlcore.runs.run import Session
 from hlcore.streams import iris
 
 

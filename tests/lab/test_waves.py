@@ -7,7 +7,7 @@ import pytest
 
 from hlcore import HLError
 from hlcore.lab import Waves, wave
-from hlcore.lab.wavefront import CUTS, DEPTH
+from hlcore.studies.chain_waves import CUTS, DEPTH
 
 
 @pytest.mark.parametrize("groups", CUTS.values(), ids=list(CUTS))

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from hlcore.grid.figures import write_png
 from hlcore.online import drifts
+from hlcore.studies.paper_grid.curves import write_png
 
 from .race import SERIES, Results, best, duel, header, row
 from .racers import RACERS, real

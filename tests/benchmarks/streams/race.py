@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from hlcore import Diverged
-from hlcore.online import prequential
+from hlcore.runs.prequential import prequential
 
 from .racers import RACERS, Racer, real
 

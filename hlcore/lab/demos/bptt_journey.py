@@ -1,0 +1,104 @@
+"""A sequence and its own reverse, played: the states go there, the costate z comes back, the gradient gathers."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import ipywidgets as W
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from ...errors import whole
+from ...studies.bptt_walk import NETWORKS, TARGETS, UNITS, Way, utterance, way
+from ..figures.chart import INK, styled
+from .player import Player, menu, slider
+
+PACE = 0.12  # seconds per token while it plays
+
+
+class Journey(Player):
+    """Play the stream token by token: heat maps of h and z (unit × step of the stream), ω's angle to BPTT's gradient.
+
+    window  how many tokens the way back takes     eta  dissipation of z and ω     network, target  see `way`
+    `way` is what is shown, `at` the step of the stream.
+    """
+
+    way: Way
+
+    def __init__(self) -> None:
+        longest = len(utterance(NETWORKS[0])[1])
+        controls = {
+            "window": slider(W.IntSlider, longest, 1, longest, "window r (tokens)"),
+            "eta": slider(W.FloatSlider, 0.0, 0.0, 0.5, "η dissipation", step=0.02),
+            "network": menu(NETWORKS, "network", "180px"),
+            "target": menu(TARGETS, "loss", "220px"),
+        }
+        super().__init__(controls, PACE, "sample")
+        self.show(_figure(len(self.way.h)))
+
+    @property
+    def length(self) -> int:
+        """Samples of the stream: n tokens there, window - 1 back."""
+        return len(self.way.h) + len(self.way.z) - 1
+
+    def compute(self, **chosen: Any) -> None:
+        """Walk there and back."""
+        network, tokens = utterance(chosen["network"], chosen["target"])
+        self.way = way(network, tokens, whole("window", chosen["window"]), chosen["eta"])
+
+    def draw(self) -> None:
+        """Show the stream up to `at`."""
+        n, shown, back = len(self.way.h), self.way, len(self.way.z)
+        h = np.full((UNITS, 2 * n - 1), np.nan)
+        z = np.full((UNITS, 2 * n - 1), np.nan)
+        there = min(self.at, n)
+        h[:, :there] = shown.h[:there].T
+        if self.at > n:
+            h[:, n : self.at] = shown.h[2 * n - 1 - self.at : n - 1][::-1].T
+        seen = max(0, min(self.at - n + 1, back))
+        z[:, n - 1 : n - 1 + seen] = np.log10(np.abs(shown.z[:seen]) + 1e-12).T
+        x = np.arange(1, 2 * n)
+        with self.figure.batch_update():
+            for trace, values in zip(self.figure.data[:2], (h, z), strict=True):
+                trace.x, trace.z = x.tolist(), [[None if math.isnan(v) else round(v, 3) for v in row] for row in values]
+            for trace, curve in zip(self.figure.data[2:], (shown.cosine, shown.share), strict=True):
+                trace.x, trace.y = x[n - 1 : n - 1 + seen].astype(np.float32), curve[:seen].astype(np.float32)
+
+    def text(self) -> str:
+        """Where the stream is, and how far ω from BPTT's gradient."""
+        n, w = len(self.way.h), self.way
+        seen = max(0, min(self.at - n + 1, len(w.z)))
+        if not seen:
+            text = f"on the way there, token {self.at} of {n}; the weights stand (β = 0), the states are stored"
+        else:
+            angle = math.degrees(math.acos(min(1.0, max(-1.0, w.cosine[seen - 1]))))
+            text = (
+                f"on the way back, z has reached token {n - seen + 1} of {n}; ω is {angle:.1f}° from BPTT's gradient, "
+                f"{100 * w.share[seen - 1]:.0f} % of its length"
+            )
+            if seen == len(w.z):
+                name = "BPTT" if len(w.z) == n else f"truncated BPTT({len(w.z)})"
+                text += f"; the end: with η = 0 it is autograd's {name}" + (f" to {w.gap:.0e}" if w.gap else "")
+        return f"<b>sample {self.at} of {self.length}</b>: {text}."
+
+
+def _figure(n: int) -> go.Figure:
+    titles = ("h, the state: there, and the stored ones back", "log₁₀ |z|, its costate", "ω beside BPTT's gradient")
+    figure = make_subplots(rows=3, cols=1, shared_xaxes=True, vertical_spacing=0.09, subplot_titles=titles)
+    for row, (scale, low, high) in enumerate((("RdBu", -1, 1), ("Oranges", -6, 0)), start=1):
+        bar = {"len": 0.27, "y": (0.87, 0.5)[row - 1], "thickness": 12}
+        heat = go.Heatmap(z=[[0.0]], colorscale=scale, zmin=low, zmax=high, colorbar=bar, hoverongaps=False)
+        figure.add_trace(heat, row=row, col=1)
+        figure.update_yaxes(title="unit", row=row, col=1)
+    for name, (ink, dash) in zip(("cosine", "share of its length"), INK, strict=False):
+        line = {"color": ink, "dash": dash, "width": 2.5}
+        figure.add_trace(go.Scatter(x=[], y=[], mode="lines+markers", line=line, name=name), row=3, col=1)
+    styled(figure, 560)
+    figure.update_layout(legend={"y": 0.13, "x": 0.01, "bgcolor": "rgba(0,0,0,0)"})
+    figure.update_yaxes(range=[-0.1, 1.3], row=3, col=1)
+    figure.update_xaxes(title="sample of the stream: the sequence, then its reverse", row=3, col=1)
+    figure.update_xaxes(range=[0.5, 2 * n - 0.5])
+    figure.add_vline(x=n, line={"color": "#D55E00", "dash": "dash", "width": 1.5})
+    return figure

@@ -1,0 +1,111 @@
+"""A film of states, played forwards and then backwards: what a chain that stores nothing finds again, and when not."""
+
+from __future__ import annotations
+
+import html
+import math
+from typing import Any
+
+import ipywidgets as W
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from ...studies.reversal import UNITS, Reel, reel
+from ..equations import ALARM
+from ..figures.chart import INK, styled
+from .player import Player, menu, slider
+
+PACE = 0.05  # seconds per block
+DEPTHS = (8, 16, 32, 64, 128, 256)
+LEAST = 1e-17  # of an error on the logarithmic axis
+TRUSTED = float(np.finfo(np.float64).eps ** 0.5)
+
+
+class Film(Player):
+    """Heat maps of the states there and of the ones found again, and their error block by block.
+
+    depth  blocks     gamma  dissipation γ of each block     tau  step
+    `reel` is what is shown; moments 1 … depth go there, depth + 1 … 2 depth come back.
+    """
+
+    reel: Reel
+
+    def __init__(self) -> None:
+        controls = {
+            "depth": menu(DEPTHS, "blocks", "130px"),
+            "gamma": slider(W.FloatSlider, 0.0, 0.0, 2.0, "γ dissipation", step=0.05, readout_format=".2f"),
+            "tau": slider(W.FloatSlider, 0.1, 0.02, 0.3, "τ step", step=0.02, readout_format=".2f"),
+        }
+        controls["depth"].value = 64
+        super().__init__(controls, PACE, "block")
+        self.show(_figure())
+
+    @property
+    def length(self) -> int:
+        """Blocks there, and the same back."""
+        return 2 * (len(self.reel.there) - 1)
+
+    def compute(self, **chosen: Any) -> None:
+        """Walk there and back."""
+        self.reel = reel(chosen["depth"], chosen["gamma"], chosen["tau"])
+
+    def draw(self) -> None:
+        """Show the states up to moment `at`."""
+        depth, shown = len(self.reel.there) - 1, self.reel
+        first = max(0, 2 * depth - self.at) if self.at > depth else depth + 1  # the first state that was found again
+        back = np.full_like(shown.back, np.nan)
+        back[first:] = np.clip(shown.back[first:], -1e3, 1e3)
+        there = np.full_like(shown.there, np.nan)
+        there[: min(self.at, depth) + 1] = shown.there[: min(self.at, depth) + 1]
+        x = np.arange(depth + 1)
+        with self.figure.batch_update():
+            for trace, values in zip(self.figure.data[:2], (there, back), strict=True):
+                trace.x = x.tolist()
+                trace.z = [[None if math.isnan(v) else round(v, 3) for v in row] for row in values.T.tolist()]
+            error = np.maximum(np.nan_to_num(shown.error[first:], nan=1e3, posinf=1e3), LEAST)
+            self.figure.data[2].x, self.figure.data[2].y = x[first:].astype(np.float32), error
+            self.figure.data[3].x, self.figure.data[3].y = np.array([0, depth], np.float32), np.full(2, TRUSTED)
+
+    def text(self) -> str:
+        """What is kept, and whether the way back can be trusted."""
+        shown, depth = self.reel, len(self.reel.there) - 1
+        if self.at <= depth:
+            where = f"there, block {self.at} of {depth}"
+        else:
+            where = f"back, block {2 * depth - self.at} of {depth}"
+        kept = f"plain backprop keeps {_size(shown.stored)} of activations, the film {_size(shown.kept)}"
+        text = f"<b>{where}</b>: {kept}; "
+        if shown.refused:
+            why, drift = html.escape(shown.refused), f"⚠ drift {shown.drift:.1e}, above the trusted {TRUSTED:.1e}: "
+            drift += "Reversible refuses to make a gradient of it."
+            return text + f'<span style="color:{ALARM};font-weight:600" title="{why}">{drift}</span>'
+        return text + f"drift {shown.drift:.1e}: trusted."
+
+
+def _size(n: int) -> str:
+    return f"{n / 1e6:.1f} MB" if n >= 1e6 else f"{n / 1e3:.1f} kB"
+
+
+def _figure() -> go.Figure:
+    titles = (
+        "the states, there",
+        "the states, found again on the way back",
+        "error of what was found again, as a share of h₀",
+    )
+    figure = make_subplots(rows=3, cols=1, shared_xaxes=True, vertical_spacing=0.09, subplot_titles=titles)
+    for row in (1, 2):
+        bar = {"len": 0.27, "y": (0.87, 0.5)[row - 1], "thickness": 12}
+        heat = go.Heatmap(z=[[0.0]], colorscale="RdBu", zmin=-2, zmax=2, colorbar=bar, hoverongaps=False)
+        figure.add_trace(heat, row=row, col=1)
+        figure.update_yaxes(title="unit", range=[-0.5, UNITS - 0.5], row=row, col=1)
+    for name, (ink, dash), mode in (("error", INK[0], "lines"), ("still trusted", INK[5], "lines")):
+        line = {"color": ink, "dash": dash, "width": 2.5}
+        figure.add_trace(go.Scatter(x=[], y=[], mode=mode, line=line, name=name), row=3, col=1)
+    styled(figure, 560)
+    figure.update_layout(
+        legend={"y": 0.26, "yanchor": "top", "x": 0.99, "xanchor": "right", "bgcolor": "rgba(0,0,0,0)"}
+    )
+    figure.update_yaxes(type="log", range=[-17.5, 3.5], dtick=5, exponentformat="power", row=3, col=1)
+    figure.update_xaxes(title="block", row=3, col=1)
+    return figure

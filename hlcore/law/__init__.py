@@ -1,0 +1,1 @@
+"""The law: H' = φL + z·f^h and the four updates."""

@@ -1,0 +1,82 @@
+"""What every network is: f^h and f^y."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor
+
+from ..errors import bad
+from .point import Tensors
+
+State: TypeAlias = dict[str, Tensor | None]  # None: zeros of a shape not yet known
+Known: TypeAlias = Mapping[str, Tensor | None]
+Arrays: TypeAlias = dict[str, Any]  # of numpy or torch
+Velocity: TypeAlias = Callable[[Arrays], tuple[Arrays, Arrays]]
+Read: TypeAlias = Callable[[Arrays], tuple[Any, Callable[[Any], tuple[Arrays, Arrays]]]]
+
+
+class Network(torch.nn.Module):
+    """A state network f^h and an output network f^y (P, section 3). Subclass it for your own model.
+
+    The state h is {name: tensor}, batch first; a network without state returns {} and needs only `output`.
+    """
+
+    def initial_state(self, batch_size: int) -> State:
+        """h at the start of a sequence. A component may be None: zeros, whose shape the first velocity tells."""
+        return {}
+
+    def velocity(self, u: Any, h: State, tau: float) -> Tensors:
+        """h' = f^h(u, h, θ^h) (E*1) with h's names and shapes; h + tau * h' is the next state.
+
+        A component of h is None until its shape is known; it then stands for zeros.
+        """
+        if h:
+            raise bad(f"{type(self).__name__}.velocity", "no definition", "one for a network with a state")
+        return {}
+
+    def output(self, u: Any, h: Known) -> Tensor:
+        """y = f^y(u, h, θ^y)."""
+        raise bad(f"{type(self).__name__}.output", "no definition", "a method output(self, u, h)")
+
+    def pullback(self, xp: Any, u: Any, h: Arrays, theta: Arrays, tau: float) -> tuple[Arrays, Velocity, Read] | None:
+        """(h', back, read): velocity and output with their derivatives worked out by hand; None: leave it to autograd.
+
+        Optional, for speed. back(z) pulls costates back along f^h: the derivatives of z·h', by the names of h, then by
+        those of the parameters it depends on. read(h) is f^y wherever it is wanted: y, and what pulls ∂L/∂y back along
+        it in the same way. u is what the stream yields; all else is in arrays of `xp`, numpy or torch (`hlcore.light`).
+        Not inherited: a subclass may move otherwise.
+        """
+        return None
+
+    def _zeros(self, *shape: int) -> Tensor:
+        """Zeros of this network's dtype and device."""
+        like = next(self.parameters(), torch.empty(0))
+        return torch.zeros(shape, dtype=like.dtype, device=like.device)
+
+
+def by_hand(module: torch.nn.Module | None) -> Any:
+    """`module.pullback` if the module's own class wrote it and nothing is hooked to its forward; else None."""
+    if "pullback" not in vars(type(module)) or module is None or module._forward_hooks or module._forward_pre_hooks:
+        return None
+    return module.pullback
+
+
+def apply(module: torch.nn.Module, u: Any) -> Any:
+    """module(u), or module(*u) when the stream yields several inputs as a tuple."""
+    return module(*u) if isinstance(u, tuple) else module(u)
+
+
+def require_module(what: str, module: Any) -> torch.nn.Module:
+    """`module` itself, or an HLError when it is not a torch.nn.Module."""
+    if not isinstance(module, torch.nn.Module):
+        mend = "give an instance, as in torch.nn.Linear(4, 3)" if isinstance(module, type) else ""
+        raise bad(what, getattr(module, "__name__", type(module).__name__), "a torch.nn.Module", mend)
+    return module
+
+
+def instantaneous(f: Tensor, h: Tensor | None, tau: float) -> Tensor:
+    """h' = (1/τ)(-h + f̂): the velocity that reaches f̂ in one step of τ (P, eq. 9)."""
+    return f / tau if h is None else (f - h) / tau

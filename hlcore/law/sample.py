@@ -1,0 +1,58 @@
+"""What a stream yields at one time."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from numbers import Real
+from typing import Any
+
+import torch
+
+from ..errors import bad
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The triple (u_t, ŷ_t, δ) of P, section 5, and the time that has passed.
+
+    u       input: a tensor with the batch first, or a tuple of tensors for a network with several inputs;
+            None for a network that needs none
+    target  ŷ: what the loss compares the output with; None means no supervision now (L = 0)
+    end     the paper's δ: the last token of a sequence; h and z are cleared after it
+    dt      time since the last processed sample, > 0; None: settings.tau
+    """
+
+    u: Any
+    target: Any = None
+    end: bool = True
+    dt: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.end is not True and self.end is not False:
+            raise bad("Sample.end", repr(self.end), "True or False", "True clears h and z after this sample")
+        if self.dt is not None:
+            good = isinstance(self.dt, Real) and not isinstance(self.dt, bool)
+            if not good or not math.isfinite(self.dt) or self.dt <= 0:
+                raise bad("Sample.dt", repr(self.dt), "None or a finite number > 0", "None takes settings.tau")
+        parts = self.u if isinstance(self.u, tuple) else (self.u,)
+        for part in parts:
+            if part is not None and not isinstance(part, torch.Tensor):
+                raise bad("Sample.u", type(part).__name__, "a tensor or a tuple of tensors", "use torch.as_tensor")
+
+    def to(self, device: torch.device | str) -> Sample:
+        """The same sample, its tensors on another device."""
+        return replace(self, u=moved(self.u, device), target=moved(self.target, device))
+
+    @property
+    def batch_size(self) -> int:
+        """Length of the first axis of u (1 for an input without axes or no input)."""
+        first = self.u[0] if isinstance(self.u, tuple) and self.u else self.u
+        return int(first.shape[0]) if isinstance(first, torch.Tensor) and first.dim() > 0 else 1
+
+
+def moved(x: Any, device: torch.device | str) -> Any:
+    """A tensor, or a tuple with some, on another device; anything else as it is."""
+    if isinstance(x, tuple):
+        return tuple(moved(part, device) for part in x)
+    return x.to(device) if isinstance(x, torch.Tensor) else x

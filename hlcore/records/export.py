@@ -1,0 +1,44 @@
+"""A record as a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import bad, unknown
+
+if TYPE_CHECKING:
+    import xarray
+
+
+def write(record: xarray.Dataset, name: str, suffix: str, folder: Path | None = None) -> Path:
+    """Write the record as NAME-STEP.nc (all of it) or .csv (its scalars) into `folder`, by default the working one."""
+    path = checked((folder or Path.cwd()) / f"{name}-{int(record.step[-1])}{suffix}")
+    save(record, path)
+    return path
+
+
+def checked(path: Path) -> Path:
+    """`path` if a record can be written there, or an HLError: told before a long run, not after it."""
+    if path.suffix not in KINDS:
+        raise unknown("file", path.suffix or str(path), KINDS)
+    if not path.parent.is_dir():
+        raise bad("file", f"a folder {path.parent} that does not exist", "a folder that does")
+    return path
+
+
+def save(record: xarray.Dataset, path: Path) -> None:
+    """Write the record to `path`; its ending says how."""
+    KINDS[checked(path).suffix](record, path)
+
+
+def _netcdf(record: xarray.Dataset, path: Path) -> None:
+    record.to_netcdf(path, engine="h5netcdf")
+
+
+def _csv(record: xarray.Dataset, path: Path) -> None:
+    scalars = [name for name, x in record.data_vars.items() if x.dims == ("time",)]
+    record[scalars].to_dataframe().to_csv(path)
+
+
+KINDS = {".nc": _netcdf, ".csv": _csv}

@@ -1,0 +1,1 @@
+"""Learner, stream and record together."""

@@ -1,0 +1,83 @@
+"""Prequential evaluation: every sample is first foretold, then learned from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from itertools import islice
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import HLError, bad, number, whole
+from ..law.sample import Sample
+from ..learners.hamiltonian import Report
+from ..streams.stream import Stream
+
+if TYPE_CHECKING:
+    import xarray
+
+Reading = Callable[[int, Tensor], Tensor]
+
+
+class Stepper(Protocol):
+    """What can be judged: `Learner`, every `OnlineLearner`, and the rivals."""
+
+    def step(self, sample: Sample) -> Report:
+        """Output first, from what was learned before; then learn from the sample's target."""
+
+
+def prequential(learner: Stepper, stream: Iterable[Sample], steps: int, read: Reading | None = None) -> xarray.Dataset:
+    """error_k = forecast_k - target_k, where forecast_k was made before target_k was used (Dawid 1984; Gama 2013).
+
+    In both orders of `Learner` the output is evaluated with the weights before the step, so `learner.step` is test,
+    then learn: target_k cannot move forecast_k. Target k must be known when sample k + 1 arrives: one step ahead.
+
+    steps  samples to go through
+    read   (k, y) -> y in the unit of the series, for outputs and targets alike, such as `Changes.read`; None: as it is
+
+    Returns forecast, target and error, (step, channel), and loss (step). Raises HLError for a sample without target
+    and for a stream that ends before `steps`; what the learner raises (`Diverged`) goes through.
+    """
+    import xarray
+
+    forecasts, targets, losses = [], [], []
+    walk = iter(stream) if isinstance(stream, Stream) else stream
+    for k, sample in enumerate(islice(walk, whole("steps", steps))):
+        if not isinstance(sample.target, Tensor):
+            raise bad(f"target of sample {k}", type(sample.target).__name__, "a tensor to compare with")
+        report = learner.step(sample)
+        pair = [report.output.detach().double(), sample.target.double()]
+        forecast, target = pair if read is None else [read(k, y) for y in pair]
+        forecasts.append(forecast.flatten())
+        targets.append(target.flatten())
+        losses.append(report.loss)
+    if len(losses) < steps:
+        raise bad("stream", f"{len(losses)} samples", f"at least {steps}", "ask for fewer steps")
+    y, known = torch.stack(forecasts).numpy(), torch.stack(targets).numpy()
+    axes = ("step", "channel")
+    data = {"forecast": (axes, y), "target": (axes, known), "error": (axes, y - known), "loss": ("step", losses)}
+    return xarray.Dataset(data, {"step": np.arange(steps)})
+
+
+def drifts(signal: Iterable[float], delta: float = 0.002) -> list[int]:
+    """Where the mean of a signal, say of |error|, is found to have changed: the samples at which ADWIN drops its past.
+
+    ADWIN keeps a window and drops its older part when the means of two parts differ by more than chance allows (Bifet
+    and Gavaldà 2007; river.drift.ADWIN). It looks every 32 samples: a change is found after it happened, never before.
+
+    delta  chance of a false alarm, in (0, 1)
+    """
+    from river.drift import ADWIN
+
+    if not 0 < number("delta", delta) < 1:
+        raise bad("delta", delta, "a number between 0 and 1")
+    detector, found = ADWIN(delta=delta), []
+    for k, value in enumerate(signal):
+        if not np.isfinite(value):
+            raise HLError(f"signal: got {value} at sample {k}, expected finite numbers.")
+        detector.update(float(value))
+        if detector.drift_detected:
+            found.append(k)
+    return found

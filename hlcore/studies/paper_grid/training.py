@@ -1,0 +1,83 @@
+"""One cell of the grid: train it, keep its weights and curves in a small file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from ... import experiments
+from ...learners.hamiltonian import Learner
+from ...networks import OutputNetwork
+from .cells import CASES, MODELS, Cell
+
+
+class Result(NamedTuple):
+    """Weights before and after, and the mean training loss and accuracy of every epoch."""
+
+    start: np.ndarray
+    weights: np.ndarray
+    loss: np.ndarray
+    accuracy: np.ndarray
+
+
+def run(cell: Cell, epochs: int | None = None, seed: int = 0, tick: Callable[[int], Any] = lambda n: None) -> Result:
+    """Train one cell in float64 from `seed`; tick(1) after every epoch."""
+    model = MODELS[cell.model]
+    form = "output" if cell.learner == "sgd" else cell.learner
+    setup = experiments.get(model.experiment, form=form, dtype="float64").setup(seed)
+    lr, momentum, dampening, tau = CASES[cell.case]
+    start = _flat(setup.network)
+    if cell.learner == "sgd":
+        assert isinstance(setup.network, OutputNetwork)
+        module = setup.network.module
+        optimiser = torch.optim.SGD(module.parameters(), lr, momentum=momentum, dampening=dampening)
+
+        def step(sample: Any) -> tuple[float, torch.Tensor]:
+            optimiser.zero_grad()
+            output = module(sample.u)
+            loss = setup.loss(output, sample.target)
+            loss.backward()
+            optimiser.step()
+            return float(loss.detach()), output.detach()
+    else:
+        learner = Learner.like_sgd(setup.network, setup.loss, lr, momentum, dampening, tau)
+
+        def step(sample: Any) -> tuple[float, torch.Tensor]:
+            report = learner.step(sample)
+            return report.loss, report.output
+
+    per_epoch = setup.stream.per_epoch  # type: ignore[attr-defined]
+    losses, hits = [], []
+    for epoch in range(epochs or model.epochs):
+        total, right = 0.0, 0
+        for k in range(epoch * per_epoch, (epoch + 1) * per_epoch):
+            sample = setup.stream[k]
+            loss, output = step(sample)
+            total += loss
+            right += int(output.argmax(1).eq(sample.target).sum())
+        losses.append(total / per_epoch)
+        hits.append(right / per_epoch)
+        tick(1)
+    return Result(start, _flat(setup.network), np.array(losses), np.array(hits))
+
+
+def save(result: Result, path: Path) -> None:
+    """Write it, whole or not at all."""
+    part = path.with_suffix(".part")
+    with part.open("wb") as file:
+        np.savez_compressed(file, **result._asdict())
+    part.replace(path)
+
+
+def load(path: Path) -> Result:
+    """Read it."""
+    with np.load(path, allow_pickle=False) as data:
+        return Result(**{name: data[name] for name in Result._fields})
+
+
+def _flat(network: torch.nn.Module) -> np.ndarray:
+    return torch.cat([p.detach().reshape(-1) for p in network.parameters()]).numpy().copy()
