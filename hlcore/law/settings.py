@@ -1,11 +1,15 @@
-"""The parameters of the Hamiltonian, frozen and checked."""
+"""What the four equations leave open, frozen and checked; each setting is declared once, at its field."""
 
 from __future__ import annotations
 
+import dataclasses
+import math
+from collections import namedtuple
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields
+from functools import cache
 from numbers import Real
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 import torch
 
@@ -13,50 +17,157 @@ from ..errors import bad, number, unknown
 
 Phi = float | Callable[[float], float]
 Beta = float | Mapping[str, float | torch.Tensor]
+Check = Callable[[str, Any], Any]  # (name, value) -> the value as it is kept, or an HLError
+
+
+class About(NamedTuple):
+    """What a setting is: the one place from which sliders, marks, records, equations and state strings take it.
+
+    symbol   as in the equations, HTML                 words  what it is called     unit  of its value
+    check    (name, value) -> value, or an HLError
+    scale    how its control moves: "log", "linear", "whole" (numbers >= 1), or "choice" (one of `choices`)
+    span     (least, largest) of a slider that is not logarithmic
+    choices  (label, value) pairs
+    follows  the setting whose value stands in while this one is None
+    """
+
+    symbol: str
+    words: str
+    unit: str
+    check: Check
+    scale: str = "log"
+    span: tuple[float, float] = (0.0, 1.0)
+    choices: tuple[tuple[str, Any], ...] = ()
+    follows: str = ""
+
+    @property
+    def letter(self) -> str:
+        """The symbol as plain text."""
+        return self.symbol.replace("<sub>", "_").replace("</sub>", "")
+
+
+def setting(default: Any, symbol: str, words: str, unit: str = "", check: Check | None = None, **more: Any) -> Any:
+    """A field of settings; `more` as in `About`. Without a check: a finite number >= 0, or None if it `follows`."""
+    if check is None:
+        check = _number_or_none if more.get("follows") or default is None else number
+    return field(default=default, metadata={"about": About(symbol, words, unit, check, **more)})
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What the four equations (P, E*1-E*4) leave open.
+class BaseSettings:
+    """What all settings can do; a learner's own are a frozen dataclass of `setting`s below this one."""
 
-    tau    step of integration, > 0, in units of time; a sample's own `dt` takes its place
-    eta    dissipation of the weight costates ω (and of z unless eta_z is given), >= 0, per unit of time
-    beta   scale of the weight velocity, >= 0 (0 freezes): shared, {parameter name: float}, or
-           {parameter name: tensor of the weight's shape}; names left out keep beta = 1
-    phi    scale of the loss, >= 0: a number, or a schedule t -> number
-    s      sign of the costate equations: -1 forward in time (HL), +1 the original boundary-value problem
-    eta_z  dissipation of the neuron costate z, >= 0; None: eta
-
-    Raises HLError for anything else. Source: P, section 3.
-    """
-
-    tau: float = 1.0
-    eta: float = 0.0
-    beta: Beta = 1.0
-    phi: Phi = 1.0
-    s: int = -1
-    eta_z: float | None = None
-
-    def __new__(cls, *values: Any, **named: Any) -> Settings:
+    def __new__(cls, *values: Any, **named: Any) -> Self:
         """Refuse unknown names before the generated __init__ does, in the house form."""
         _refuse_unknown(cls, named)
         return super().__new__(cls)
 
     def __post_init__(self) -> None:
-        put = object.__setattr__
-        put(self, "tau", number("tau", self.tau, positive=True))
-        put(self, "eta", number("eta", self.eta))
-        if self.eta_z is not None:
-            put(self, "eta_z", number("eta_z", self.eta_z))
-        if not callable(self.phi):
-            put(self, "phi", number("phi", self.phi))
-        if isinstance(self.s, bool) or not isinstance(self.s, Real) or self.s not in (-1, 1):
-            raise bad("s", repr(self.s), "-1 (forward) or +1 (original)", "write s=-1 to learn forward in time")
-        put(self, "s", int(self.s))
-        put(self, "beta", _checked_beta(self.beta))
+        for name, about in self.about().items():
+            object.__setattr__(self, name, about.check(name, getattr(self, name)))
 
     @classmethod
-    def from_sgd(cls, lr: float, momentum: float = 0.0, dampening: float = 0.0, tau: float = 1.0) -> Settings:
+    def about(cls) -> dict[str, About]:
+        """{name: what it is} of every setting, in the order in which they are declared."""
+        return _about(cls)
+
+    @classmethod
+    def of(cls, other: BaseSettings) -> Self:
+        """These settings, with what the other ones have under the same names."""
+        return other if type(other) is cls else cls(**{k: getattr(other, k) for k in cls.about() if hasattr(other, k)})
+
+    def replace(self, **changes: Any) -> Self:
+        """A copy with some settings changed; an unknown name is an HLError."""
+        _refuse_unknown(type(self), changes)
+        return dataclasses.replace(self, **changes)
+
+    def in_force(self, name: str) -> Any:
+        """The value that a setting really has: its own, or while it is None that of the setting it follows."""
+        value, about = getattr(self, name), self.about()[name]
+        return self.in_force(about.follows) if value is None and about.follows else value
+
+    def at(self, t: float, dt: float | None = None) -> Any:
+        """The numbers in force at time t, by name, as a NamedTuple: schedules read, and `dt` in the place of tau."""
+        found = self.__dict__.get("_at")
+        if found is None:
+            values = {name: self.in_force(name) for name in self.about()}
+            found = _numbers(type(self))(**values)
+            object.__setattr__(self, "_at", found)
+            object.__setattr__(self, "_schedules", [name for name, value in values.items() if callable(value)])
+        for name in self.__dict__["_schedules"]:
+            value = getattr(self, name)(t)
+            found = found._replace(**{name: self.about()[name].check(f"{name}({t:g})", value)})
+        return found if dt is None else found._replace(tau=dt)
+
+    def numbers(self, t: float, dt: float | None = None) -> list[float]:
+        """`at`, as a record keeps it: nan where a setting is not one number."""
+        return [float(x) if isinstance(x, (int, float)) else math.nan for x in self.at(t, dt)]
+
+
+def _phi(name: str, value: Any) -> Phi:
+    return value if callable(value) else number(name, value)
+
+
+def _positive(name: str, value: Any) -> float:
+    return number(name, value, positive=True)
+
+
+def _number_or_none(name: str, value: Any) -> float | None:
+    return None if value is None else number(name, value)
+
+
+def _sign(name: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, Real) or value not in (-1, 1):
+        raise bad(name, repr(value), "-1 (forward) or +1 (original)", "write s=-1 to learn forward in time")
+    return -1 if value == -1 else 1
+
+
+def _beta(name: str, beta: Any) -> Beta:
+    if not isinstance(beta, Mapping):
+        if isinstance(beta, torch.Tensor) and beta.numel() != 1:
+            raise bad(
+                name,
+                f"a tensor of shape {tuple(beta.shape)}",
+                "a number or {parameter name: tensor}",
+                "say which parameter it belongs to, as in beta={'readout.weight': tensor}",
+            )
+        return number(name, beta)
+    checked: dict[str, float | torch.Tensor] = {}
+    for weight, value in beta.items():
+        if not isinstance(weight, str):
+            raise bad(name, f"the key {weight!r}", "names of parameters", "use network.named_parameters()")
+        if isinstance(value, torch.Tensor) and value.numel() != 1:
+            if not (value.is_floating_point() and bool(torch.isfinite(value).all()) and bool((value >= 0).all())):
+                raise bad(f"{name}[{weight!r}]", "a tensor with negative or non-finite entries", "numbers >= 0")
+            checked[weight] = value.detach().clone()
+        else:
+            checked[weight] = number(f"{name}[{weight!r}]", value)
+    return checked
+
+
+FORWARD = (("-1 forward", -1), ("+1 original", 1))
+
+
+@dataclass(frozen=True)
+class WeightSettings(BaseSettings):
+    """What the weights' two equations leave open (P, E*2 and E*4).
+
+    tau    step of integration, > 0, in units of time; a sample's own `dt` takes its place
+    eta    dissipation of the weight costates ω, >= 0, per unit of time
+    beta   scale of the weight velocity, >= 0 (0 freezes): shared, {parameter name: float}, or
+           {parameter name: tensor of the weight's shape}; names left out keep beta = 1
+    phi    scale of the loss, >= 0: a number, or a schedule t -> number
+
+    Raises HLError for anything else. Source: P, section 3.
+    """
+
+    tau: float = setting(1.0, "τ", "step", "time per step", _positive)
+    eta: float = setting(0.0, "η", "dissipation of ω", "1/time; type 0 for none")
+    beta: Beta = setting(1.0, "β", "weight speed", "θ' = -βω; type 0 to freeze", _beta)
+    phi: Phi = setting(1.0, "φ", "loss scale", "H' = φL + z·h'", _phi)
+
+    @classmethod
+    def from_sgd(cls, lr: float, momentum: float = 0.0, dampening: float = 0.0, tau: float = 1.0) -> Self:
         """Settings under which an output network moves as under torch.optim.SGD.
 
         γ = βτ, μ = 1 - τη, ρ = 1 - τφ (P, section 4), hence beta = lr/tau, eta = (1-momentum)/tau,
@@ -72,55 +183,55 @@ class Settings:
     def to_sgd(self, t: float = 0.0) -> dict[str, float]:
         """The inverse map at time t: {"lr": τβ, "momentum": 1-τη, "dampening": 1-τφ} (P, section 4).
 
-        Raises HLError when beta is not shared: torch.optim.SGD then needs one group per weight.
+        Raises HLError when beta is not shared (torch.optim.SGD then needs one group per weight), and where a setting
+        is in force of which SGD knows nothing.
         """
         if isinstance(self.beta, Mapping):
             raise bad("beta", "one value per parameter", "a shared number", "map each parameter by itself")
+        for name in self.about():
+            if name not in MAPPED and getattr(self, name) != (default := type(self).__dataclass_fields__[name].default):
+                raise bad(name, getattr(self, name), f"{default}", "torch.optim.SGD has nothing like it")
         tau, phi = self.tau, self.phi_at(t)
         return {"lr": tau * self.beta, "momentum": 1 - tau * self.eta, "dampening": 1 - tau * phi}
 
-    def replace(self, **changes: Any) -> Settings:
-        """A copy with some settings changed; an unknown name is an HLError."""
-        _refuse_unknown(type(self), changes)
-        return replace(self, **changes)
-
     def phi_at(self, t: float) -> float:
         """φ_t, checked when it comes from a schedule."""
-        if callable(self.phi):
-            return number(f"phi({t:g})", self.phi(t))
-        return self.phi
+        return self.at(t).phi
+
+
+MAPPED = ("tau", "eta", "beta", "phi", "s", "eta_z")  # those of which SGD knows, or that no SGD could feel
+
+
+@dataclass(frozen=True)
+class Settings(WeightSettings):
+    """What the four equations (P, E*1-E*4) leave open: the weights' settings, and
+
+    s      sign of the costate equations: -1 forward in time (HL), +1 the original boundary-value problem
+    eta_z  dissipation of the neuron costate z, >= 0; None: eta
+
+    Raises HLError for anything else. Source: P, section 3.
+    """
+
+    s: int = setting(-1, "s", "sign", "", _sign, scale="choice", choices=FORWARD)
+    eta_z: float | None = setting(None, "η<sub>z</sub>", "dissipation of z", "1/time; type 0 for none", follows="eta")
 
     @property
     def dissipation_z(self) -> float:
         """The dissipation that the neuron costate z really has: eta_z, or eta."""
-        return self.eta if self.eta_z is None else self.eta_z
+        return self.in_force("eta_z")
 
 
-def _refuse_unknown(cls: type[Settings], named: Mapping[str, Any]) -> None:
-    known = {f.name for f in fields(cls)}
+@cache
+def _about(cls: type[BaseSettings]) -> dict[str, About]:
+    return {f.name: f.metadata["about"] for f in fields(cls)}
+
+
+@cache
+def _numbers(cls: type[BaseSettings]) -> Any:
+    return namedtuple(cls.__name__, list(cls.about()))
+
+
+def _refuse_unknown(cls: type[BaseSettings], named: Mapping[str, Any]) -> None:
     for name in named:
-        if name not in known:
-            raise unknown("setting", name, known)
-
-
-def _checked_beta(beta: Any) -> Beta:
-    if not isinstance(beta, Mapping):
-        if isinstance(beta, torch.Tensor) and beta.numel() != 1:
-            raise bad(
-                "beta",
-                f"a tensor of shape {tuple(beta.shape)}",
-                "a number or {parameter name: tensor}",
-                "say which parameter it belongs to, as in beta={'readout.weight': tensor}",
-            )
-        return number("beta", beta)
-    checked: dict[str, float | torch.Tensor] = {}
-    for name, value in beta.items():
-        if not isinstance(name, str):
-            raise bad("beta", f"the key {name!r}", "names of parameters", "use network.named_parameters()")
-        if isinstance(value, torch.Tensor) and value.numel() != 1:
-            if not (value.is_floating_point() and bool(torch.isfinite(value).all()) and bool((value >= 0).all())):
-                raise bad(f"beta[{name!r}]", "a tensor with negative or non-finite entries", "numbers >= 0")
-            checked[name] = value.detach().clone()
-        else:
-            checked[name] = number(f"beta[{name!r}]", value)
-    return checked
+        if name not in cls.about():
+            raise unknown("setting", name, cls.about())
