@@ -13,7 +13,7 @@ from .law.point import PhasePoint as PhasePoint
 from .law.sample import Sample as Sample
 from .law.settings import Settings as Settings
 from .learners.hamiltonian import Learner as Learner
-from .learners.hamiltonian import Report as Report
+from .law.point import Report as Report
 from .learners.reversed_stream import bptt_gradient as bptt_gradient
 from .networks import Antisymmetric as Antisymmetric
 from .networks import Chain as Chain

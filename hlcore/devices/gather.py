@@ -16,7 +16,8 @@ from ..experiments import Experiment
 from ..law.point import Tensors
 from ..law.sample import Sample
 from ..law.settings import Settings
-from ..learners.hamiltonian import Learner, Report
+from ..law.point import Report
+from ..learners.hamiltonian import Learner
 from ..records.recorder import AXES, SETTINGS, TRACES, Recorder, _labels
 from .stage import Stage
 

@@ -1,1 +1,10 @@
-"""One file, one learner."""
+"""One file, one learner: what each carries from step to step, and how it finds its gradient."""
+
+from .base import BaseLearner as BaseLearner
+from .base import Quantity as Quantity
+from .base import Regime as Regime
+from .base import Step as Step
+from .hamiltonian import Learner as Learner
+from .registry import get as get
+from .registry import names as names
+from .registry import register as register

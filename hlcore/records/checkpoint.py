@@ -1,101 +1,107 @@
-"""A learner on disk: safetensors, no pickle, bit for bit."""
+"""A snapshot on disk: safetensors and JSON, no pickle, bit for bit."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..errors import HLError, bad
-from ..law.settings import Settings
+from ..law.settings import BaseSettings
+from .snapshots import Snapshot
 
-if TYPE_CHECKING:
-    from ..law.hamiltonian import Loss
-    from ..law.network import Network
-    from ..learners.hamiltonian import Learner
-
-CHECKPOINT_FORMAT = 1
+CHECKPOINT_FORMAT = 2
 
 
-def save(learner: Learner, path: Path) -> None:
-    """Write h, z, θ, ω, the network's buffers and frozen weights, the settings, the clock and torch's generators."""
+class Found(NamedTuple):
+    """What a file held: a snapshot, torch's generators, and the state of a stream that has one."""
+
+    snapshot: Snapshot
+    generators: dict[str, Tensor]
+    stream: Any
+
+    def resume(self, network: nn.Module, stream: Any = None) -> None:
+        """Generators, and the stream, go to where they were."""
+        torch.set_rng_state(self.generators["cpu"])
+        gpu = _gpu(network)
+        if gpu is not None and "gpu" in self.generators:
+            torch.cuda.set_rng_state(self.generators["gpu"], gpu)
+        if stream is not None:
+            stream.restore(self.stream)
+
+
+def save(snapshot: Snapshot, path: Path, network: nn.Module, stream: Any = None) -> None:
+    """Write a snapshot, torch's generators and the stream's own state: beside the file, then in its place."""
     from safetensors.torch import save_file
 
-    point = learner.point
-    tensors: dict[str, Tensor] = {"generator": torch.get_rng_state()}
-    gpu = _gpu(learner.network)
+    generators = {"cpu": torch.get_rng_state()}
+    gpu = _gpu(network)
     if gpu is not None:
-        tensors["gpu generator"] = torch.cuda.get_rng_state(gpu)
-    for part in ("h", "z", "omega"):
-        tensors |= {f"{part}/{name}": x for name, x in getattr(point, part).items()}
-    tensors |= {f"network/{name}": x for name, x in _weights_and_buffers(learner.network).items()}
-    meta: dict[str, Any] = {
-        "format": CHECKPOINT_FORMAT,
-        "network": type(learner.network).__name__,
-        "order": learner.order,
-        "torch_start": learner.torch_start,
-        "reset_omega": learner.reset_omega,
-        "memory": learner.memory(),
-        "settings": {},
-        "training": {name: m.training for name, m in learner.network.named_modules()},
-    }
-    for field in fields(Settings):
-        value = getattr(learner.settings, field.name)
-        if callable(value):
-            value = "schedule"
-        elif isinstance(value, dict):
-            tensors |= {f"beta/{k}": x for k, x in value.items() if isinstance(x, Tensor)}
-            value = {k: None if isinstance(x, Tensor) else x for k, x in value.items()}
-        meta["settings"][field.name] = value
-    flat = {name: x.detach().cpu().clone().contiguous() for name, x in tensors.items()}
+        generators["gpu"] = torch.cuda.get_rng_state(gpu)
+    tensors: dict[str, Tensor] = {}
+    settings = {name: _plain(name, getattr(snapshot.settings, name)) for name in snapshot.settings.about()}
+    parts = snapshot._asdict() | {"settings": settings, "generators": generators}
+    parts["stream"] = None if stream is None else stream.state()
+    meta = {"format": CHECKPOINT_FORMAT, "parts": {name: _packed(x, name, tensors) for name, x in parts.items()}}
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(path.name + ".part")
-    save_file(flat, unfinished, metadata={"hlcore": json.dumps(meta)})
+    save_file({k: x.detach().cpu().clone().contiguous() for k, x in tensors.items()}, unfinished,
+              metadata={"hlcore": json.dumps(meta)})  # fmt: skip
     unfinished.replace(path)  # a crash while writing leaves the older checkpoint whole
 
 
-def load(cls: type[Learner], path: Path, network: Network, loss: Loss, settings: Settings | None) -> Learner:
-    """The learner of a checkpoint, around `network`, whose weights and buffers are overwritten."""
+def load(path: Path, settings_type: type[BaseSettings], given: BaseSettings | None = None) -> Found:
+    """What the file holds; `given` settings where one of its own was a function."""
     meta, tensors = _read(path)
     if meta.get("format") != CHECKPOINT_FORMAT:
-        raise bad(f"checkpoint {path}", f"format {meta.get('format')}", f"format {CHECKPOINT_FORMAT}")
-    have = _weights_and_buffers(network)
-    given = {name.removeprefix("network/"): x for name, x in tensors.items() if name.startswith("network/")}
-    if {k: (x.shape, x.dtype) for k, x in have.items()} != {k: (x.shape, x.dtype) for k, x in given.items()}:
-        different = sorted(
-            k
-            for k in have.keys() | given.keys()
-            if k not in have or k not in given or have[k].shape != given[k].shape or have[k].dtype != given[k].dtype
-        )
-        raise bad(
-            f"network for checkpoint {path}",
-            f"another shape, dtype or set of names in {different}",
-            f"the {meta['network']} that was saved",
-            "build it as it was built then",
-        )
-    restored = _settings(meta["settings"], tensors, settings)
-    learner = cls(
-        network, loss, restored, meta["order"], torch_start=meta["torch_start"], reset_omega=meta["reset_omega"]
-    )
-    with torch.no_grad():
-        for name, x in have.items():
-            x.copy_(given[name])
-    for name, module in network.named_modules():
-        module.training = meta["training"].get(name, module.training)
-    parts = {
-        part: {name.removeprefix(f"{part}/"): x for name, x in tensors.items() if name.startswith(f"{part}/")}
-        for part in ("h", "z", "omega")
-    }
-    learner.resume(meta["memory"], **parts)
-    torch.set_rng_state(tensors["generator"])
-    gpu = _gpu(network)
-    if gpu is not None and "gpu generator" in tensors:
-        torch.cuda.set_rng_state(tensors["gpu generator"], gpu)
-    return learner
+        raise bad(f"checkpoint {path}", f"format {meta.get('format')}", f"format {CHECKPOINT_FORMAT}", "save it anew")
+    parts = {name: _unpacked(x, tensors) for name, x in meta["parts"].items()}
+    generators, stream = parts.pop("generators"), parts.pop("stream")
+    if given is None:
+        if SCHEDULE in parts["settings"].values():
+            raise bad(
+                "settings", "a checkpoint with a function among its settings", "settings with that function",
+                "Learner.load(path, network, loss, settings=...)",
+            )  # fmt: skip
+        given = settings_type(**parts["settings"])
+    return Found(Snapshot(**parts | {"settings": given}), generators, stream)
+
+
+SCHEDULE = "a function of time"
+
+
+def _plain(name: str, value: Any) -> Any:
+    return SCHEDULE if callable(value) else dict(value) if isinstance(value, dict) else value
+
+
+def _packed(x: Any, name: str, tensors: dict[str, Tensor]) -> Any:
+    """x as JSON; its tensors go into `tensors`, named in their place."""
+    if isinstance(x, Tensor):
+        tensors[name] = x
+        return {"tensor": name}
+    if isinstance(x, dict):
+        return {"dict": [[k, _packed(v, f"{name}/{k}", tensors)] for k, v in x.items()]}
+    if isinstance(x, (list, tuple)):
+        kind = "list" if isinstance(x, list) else "tuple"
+        return {kind: [_packed(v, f"{name}/{i}", tensors) for i, v in enumerate(x)]}
+    if x is None or isinstance(x, (bool, int, float, str)):
+        return x
+    raise bad(f"checkpoint of {name}", type(x).__name__, "numbers, texts, tensors, and lists and dicts of them")
+
+
+def _unpacked(x: Any, tensors: dict[str, Tensor]) -> Any:
+    if not isinstance(x, dict):
+        return x
+    ((kind, inside),) = x.items()
+    if kind == "tensor":
+        return tensors[inside]
+    if kind == "dict":
+        return {k: _unpacked(v, tensors) for k, v in inside}
+    parts = [_unpacked(v, tensors) for v in inside]
+    return parts if kind == "list" else tuple(parts)
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -115,27 +121,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         ) from error
 
 
-def _settings(stored: dict[str, Any], tensors: dict[str, Tensor], given: Settings | None) -> Settings:
-    if given is not None:
-        return given
-    if stored["phi"] == "schedule":
-        raise bad(
-            "settings",
-            "a checkpoint whose phi was a function",
-            "settings with that function",
-            "Learner.load(path, network, loss, settings=...)",
-        )
-    if isinstance(stored["beta"], dict):
-        stored["beta"] = {k: tensors[f"beta/{k}"] if x is None else x for k, x in stored["beta"].items()}
-    return Settings(**stored)
-
-
-def _weights_and_buffers(network: Network) -> dict[str, Tensor]:
-    """Every weight (frozen ones too) and buffer once, by name."""
-    return dict(network.named_parameters()) | dict(network.named_buffers())
-
-
-def _gpu(network: Network) -> torch.device | None:
+def _gpu(network: nn.Module) -> torch.device | None:
     """The GPU that a network is on, which has a generator of its own."""
     device = next(network.parameters(), torch.empty(0)).device
     return device if device.type == "cuda" else None

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..errors import HLError, bad, number, whole
 from ..law.sample import Sample
-from ..learners.hamiltonian import Report
+from ..law.point import Report
 from ..streams.stream import Stream
 
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ from .. import experiments
 from ..errors import HLError, bad, unknown, whole
 from ..experiments import Experiment
 from ..law.settings import Settings
-from ..learners.hamiltonian import Learner, Report
+from ..law.point import Report
+from ..learners.hamiltonian import Learner
 from ..learners.sgd import Twin
 from ..records.recorder import Recorder
 from ..records.snapshots import EVERY, Past

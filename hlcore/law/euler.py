@@ -1,0 +1,29 @@
+"""The order of Algorithm 1: everything at t."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .arrays import moved
+from .hamiltonian import Hamiltonian
+from .move import Move, added, added_slopes, costate, quietly, stateless
+
+
+@quietly
+def euler(law: Hamiltonian, sample: Any, h: Any, z: Any, c: Any) -> Move:
+    """All four derivatives at t (P, Algorithm 1); c: the settings in force (`Settings.at`).
+
+    h⁺ = h + τ f^h(u,h,θ)                    (E*1)
+    z⁺ = z - τ (s ∂H'/∂h + η_z z)            (E*3)
+    ω and θ follow with the old ω            (E*4, E*2; `law.weights`)
+    """
+    if not h:
+        return stateless(law, sample, c)
+    f = law.flow(sample.u, h, c.tau)
+    z = f.as_given(z)
+    after = moved(f.h, f.v, c.tau)
+    at = f.read(f.h, sample.target)
+    dh, dtheta = at.pull(c.phi)
+    dh_z, dtheta_z = f.pull(z)
+    z_after = costate(z, added(dh_z, dh), f.h, c)
+    return Move(after, z_after, added_slopes(dtheta_z, dtheta), at.y, at.loss, f.power(z))
