@@ -12,6 +12,8 @@ from . import __version__, experiments
 from .errors import HLError, bad
 from .records.export import checked, save
 
+WORDS = {"None": None, "True": True, "False": False}
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse and obey; 0 if all went well, 1 after an HLError (its text goes to stderr), 2 for a bad command line."""
@@ -38,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _list(given: argparse.Namespace) -> int:
     width = max(map(len, experiments.names()))
     for name in experiments.names():
-        print(f"{name:<{width}}  {experiments.get(name).about.splitlines()[0]}")
+        print(f"{name:<{width}}  {experiments.entry(name).about.splitlines()[0]}")
     return 0
 
 
@@ -72,6 +74,8 @@ def _assignment(text: str) -> tuple[str, Any]:
     name, sign, value = text.partition("=")
     if not sign or not name:
         raise bad("--set", repr(text), "NAME=VALUE", "as in --set eta=0.3")
+    if value in WORDS:
+        return name, WORDS[value]
     for kind in (int, float):
         try:
             return name, kind(value)
