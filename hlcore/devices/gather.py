@@ -13,10 +13,9 @@ from safetensors.torch import save as pack
 from torch import Tensor
 
 from ..experiments import Experiment
-from ..law.point import Tensors
+from ..law.point import Report, Tensors
 from ..law.sample import Sample
 from ..law.settings import Settings
-from ..law.point import Report
 from ..learners.hamiltonian import Learner
 from ..records.recorder import AXES, SETTINGS, TRACES, Recorder, _labels
 from .stage import Stage

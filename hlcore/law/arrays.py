@@ -35,6 +35,15 @@ def tensors(x: Arrays) -> dict[str, Tensor]:
     return {name: part if isinstance(part, Tensor) else torch.from_numpy(part) for name, part in x.items()}
 
 
+def owned(y: Any, state: Arrays) -> Tensor:
+    """An output as a tensor of its own: a copy where it is, or may be, a part of the state or of what it was made of."""
+    if isinstance(y, Tensor):
+        fresh = y.grad_fn is not None and y._base is None
+        return y.detach() if fresh else y.detach().clone()
+    fresh = y.base is None and all(y is not x for x in state.values())
+    return torch.from_numpy(y if fresh else y.copy())
+
+
 def moved(h: Arrays, v: Arrays, tau: Any) -> Arrays:
     """h⁺ = h + τ v, for all components: a step of E*1."""
     return {name: x + tau * v[name] for name, x in h.items()}

@@ -116,13 +116,13 @@ HARMLESS = {"__module__", "__doc__", "__qualname__", "__init__", "__annotations_
 HARMLESS |= {"__firstlineno__", "__static_attributes__", "__annotate__", "__annotate_func__", "__annotations_cache__"}
 METHODS = ("forward", "velocity", "output", "initial_state", "closed_form", "__call__")
 HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-ORIGINAL = {known: known.forward for known in (*FORMS, nn.RNNCell)}  # as torch has them
+ORIGINAL = {known: vars(known).get("forward") for known in (*FORMS, nn.RNNCell)}  # as torch has them
 
 
 def touched(module: nn.Module, known: type[nn.Module]) -> str:
     """Why a module is not surely what `known` is, in words; "" if it is: a subclass may add, but not override."""
     cls, name = type(module), type(module).__name__
-    if known in ORIGINAL and known.forward is not ORIGINAL[known]:
+    if known in ORIGINAL and vars(known).get("forward") is not ORIGINAL[known]:
         return f"{known.__name__}.forward was replaced"
     own = set(dir(known)) | set(module.__dict__) | set(module._parameters) | set(module._buffers) | set(module._modules)
     for each in cls.__mro__[: cls.__mro__.index(known)]:

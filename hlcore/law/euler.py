@@ -6,7 +6,7 @@ from typing import Any
 
 from .arrays import moved
 from .hamiltonian import Hamiltonian
-from .move import Move, added, added_slopes, costate, quietly, stateless
+from .move import Move, costate, quietly, stateless
 
 
 @quietly
@@ -23,7 +23,5 @@ def euler(law: Hamiltonian, sample: Any, h: Any, z: Any, c: Any) -> Move:
     z = f.as_given(z)
     after = moved(f.h, f.v, c.tau)
     at = f.read(f.h, sample.target)
-    dh, dtheta = at.pull(c.phi)
-    dh_z, dtheta_z = f.pull(z)
-    z_after = costate(z, added(dh_z, dh), f.h, c)
-    return Move(after, z_after, added_slopes(dtheta_z, dtheta), at.y, at.loss, f.power(z))
+    dh, dtheta = f.derivative(at, c.phi, z)
+    return Move(after, costate(z, dh, f.h, c), dtheta, at.y, at.loss, (z, f.v))

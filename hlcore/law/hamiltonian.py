@@ -29,7 +29,7 @@ log = logging.getLogger("hlcore")
 
 
 class Reading(NamedTuple):
-    """y = f^y(u,h,θ) and L(y, ŷ) at one state; pull(φ) = φ ∂L/∂(h, θ)."""
+    """y = f^y(u,h,θ) and L(y, ŷ) at one state, a tensor with its graph or a number; pull(φ) = φ ∂L/∂(h, θ)."""
 
     y: Any
     loss: Any
@@ -75,9 +75,20 @@ class Flow:
         """A costate in the arrays of this flow."""
         return z
 
-    def power(self, z: Arrays | None) -> Any:
-        """z·f^h."""
-        return 0.0 if z is None else sum((z[name] * x).sum() for name, x in self.v.items())
+    def derivative(self, at: Reading, phi: Any, z: Arrays | None) -> Pulled:
+        """∂H'/∂(h, θ) of H' = φL + z·f^h, L being read at this flow's own state."""
+        (dh, dtheta), (further, more) = self.pull(z), at.pull(phi)
+        return added(dh, further), added_slopes(dtheta, more)
+
+
+def added(one: Arrays, other: Arrays) -> Arrays:
+    """The sum of two derivatives by h; None counts as zero."""
+    return {name: plus(x, other[name]) for name, x in one.items()}
+
+
+def added_slopes(one: Slopes, other: Slopes) -> Slopes:
+    """The sum of two derivatives by θ; None counts as zero."""
+    return [b if a is None else a if b is None else a + b for a, b in zip(one, other, strict=True)]
 
 
 class Hamiltonian:
@@ -91,6 +102,7 @@ class Hamiltonian:
         self.network, self.loss = network, CheckedLoss(loss)
         self.names, self.theta = self.inventory.names, self.inventory.theta
         self.nothing: Slopes = [None] * len(self.theta)
+        self._factor: tuple[Any, Tensor] = (None, torch.empty(0))
         self._closed = _Closed.found(self)
 
     def initial_state(self, batch_size: int) -> State:
@@ -121,11 +133,18 @@ class Hamiltonian:
         def pull(phi: Any) -> Pulled:
             if L is None or not L.requires_grad:
                 return dict.fromkeys(h), self.nothing
-            factor = torch.ones_like(L) if isinstance(phi, float) and phi == 1.0 else torch.full_like(L, phi)
-            d = derivative([L], [factor], [*h.values(), *self.theta])
+            d = derivative([L], [self.factor(L, phi)], [*h.values(), *self.theta])
             return dict(zip(h, d, strict=False)), d[len(h) :]
 
-        return Reading(y, 0.0 if L is None else L.detach(), pull)
+        return Reading(y, 0.0 if L is None else L, pull)
+
+    def factor(self, L: Tensor, phi: Any) -> Tensor:
+        """φ as a tensor beside L, made once as long as it stays the same."""
+        last, made = self._factor
+        if isinstance(phi, Tensor) or last != phi or made.dtype != L.dtype or made.device != L.device:
+            made = torch.full_like(L, phi, requires_grad=False)
+            self._factor = (None if isinstance(phi, Tensor) else phi), made
+        return made
 
     def velocity(self, u: Any, h: State, tau: float) -> Tensors:
         """h' = f^h(u,h,θ^h) (E*1), with the names and shapes of h."""
@@ -195,6 +214,16 @@ class _AutogradFlow(Flow):
 
     def pull(self, z: Arrays | None) -> Pulled:
         d, n = self._along(z, [*self._leaves.values(), *self._law.theta]), len(self.h)
+        return dict(zip(self.h, d, strict=False)), d[n:]
+
+    def derivative(self, at: Reading, phi: Any, z: Arrays | None) -> Pulled:
+        """In one call of the engine."""
+        L = at.loss
+        if z is None or not (isinstance(L, Tensor) and L.requires_grad):
+            return super().derivative(at, phi, z)
+        there = [name for name, x in self._live.items() if x.requires_grad]
+        terms, factors = [L, *(self._live[name] for name in there)], [self._law.factor(L, phi), *(z[n] for n in there)]
+        d, n = derivative(terms, factors, [*self._leaves.values(), *self.theta]), len(self.h)
         return dict(zip(self.h, d, strict=False)), d[n:]
 
     def read(self, h: Arrays, target: Any) -> Reading:

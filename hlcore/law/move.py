@@ -8,14 +8,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from torch import Tensor
 
-from .arrays import Arrays, axpy, plus, zeros
+from .arrays import Arrays, axpy, zeros
 from .hamiltonian import Hamiltonian
 
 
 class Move(NamedTuple):
     """h⁺ and z⁺ (arrays by name), and what the weights' costates need: ∂H'/∂θ = scale · dtheta, None for zero.
 
-    H' = φ · loss + power. z = None is zero: a network without state has none.
+    z = None is zero: a network without state has none. H' = φ · loss + z·v with the z and v of `flow`.
     """
 
     h: Arrays
@@ -23,8 +23,13 @@ class Move(NamedTuple):
     dtheta: Sequence[Tensor | None]
     output: Any
     loss: Any
-    power: Any
+    flow: tuple[Arrays | None, Arrays] = (None, {})
     scale: Any = 1.0
+
+    def power(self) -> float:
+        """z·f^h, as a number."""
+        z, v = self.flow
+        return 0.0 if z is None else sum([float((z[name] * x).sum()) for name, x in v.items()])
 
 
 def costate(z: Arrays | None, dh: Arrays, h: Arrays, c: Any) -> Arrays:
@@ -35,16 +40,6 @@ def costate(z: Arrays | None, dh: Arrays, h: Arrays, c: Any) -> Arrays:
     return {name: axpy(keep, x, gain, dh[name]) for name, x in z.items()}
 
 
-def added(one: Arrays, other: Arrays) -> Arrays:
-    """The sum of two derivatives by h; None counts as zero."""
-    return {name: plus(x, other[name]) for name, x in one.items()}
-
-
-def added_slopes(one: Sequence[Any], other: Sequence[Any]) -> list[Any]:
-    """The sum of two derivatives by θ."""
-    return [b if a is None else a if b is None else a + b for a, b in zip(one, other, strict=True)]
-
-
 def stateless(law: Hamiltonian, sample: Any, c: Any) -> Move:
     """A network without state, in either order: H' = φL  (P, eq. 20).
 
@@ -52,7 +47,7 @@ def stateless(law: Hamiltonian, sample: Any, c: Any) -> Move:
     """
     at = law.read(sample.u, {}, sample.target)
     _, dtheta = at.pull(1.0)
-    return Move({}, None, dtheta, at.y, at.loss, 0.0, c.phi)
+    return Move({}, None, dtheta, at.y, at.loss, scale=c.phi)
 
 
 quietly = np.errstate(over="ignore", invalid="ignore")  # what overflows is told by the learner, as Diverged

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from .arrays import moved
-from .hamiltonian import Hamiltonian
-from .move import Move, added, added_slopes, costate, quietly, stateless
+from .hamiltonian import Hamiltonian, added, added_slopes
+from .move import Move, costate, quietly, stateless
 
 
 @quietly
@@ -25,4 +25,4 @@ def sequential(law: Hamiltonian, sample: Any, h: Any, z: Any, c: Any) -> Move:
     at = f.read(after, sample.target)
     dh, dtheta = at.pull(c.phi)
     z = costate(z, added(f.to_state(z), dh), after, c)
-    return Move(after, z, added_slopes(f.to_weights(z), dtheta), at.y, at.loss, f.power(z))
+    return Move(after, z, added_slopes(f.to_weights(z), dtheta), at.y, at.loss, (z, f.v))

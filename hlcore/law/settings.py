@@ -69,7 +69,7 @@ class BaseSettings:
     @classmethod
     def about(cls) -> dict[str, About]:
         """{name: what it is} of every setting, in the order in which they are declared."""
-        return _about(cls)
+        return _about(cls)  # type: ignore[arg-type]
 
     @classmethod
     def of(cls, other: BaseSettings) -> Self:
@@ -91,7 +91,7 @@ class BaseSettings:
         found = self.__dict__.get("_at")
         if found is None:
             values = {name: self.in_force(name) for name in self.about()}
-            found = _numbers(type(self))(**values)
+            found = _numbers(type(self))(**values)  # type: ignore[arg-type]
             object.__setattr__(self, "_at", found)
             object.__setattr__(self, "_schedules", [name for name, value in values.items() if callable(value)])
         for name in self.__dict__["_schedules"]:

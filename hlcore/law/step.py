@@ -94,7 +94,8 @@ class FunctionalLaw:
 
         if target is None:
             return Reading(self.call(self.weights, "output", u, h), 0.0, lambda phi: (dict.fromkeys(h), self.nothing))
-        L, pull, y = vjp(value, h, self.weights, has_aux=True)
+        found: Any = vjp(value, h, self.weights, has_aux=True)
+        L, pull, y = found
 
         def pulled(phi: Any) -> Pulled:
             dh, dtheta = pull(phi * torch.ones_like(L))
@@ -115,7 +116,9 @@ class FunctionalLaw:
 class _FunctionalFlow(Flow):
     def __init__(self, law: FunctionalLaw, u: Any, h: Tensors, tau: Any) -> None:
         self._law, self._u, self.h = law, u, h
-        self.v, self._pull = vjp(lambda h, theta: law.call(theta, "velocity", u, h, tau), h, law.weights)
+        found: Any = vjp(lambda h, theta: law.call(theta, "velocity", u, h, tau), h, law.weights)
+        self.v, self._pull = found
+        self.theta = list(law.weights.values())
 
     def pull(self, z: Arrays | None) -> Pulled:
         if z is None:

@@ -4,7 +4,10 @@ from .base import BaseLearner as BaseLearner
 from .base import Quantity as Quantity
 from .base import Regime as Regime
 from .base import Step as Step
+from .bptt import HLBPTT as HLBPTT
+from .bptt import TruncatedBPTT as TruncatedBPTT
 from .hamiltonian import Learner as Learner
 from .registry import get as get
 from .registry import names as names
 from .registry import register as register
+from .rtrl import RTRL as RTRL

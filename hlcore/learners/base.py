@@ -50,7 +50,7 @@ class Step(NamedTuple):
     """A step on one sample, not yet taken.
 
     h, z       the next state and costate; {} and None for a learner or a network without
-    output     y     loss  L     hamiltonian  H', where the order of the learner evaluates them
+    output     y, the caller's own: no part of a state     loss  L     hamiltonian  H', where the order of the learner evaluates them
     dtheta     ∂H'/∂θ in the order of θ up to `gain`, None where a weight has none; None: ω and θ stand
     gain, keep ω⁺ = keep ω + gain dtheta
     memory     what the learner carries on beside (h, z, θ, ω), once the step is taken
@@ -176,8 +176,11 @@ class BaseLearner(ABC):
         inventory.check()
         kept = inventory.kept()
         try:
-            with torch.enable_grad():
+            if torch.is_grad_enabled():
                 step = self.propose(sample)
+            else:
+                with torch.enable_grad():
+                    step = self.propose(sample)
             self._refuse(step)
             tau = self.numbers(sample).tau
             if step.dtheta is not None:
@@ -194,7 +197,7 @@ class BaseLearner(ABC):
         self.t += tau
         self.steps += 1
         self._arrive(step, sample)
-        return Report(self.t, step.loss, step.hamiltonian, step.output.detach().clone())
+        return Report(self.t, step.loss, step.hamiltonian, step.output)
 
     def gradient(self, sample: Sample) -> Tensors:
         """∂H'/∂θ as the next step on `sample` finds it: {name: tensor}, zero where the weights stand; nothing moves."""

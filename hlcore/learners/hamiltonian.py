@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Self
 
+from torch import Tensor
+
 from ..errors import number
-from ..law.arrays import tensor, tensors
+from ..law.arrays import owned, tensors
 from ..law.loss import Loss
 from ..law.network import Network
 from ..law.sample import Sample
@@ -94,15 +96,15 @@ class Learner(BaseLearner):
         elif self.torch_start and phi > 0:
             self._lift = 1 / (c.tau * phi)
         move = self._move(self.law, sample, *self.state_for(sample), c)
-        loss = float(move.loss)
+        loss = move.loss.item() if isinstance(move.loss, Tensor) else float(move.loss)
         like, momentum = self._momentum
         kept = momentum is not None and sample.dt is None and (like is self._settings or like == self._settings)
         return Step(
             tensors(move.h),
             None if move.z is None else tensors(move.z),
-            tensor(move.output),
+            owned(move.output, move.h),
             loss,
-            c.phi * loss + float(move.power),
+            c.phi * loss + move.power(),
             move.dtheta,
             -c.s * c.tau * move.scale,
             momentum if kept else 1 - c.tau * c.eta,  # type: ignore[arg-type]

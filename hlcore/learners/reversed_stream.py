@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..errors import HLError, bad, number
-from ..law.arrays import axpy, moved, plus, tensor
+from ..law.arrays import axpy, moved, owned, plus, tensor
 from ..law.hamiltonian import Hamiltonian, Slopes, derivative
 from ..law.loss import Loss
 from ..law.network import Known, Network, State, can_undo
@@ -148,7 +148,7 @@ def advance(law: Hamiltonian, sample: Sample, h: Known, tau: float, gain: float)
         known = {name: torch.zeros_like(v[name]) if x is None else x.detach() for name, x in h.items()}
         after = moved(known, v, tau)
         y = law.output(sample.u, after)
-    return StoredStep(_own(sample.u), _own(sample.target), known, tau, gain, generator, buffers), after, y
+    return StoredStep(_own(sample.u), _own(sample.target), known, tau, gain, generator, buffers), after, owned(y, after)
 
 
 def _own(x: Any) -> Any:
@@ -204,7 +204,10 @@ def _step_back(
     _gather(omega, slopes, 1.0)
     _gather(omega, further, step.tau)
     keep = 1 - step.tau * eta_z
-    return z, {name: tensor(axpy(keep, x, step.tau, None if back[name] is None else tensor(back[name]))) for name, x in z.items()}
+    return z, {
+        name: tensor(axpy(keep, x, step.tau, None if back[name] is None else tensor(back[name])))
+        for name, x in z.items()
+    }
 
 
 def _gather(omega: list[Tensor], slopes: Slopes, factor: float) -> None:

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from ..errors import bad, whole
+from ..law.point import Report
 from ..law.sample import Sample
-from .hamiltonian import Report
 
 
 class Persistence:

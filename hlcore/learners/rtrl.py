@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..errors import bad
-from ..law.arrays import moved, tensor, tensors
+from ..law.arrays import moved, owned, tensor, tensors
 from ..law.hamiltonian import Hamiltonian, derivative, flat
 from ..law.loss import Loss
 from ..law.network import Network, State
@@ -61,7 +61,8 @@ class Sensitivity:
         g = g + flat(slopes, weights)
         parts = [x.view_as(p) for x, p in zip(g.split(self._sizes), weights, strict=True)]
         known = {name: x.detach() for name, x in tensors(after).items()}
-        return known, P_next, tensor(at.y).detach(), float(at.loss), parts
+        loss = at.loss.item() if isinstance(at.loss, Tensor) else float(at.loss)
+        return known, P_next, owned(at.y, after), loss, parts
 
     def keep(self, h: Tensors, P: Tensor, end: bool) -> None:
         """Go on from there; after the end of a sequence from its start."""
@@ -88,7 +89,9 @@ class Sensitivity:
         rows = torch.cat([x.flatten() for x in parts]) if parts else torch.empty(0)
         if not rows.requires_grad:
             return rows.new_zeros(len(rows), sum(self._sizes))
-        return torch.stack([flat(derivative([r], [torch.ones_like(r)], self._law.theta), self._law.theta) for r in rows])
+        return torch.stack(
+            [flat(derivative([r], [torch.ones_like(r)], self._law.theta), self._law.theta) for r in rows]
+        )
 
 
 @register("rtrl")

@@ -10,8 +10,7 @@ import torch
 
 from ..errors import whole
 from ..law.preserved import preserved
-from ..learners.base import OnlineLearner
-from ..learners.hamiltonian import Learner
+from ..learners.base import BaseLearner
 from ..learners.rtrl import Sensitivity
 from ..streams.stream import Stream
 
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     import xarray
 
 
-def alignment(learner: Learner | OnlineLearner, stream: Stream, steps: int) -> xarray.Dataset:
+def alignment(learner: BaseLearner, stream: Stream, steps: int) -> xarray.Dataset:
     """Run `learner` for `steps` steps with an exact oracle (`Sensitivity`) beside it, at the learner's own weights.
 
     Over time, where the learner has a gradient g (a BPTT learner has one per turn, compared with the sum of the true

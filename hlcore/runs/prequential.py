@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from ..errors import HLError, bad, number, whole
-from ..law.sample import Sample
 from ..law.point import Report
+from ..law.sample import Sample
 from ..streams.stream import Stream
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ import xarray
 from .. import experiments
 from ..errors import HLError, bad, unknown, whole
 from ..experiments import Experiment
-from ..law.settings import Settings
 from ..law.point import Report
+from ..law.settings import Settings
 from ..learners.hamiltonian import Learner
 from ..learners.sgd import Twin
 from ..records.recorder import Recorder

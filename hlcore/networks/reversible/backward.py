@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ...errors import HLError
-from ...law.engine import differentiate
+from ...law.differentiate import differentiate
 from ...law.preserved import preserved
 from .coupling import Walk, drift
 
