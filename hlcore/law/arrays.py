@@ -53,7 +53,7 @@ def axpy(a: Any, x: Any, b: Any, y: Any) -> Any:
     """a x + b y; y = None counts as zero."""
     if y is None:
         return a * x
-    return (a * x).add_(y, alpha=b) if isinstance(x, Tensor) and isinstance(b, float) else a * x + b * y
+    return torch.add(a * x, y, alpha=b) if isinstance(x, Tensor) and isinstance(b, float) else a * x + b * y
 
 
 def plus(x: Any, y: Any) -> Any:

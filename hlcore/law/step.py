@@ -15,6 +15,7 @@ from torch.func import functional_call, vjp
 from .arrays import Arrays
 from .euler import euler
 from .hamiltonian import Flow, Pulled, Reading, Slopes
+from .loss import CheckedLoss, squares
 from .move import Move
 from .network import Network
 from .point import Tensors
@@ -78,7 +79,8 @@ class FunctionalLaw:
     """H' with the weights as an argument: its maps by torch.func, so that transforms pass."""
 
     def __init__(self, network: Network, loss: Any, theta: Tensors) -> None:
-        self.loss, self.weights = loss, theta
+        self.loss = mean_square if CheckedLoss(loss).slope() is squares else loss
+        self.weights = theta
         self._parts = _Parts(network)
 
     def flow(self, u: Any, h: Tensors, tau: Any) -> Flow:
@@ -111,6 +113,11 @@ class FunctionalLaw:
     def call(self, theta: Tensors, part: str, *given: Any) -> Any:
         """velocity or output of the network with these weights."""
         return functional_call(self._parts, {f"network.{name}": p for name, p in theta.items()}, (part, *given))
+
+
+def mean_square(y: Tensor, target: Tensor) -> Tensor:
+    """torch's mse_loss, whose own second derivative has no tangent (torch 2.13: "ZeroTensors are immutable")."""
+    return (y - target).square().mean()
 
 
 class _FunctionalFlow(Flow):

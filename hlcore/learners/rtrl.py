@@ -52,13 +52,16 @@ class Sensitivity:
             units = P.shape[0]
             if units * sum(self._sizes) > LARGEST:
                 raise bad("RTRL", f"{units} units by {sum(self._sizes)} weights", "a small network", "use a window")
-            by_h, by_theta = f.jacobian()
-            P_next = P + tau * (by_h @ P + by_theta)
+            P_next = P
+            if units:
+                by_h, by_theta = f.jacobian()
+                P_next = P + tau * (by_h @ P + by_theta)
             at = f.read(f.h if self.order == "euler" else after, sample.target)
             dh, slopes = at.pull(1.0)
-        there = [None if d is None else tensor(d) for d in dh.values()]
-        g = flat(there, [tensor(x) for x in after.values()]) @ (P if self.order == "euler" else P_next)
-        g = g + flat(slopes, weights)
+        g = flat(slopes, weights)
+        if units:
+            there = [None if d is None else tensor(d) for d in dh.values()]
+            g = g + flat(there, [tensor(x) for x in after.values()]) @ (P if self.order == "euler" else P_next)
         parts = [x.view_as(p) for x, p in zip(g.split(self._sizes), weights, strict=True)]
         known = {name: x.detach() for name, x in tensors(after).items()}
         loss = at.loss.item() if isinstance(at.loss, Tensor) else float(at.loss)

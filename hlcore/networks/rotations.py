@@ -11,6 +11,7 @@ from torch import Tensor
 from ..errors import bad, number, unknown, whole
 from ..law.arrays import Arrays, total
 from ..law.closed_form import ClosedForm, touched
+from ..law.differentiate import transforming
 from ..law.network import Known, Network, State, require_module
 from ..law.point import Tensors
 from .readouts import described_form
@@ -128,7 +129,7 @@ class Rotations(Exact):
 
     def free(self, h: Tensor, tau: float) -> Tensor:
         """(R h - h)/τ."""
-        return _Turn.apply(h, self.frequency, tau)
+        return _turn(torch, h, self.frequency, tau)[0] if transforming() else _Turn.apply(h, self.frequency, tau)
 
     def closed_form(self) -> ClosedForm | str | None:
         """Of a network that runs by itself, with a readout whose derivative is known."""

@@ -61,11 +61,12 @@ def load(path: Path, settings_type: type[BaseSettings], given: BaseSettings | No
     parts = {name: _unpacked(x, tensors) for name, x in meta["parts"].items()}
     generators, stream = parts.pop("generators"), parts.pop("stream")
     if given is None:
-        if SCHEDULE in parts["settings"].values():
-            raise bad(
-                "settings", "a checkpoint with a function among its settings", "settings with that function",
-                "Learner.load(path, network, loss, settings=...)",
-            )  # fmt: skip
+        for name, value in parts["settings"].items():
+            if value == SCHEDULE:
+                raise bad(
+                    "settings", f"a checkpoint whose {name} was a function", "settings with that function",
+                    "Learner.load(path, network, loss, settings=...)",
+                )  # fmt: skip
         given = settings_type(**parts["settings"])
     return Found(Snapshot(**parts | {"settings": given}), generators, stream)
 
