@@ -10,4 +10,6 @@ from .hamiltonian import Learner as Learner
 from .registry import get as get
 from .registry import names as names
 from .registry import register as register
+from .river import RiverRegressor as RiverRegressor
 from .rtrl import RTRL as RTRL
+from .sgd import SGD as SGD
