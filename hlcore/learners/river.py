@@ -81,6 +81,9 @@ class RiverRegressor(BaseLearner):
         told = {**self.memory.get("weights", {}), "intercept": self.memory.get("intercept", 0.0)}
         return {"theta": {name: torch.tensor(w, dtype=torch.float64) for name, w in told.items()}}
 
+    def _arrive(self, step: Step, sample: Sample) -> None:
+        """The network has not been asked: its state is where it was."""
+
     def _model(self) -> Any:
         from river import linear_model, optim
 

@@ -39,26 +39,34 @@ class Sensitivity:
         self.P: Tensor = torch.empty(0)
 
     def look(
-        self, sample: Sample, tau: float, h: State | None, P: Tensor
+        self, sample: Sample, tau: float, h: State | None, P: Tensor | None
     ) -> tuple[Tensors, Tensor, Tensor, float, list[Tensor]]:
-        """(h⁺, P⁺, y, L, dL/dθ per weight) of one step from (h, P), h = None at a start; nothing is kept."""
+        """(h⁺, P⁺, y, L, dL/dθ per weight) of one step from (h, P), h = None at a start; nothing is kept.
+
+        P = None in the middle of a sequence: what came before is unknown, so counted as no dependence at all.
+        """
         law, weights = self._law, self._law.theta
         with torch.enable_grad():
             if h is None:
                 h = self._begun(sample, tau)
                 P = self._first(h)
+            elif P is None:
+                P = self._first({name: x.detach() for name, x in h.items() if x is not None})
             f = law.flow(sample.u, h, tau)
             after = moved(f.h, f.v, tau)
             units = P.shape[0]
             if units * sum(self._sizes) > LARGEST:
                 raise bad("RTRL", f"{units} units by {sum(self._sizes)} weights", "a small network", "use a window")
-            by_h, by_theta = f.jacobian()
-            P_next = P + tau * (by_h @ P + by_theta)
+            P_next = P
+            if units:
+                by_h, by_theta = f.jacobian()
+                P_next = P + tau * (by_h @ P + by_theta)
             at = f.read(f.h if self.order == "euler" else after, sample.target)
             dh, slopes = at.pull(1.0)
-        there = [None if d is None else tensor(d) for d in dh.values()]
-        g = flat(there, [tensor(x) for x in after.values()]) @ (P if self.order == "euler" else P_next)
-        g = g + flat(slopes, weights)
+        g = flat(slopes, weights)
+        if units:
+            there = [None if d is None else tensor(d) for d in dh.values()]
+            g = flat(there, [tensor(x) for x in after.values()]) @ (P if self.order == "euler" else P_next) + g
         parts = [x.view_as(p) for x, p in zip(g.split(self._sizes), weights, strict=True)]
         known = {name: x.detach() for name, x in tensors(after).items()}
         loss = at.loss.item() if isinstance(at.loss, Tensor) else float(at.loss)
@@ -111,7 +119,7 @@ class RTRL(BaseLearner):
     def propose(self, sample: Sample) -> Step:
         """g of this token through the whole past of its sequence."""
         c = self.numbers(sample)
-        carried = self.memory.get("P", torch.empty(0))
+        carried = self.memory.get("P")
         look = Sensitivity(self.network, self.loss, law=self.law).look
         h, P, y, loss, g = look(sample, c.tau, self._h, carried)
         return Step(h, None, y, loss, c.phi * loss, g, c.tau * c.phi, 1 - c.tau * c.eta, {"P": P})

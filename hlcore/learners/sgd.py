@@ -14,7 +14,7 @@ from torch import Tensor
 from ..errors import bad, number
 from ..law.hamiltonian import derivative
 from ..law.sample import Sample
-from ..law.settings import BaseSettings, WeightSettings, setting
+from ..law.settings import BaseSettings, Settings, WeightSettings, setting
 from ..law.weights import Weights
 from .base import BaseLearner, Quantity, Regime, Step
 from .registry import register
@@ -97,7 +97,10 @@ class SGD(BaseLearner):
             return SGDSettings.of(settings)
         if callable(settings.phi):
             raise bad("learner 'sgd'", "a schedule φ", "a number", "torch.optim.SGD has no schedule of its own")
-        found = settings.to_sgd()
+        known = (
+            settings if isinstance(settings, Settings) else WeightSettings.of(settings)
+        )  # a window means nothing here
+        found = known.to_sgd()
         if found["momentum"] == 0:
             found = {"lr": found["lr"] * (1 - found["dampening"])}
         return SGDSettings(**found, tau=settings.tau)
