@@ -117,7 +117,7 @@ class Experiment:
         """A learner at the beginning, and its stream."""
         setup = self.setup(self.seed if seed is None else seed)
         learner = learners.get(self.learner_name)
-        return learner(setup.network, self.loss, self.settings, self.order), setup.stream
+        return learner(setup.network, self.loss, self.settings, order=self.order), setup.stream
 
     def recipe(self) -> dict[str, Any]:
         """The options with which `experiments.get` makes this experiment again, but for settings and seed.

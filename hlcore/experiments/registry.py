@@ -76,7 +76,7 @@ def entry(name: str) -> Entry:
     return _ENTRIES[name]
 
 
-def get(name: str, **overrides: Any) -> Experiment:
+def get(name: str, /, **overrides: Any) -> Experiment:
     """The experiment `name`, with overrides: `learner`, any of that learner's settings, and the builder's own options.
 
     order  one of the learner's     seed  of network and stream     dtype  "float32" or "float64"

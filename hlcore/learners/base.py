@@ -303,7 +303,8 @@ class BaseLearner(ABC):
         `settings` are needed only where one was a function, which a file cannot hold; `stream` goes to where it was.
         """
         found = checkpoint.load(Path(path), cls.settings_type, settings)
-        learner = cls(network, loss, found.snapshot.settings, found.snapshot.order, **found.snapshot.options)
+        told = found.snapshot
+        learner = cls(network, loss, told.settings, order=told.order, **told.options)
         learner.restore(found.snapshot)
         found.resume(network, stream)
         return learner
@@ -312,8 +313,12 @@ class BaseLearner(ABC):
     def beside(cls, other: BaseLearner) -> Self:
         """A rival of `other`: a copy of its network as it is now, settings mapped, ω taken over, at the same time."""
         network = copy.deepcopy(other.network)
+        if type(other) is cls:
+            twin = cls(network, other.loss, other.settings, order=other.order, **other.options)
+            twin.restore(other.snapshot())
+            return twin
         order = other.order if other.order in cls.orders else None
-        rival = cls(network, other.loss, cls.settings_from(other.settings), order)
+        rival = cls(network, other.loss, cls.settings_from(other.settings), order=order)
         rival.t, rival.steps = other.t, other.steps
         rival._omega.assign(other._omega.named())
         rival._omega.begin(other._omega.started)

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -75,6 +75,14 @@ class _Backward(BaseLearner):
         """What both have, with a window and turns for streams without end."""
         found = cls.settings_type.of(settings)
         return found if hasattr(settings, "window") else found.replace(**cls.usual)
+
+    @classmethod
+    def beside(cls, other: BaseLearner) -> Self:
+        """A rival that has stored nothing yet; where a sequence goes on, its start is out of reach."""
+        rival = super().beside(other)
+        if type(other) is not cls:
+            rival.memory["length"] = int(rival._h is not None)
+        return rival
 
     @property
     def waiting(self) -> bool:

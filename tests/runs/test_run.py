@@ -8,12 +8,14 @@ import torch
 
 from hlcore import Diverged, HLError, OutputNetwork, Settings, experiments
 from hlcore.experiments import Experiment, Setup
-from hlcore.runs.run import Session
+from hlcore.runs.run import Run
 from hlcore.streams import iris
 
+LEARNERS = ("hamiltonian", "sgd", "bptt", "hl-bptt", "rtrl", "river")
 
-def session(name="iris-mlp", **options):
-    return Session(experiments.get(name, **options), capacity=500)
+
+def started(name="iris-mlp", **options):
+    return Run(experiments.get(name, **options), capacity=500)
 
 
 def bits(run):
@@ -32,7 +34,7 @@ def noisy():
     return Experiment("noisy", "", "", build, setup.loss, setup.settings, "sequential")
 
 
-@pytest.mark.parametrize("make", [session, lambda: session("tracker-water-flow"), lambda: Session(noisy())])
+@pytest.mark.parametrize("make", [started, lambda: started("tracker-water-flow"), lambda: Run(noisy())])
 def test_reset_reproduces_the_first_hundred_steps_bit_for_bit(make):
     run = make()
     run.step(100)
@@ -51,8 +53,8 @@ def test_reset_reproduces_the_first_hundred_steps_bit_for_bit(make):
     assert np.abs(theta[-1] - theta[0]).max() > 0, "the weights moved"
 
 
-def test_others_do_not_feel_the_session():
-    run = Session(noisy())
+def test_others_do_not_feel_the_started():
+    run = Run(noisy())
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
@@ -61,7 +63,7 @@ def test_others_do_not_feel_the_session():
 
 
 def test_a_reset_keeps_the_settings_in_force():
-    run = session()
+    run = started()
     run.set(eta=0.7)
     run.step(5)
     run.set(beta=0.001)
@@ -71,7 +73,7 @@ def test_a_reset_keeps_the_settings_in_force():
 
 @pytest.mark.parametrize("name", ["iris-linear", "tracker-sinusoid"])
 def test_the_state_string_makes_the_same_bits(name):
-    run = session(name)
+    run = started(name)
     run.set(phi=0.8)
     run.step(30)
     run.set(eta=1.5)
@@ -79,18 +81,18 @@ def test_the_state_string_makes_the_same_bits(name):
     run.step(20)
     run.set(eta=0.1)
     text = run.state_string()
-    again = Session.from_state(text)
+    again = Run.from_state(text)
     again.recorder.capacity = run.recorder.capacity
     assert again.learner.steps == 50 and again.settings == run.settings and again.state_string() == text
     assert bits(again) == bits(run)
-    other = Session.from_state(text.replace('"eta":1.4', '"eta":1.3'))
+    other = Run.from_state(text.replace('"eta":1.4', '"eta":1.3'))
     assert bits(other) != bits(run), "negative control"
 
 
 def test_options_and_seed_are_in_the_state_string():
-    run = session("iris-mlp", units=5, seed=3, order="euler", dtype="float64")
+    run = started("iris-mlp", units=5, seed=3, order="euler", dtype="float64")
     run.step(4)
-    again = Session.from_state(run.state_string())
+    again = Run.from_state(run.state_string())
     assert bits(again) == bits(run) and again.learner.order == "euler"
     assert again.recorder.window("theta").dtype == np.float64 and again.recorder.window("theta").shape[1] == 43
 
@@ -122,15 +124,15 @@ BAD = [
 )
 def test_a_bad_state_string_is_told(text):
     with pytest.raises(HLError):
-        Session.from_state(text)
+        Run.from_state(text)
 
 
 def test_the_good_one_is_good():
-    assert Session.from_state("hl1:" + json.dumps(GOOD)).learner.steps == 0
+    assert Run.from_state("hl1:" + json.dumps(GOOD)).learner.steps == 0
 
 
 def test_the_code_of_a_run_is_the_run(capsys):
-    run = session("tracker-water-flow", units=6)
+    run = started("tracker-water-flow", units=6)
     run.set(eta=1.0)
     run.step(12)
     run.set(beta=0.1)
@@ -142,7 +144,7 @@ def test_the_code_of_a_run_is_the_run(capsys):
 
 
 def test_an_unknown_setting_changes_nothing():
-    run = session()
+    run = started()
     before = run.settings
     for bad in ({"etta": 1}, {"eta": -1}, {"tau": 0.0}, {"eta": 1, "beta": "x"}):
         with pytest.raises(HLError):
@@ -151,14 +153,14 @@ def test_an_unknown_setting_changes_nothing():
 
 
 def test_what_is_set_again_is_no_change():
-    run = session()
+    run = started()
     run.step(3)
     assert run.set(eta=run.settings.eta) == {} and run.changes == []
     assert run.set(eta=0.25) == {"eta": 0.25} and run.changes == [(3, {"eta": 0.25})]
 
 
 def test_a_diverging_run_keeps_its_last_finite_point():
-    run = session("iris-linear", eta=9.0)
+    run = started("iris-linear", eta=9.0)
     with pytest.raises(Diverged) as caught:
         run.step(5000)
     steps = run.learner.steps
@@ -173,12 +175,12 @@ def test_a_diverging_run_keeps_its_last_finite_point():
 
 
 def test_learn_takes_no_more_than_it_may():
-    run = session()
+    run = started()
     assert run.learn(5.0, most=7) == 7 and run.learner.steps == 7
     assert run.learn(0.0) == 0
 
 
-@pytest.mark.parametrize("make", [lambda: session("tracker-sinusoid"), lambda: Session(noisy(), capacity=500)])
+@pytest.mark.parametrize("make", [lambda: started("tracker-sinusoid"), lambda: Run(noisy(), capacity=500)])
 @pytest.mark.parametrize("steps", [0, 499, 500, 730, 1201])
 def test_T12_going_back_and_on_is_the_uninterrupted_run(make, steps):
     run = make()
@@ -211,12 +213,12 @@ def test_T12_going_back_and_on_is_the_uninterrupted_run(make, steps):
     run.step(end - steps)
     assert run.recorder.window("theta")[-1].tobytes() != whole[end], "negative control: a fork goes its own way"
     if run.experiment.name != "noisy":
-        again = Session.from_state(run.state_string())
+        again = Run.from_state(run.state_string())
         assert again.recorder.window("theta")[-1].tobytes() == run.recorder.window("theta")[-1].tobytes()
 
 
 def test_one_cannot_go_back_to_what_never_was():
-    run = session()
+    run = started()
     run.step(10)
     for wrong in (-1, 11, 2.5):
         with pytest.raises(HLError):
