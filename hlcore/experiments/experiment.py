@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
+from ..declared import BaseSettings
 from ..errors import bad, whole
 from ..law.hamiltonian import Loss
 from ..law.network import Network
-from ..law.settings import BaseSettings
 from ..learners import registry as learners
 from ..records.recorder import Recorder
 from ..streams.stream import Stream

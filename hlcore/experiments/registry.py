@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
+from ..declared import BaseSettings
 from ..errors import HLError, bad, unknown
-from ..law.settings import BaseSettings
 from ..learners import registry as learners
 from .experiment import Experiment, Origin, Setup, differing, set_up
 

@@ -36,7 +36,7 @@ def tensors(x: Arrays) -> dict[str, Tensor]:
 
 
 def owned(y: Any, state: Arrays) -> Tensor:
-    """An output as a tensor of its own: a copy where it is, or may be, a part of the state or of what it was made of."""
+    """An output as a tensor of its own: a copy where it may be a part of the state or of what it was made of."""
     if isinstance(y, Tensor):
         fresh = y.grad_fn is not None and y._base is None
         return y.detach() if fresh else y.detach().clone()

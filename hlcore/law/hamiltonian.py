@@ -1,94 +1,27 @@
-"""The robust Hamiltonian H' = φL + z·f^h as two maps that can be pulled back: the flow f^h and the reading L(f^y).
+"""The robust Hamiltonian H' = φL + z·f^h of one network and loss: input checked, maps made by autograd or closed form.
 
-Autograd or closed form is how the maps are made; whoever uses them does not ask.
+How the maps are made is decided here, and nobody who uses them asks.
 """
 
 from __future__ import annotations
 
 import logging
-import math
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Sequence
+from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ..errors import MISTAKES, HLError, bad, explain, first_line
-from .arrays import SMALL, Arrays, plus, tensor
-from .closed_form import ClosedForm, Guard, same_kind
+from .arrays import Arrays
+from .closed_form import Closed, ClosedForm
 from .differentiate import differentiate
-from .inventory import Inventory
+from .flow import Flow, Pulled, Reading, Slopes, flat
 from .loss import CheckedLoss, Loss
 from .network import Known, Network, State
 from .point import Tensors
 
-Slopes: TypeAlias = Sequence[Any]  # a derivative by θ, in the order of its names; None where nothing depends on it
-Pulled: TypeAlias = tuple[Arrays, Slopes]  # derivatives by h and by θ
 log = logging.getLogger("hlcore")
-
-
-class Reading(NamedTuple):
-    """y = f^y(u,h,θ) and L(y, ŷ) at one state, a tensor with its graph or a number; pull(φ) = φ ∂L/∂(h, θ)."""
-
-    y: Any
-    loss: Any
-    pull: Callable[[Any], Pulled]
-
-
-class Flow:
-    """v = f^h(u,h,θ) at one state, pulled back along a costate z of h; `read` is f^y, at any state."""
-
-    h: Arrays  # with the components of which only v told the shape
-    v: Arrays
-    theta: Sequence[Tensor]
-
-    def to_state(self, z: Arrays | None) -> Arrays:
-        """(∂f^h/∂h)ᵀz; z = None counts as zero."""
-        raise NotImplementedError
-
-    def to_weights(self, z: Arrays | None) -> Slopes:
-        """(∂f^h/∂θ)ᵀz."""
-        raise NotImplementedError
-
-    def pull(self, z: Arrays | None) -> Pulled:
-        """Both."""
-        raise NotImplementedError
-
-    def read(self, h: Arrays, target: Any) -> Reading:
-        """y and L at state h, which may be this flow's own."""
-        raise NotImplementedError
-
-    def jacobian(self) -> tuple[Tensor, Tensor]:
-        """(∂f^h/∂h, ∂f^h/∂θ), a row per entry of f^h, a column per entry of h and of θ, all components flat."""
-        by_h, by_theta = [], []
-        for name, x in self.v.items():
-            for i in range(math.prod(x.shape)):
-                z = {n: torch.zeros(v.shape, dtype=tensor(v).dtype) for n, v in self.v.items()}
-                z[name].view(-1)[i] = 1
-                dh, dtheta = self.pull(self.as_given(z))
-                by_h.append(flat([tensor(d) for d in dh.values()], [tensor(v) for v in self.v.values()]))
-                by_theta.append(flat(dtheta, self.theta))
-        return torch.stack(by_h), torch.stack(by_theta)
-
-    def as_given(self, z: Tensors | None) -> Arrays | None:
-        """A costate in the arrays of this flow."""
-        return z
-
-    def derivative(self, at: Reading, phi: Any, z: Arrays | None) -> Pulled:
-        """∂H'/∂(h, θ) of H' = φL + z·f^h, L being read at this flow's own state."""
-        (dh, dtheta), (further, more) = self.pull(z), at.pull(phi)
-        return added(dh, further), added_slopes(dtheta, more)
-
-
-def added(one: Arrays, other: Arrays) -> Arrays:
-    """The sum of two derivatives by h; None counts as zero."""
-    return {name: plus(x, other[name]) for name, x in one.items()}
-
-
-def added_slopes(one: Slopes, other: Slopes) -> Slopes:
-    """The sum of two derivatives by θ; None counts as zero."""
-    return [b if a is None else a if b is None else a + b for a, b in zip(one, other, strict=True)]
 
 
 class Hamiltonian:
@@ -98,12 +31,18 @@ class Hamiltonian:
     """
 
     def __init__(self, network: Network, loss: Loss) -> None:
-        self.inventory = Inventory(network)
         self.network, self.loss = network, CheckedLoss(loss)
-        self.names, self.theta = self.inventory.names, self.inventory.theta
-        self.nothing: Slopes = [None] * len(self.theta)
+        trained = {name: p for name, p in network.named_parameters() if p.requires_grad}
+        self.names: list[str] = list(trained)
+        self.theta: list[Tensor] = list(trained.values())
         self._factor: tuple[Any, Tensor] = (None, torch.empty(0))
-        self._closed = _Closed.found(self)
+        form = network.closed_form()
+        if isinstance(form, ClosedForm) and Closed.holds(form):
+            self._closed: Closed | None = Closed(form, network, self.loss, self.theta)
+        else:
+            self._closed = None
+            if isinstance(form, str):
+                _tell(network, form)
 
     def initial_state(self, batch_size: int) -> State:
         """h at the start of a sequence."""
@@ -115,15 +54,11 @@ class Hamiltonian:
 
     def flow(self, u: Any, h: State, tau: float) -> Flow:
         """f^h at h."""
-        if self._closed is not None:
-            if self._closed.guard.intact():
-                found = self._closed.flow(u, h, tau)
-                if found is not None:
-                    return found
-            else:
-                self._closed = None
-                _tell(self.network, "it was hooked or replaced after the Learner was built")
-        return _AutogradFlow(self, u, h, tau)
+        if self._closed is not None and not self._closed.intact():
+            self._closed = None
+            _tell(self.network, "it was hooked or replaced after the Learner was built")
+        found = None if self._closed is None else self._closed.flow(u, h, tau)
+        return _AutogradFlow(self, u, h, tau) if found is None else found
 
     def read(self, u: Any, h: Tensors, target: Any) -> Reading:
         """f^y and L at h, whose tensors are leaves or constants."""
@@ -132,7 +67,7 @@ class Hamiltonian:
 
         def pull(phi: Any) -> Pulled:
             if L is None or not L.requires_grad:
-                return dict.fromkeys(h), self.nothing
+                return dict.fromkeys(h), [None] * len(self.theta)
             d = derivative([L], [self.factor(L, phi)], [*h.values(), *self.theta])
             return dict(zip(h, d, strict=False)), d[len(h) :]
 
@@ -177,11 +112,6 @@ class Hamiltonian:
         if not isinstance(y, Tensor):
             raise bad(f"output of {type(self.network).__name__}", type(y).__name__, "a tensor")
         return y
-
-
-def flat(parts: Sequence[Tensor | None], like: Sequence[Tensor]) -> Tensor:
-    """One vector of them all, zeros for None."""
-    return torch.cat([(x.new_zeros(x.numel()) if g is None else g.flatten()) for g, x in zip(parts, like, strict=True)])
 
 
 def derivative(terms: Sequence[Tensor], factors: Sequence[Tensor], wrt: Sequence[Tensor]) -> Sequence[Tensor | None]:
@@ -255,144 +185,6 @@ class _AutogradFlow(Flow):
         return derivative([self._live[name] for name in there], [z[name] for name in there], wrt)
 
 
-class _Closed:
-    """The closed form of a network whose parts are all untouched, and its weights as arrays."""
-
-    def __init__(self, law: Hamiltonian, form: ClosedForm) -> None:
-        self.law, self.form, self.guard = law, form, Guard(law.network.modules())
-        self.slope = law.loss.slope()
-        place = {id(p): i for i, p in enumerate(law.theta)}
-        weights = [*form.state_weights, *form.output_weights]
-        self.cut = len(form.state_weights)
-        self.to_state_weights = [place.get(id(p), -1) for p in form.state_weights]  # -1: frozen
-        self.to_output_weights = [place.get(id(p), -1) for p in form.output_weights]
-        self.dtype = weights[0].dtype if weights else torch.get_default_dtype()
-        self._weights = weights
-        self._seen: list[tuple[Tensor, int]] = []
-        self._light: list[Any] | None = None  # numpy's; None: some weight is large, or on a GPU
-        self._heavy: list[Tensor] = []
-
-    @classmethod
-    def found(cls, law: Hamiltonian) -> _Closed | None:
-        """The closed form of a law's network, if it is surely right."""
-        form = law.network.closed_form()
-        if isinstance(form, ClosedForm) and same_kind([*form.state_weights, *form.output_weights]):
-            return cls(law, form)
-        if isinstance(form, str) and form:
-            _tell(law.network, form)
-        return None
-
-    def flow(self, u: Any, h: State, tau: float) -> _ClosedFlow | None:
-        """None where the form does not hold: a state of unknown shape or of another dtype, an input of another kind."""
-        light = True
-        xp: Any
-        w: Any
-        for x in h.values():
-            if x is None or x.dtype is not self.dtype:
-                return None
-            light = light and x.is_cpu and x.numel() <= SMALL
-        for p, address in self._seen:
-            if p.data_ptr() != address:
-                self._seen = []
-                break
-        if not self._seen:
-            self._read_weights()
-        if light and self._light is not None:
-            xp, w = np, self._light
-            at: Arrays = {k: (x.detach() if x.requires_grad else x).numpy() for k, x in h.items()}  # type: ignore[union-attr]
-        else:
-            xp, w = torch, self._heavy
-            at = {name: x.detach() for name, x in h.items()}  # type: ignore[union-attr]
-        try:
-            found = self.form.velocity(xp, u, at, w[: self.cut], tau)
-        except MISTAKES as error:
-            explain(CLOSED, self.law.network, u, error)
-        return None if found is None else _ClosedFlow(self, xp, u, at, w[self.cut :], *found)
-
-    def _read_weights(self) -> None:
-        self._seen = [(p, p.data_ptr()) for p in self._weights]
-        self._heavy = [p.detach() for p in self._weights]
-        light = all(p.is_cpu and p.numel() <= SMALL for p in self._weights)
-        self._light = [p.numpy() for p in self._heavy] if light else None
-
-    def placed(self, slopes: Sequence[Any], places: Sequence[int]) -> Slopes:
-        """Slopes of a form's weights in the order of θ, those of a weight used twice added up."""
-        found: list[Any] = [None] * len(self.law.theta)
-        for g, i in zip(slopes, places, strict=True):
-            if i >= 0:
-                found[i] = plus(found[i], tensor(g))
-        return found
-
-
-class _ClosedFlow(Flow):
-    """The maps by the network's closed form."""
-
-    def __init__(
-        self, closed: _Closed, xp: Any, u: Any, h: Arrays, w: list[Any], v: Arrays, to_state: Any, to_weights: Any
-    ) -> None:
-        self.h, self.v, self.theta = h, v, closed.law.theta
-        self._closed, self._xp, self._u, self._w = closed, xp, u, w
-        self._to_state, self._to_weights = to_state, to_weights
-
-    def to_state(self, z: Arrays | None) -> Arrays:
-        if z is None:
-            return dict.fromkeys(self.h)
-        try:
-            found = self._to_state(z)
-            return {name: found[name] for name in self.h}
-        except MISTAKES as error:
-            explain(CLOSED, self._closed.law.network, self._u, error)
-
-    def to_weights(self, z: Arrays | None) -> Slopes:
-        if z is None:
-            return self._closed.law.nothing
-        try:
-            return self._closed.placed(self._to_weights(z), self._closed.to_state_weights)
-        except MISTAKES as error:
-            explain(CLOSED, self._closed.law.network, self._u, error)
-
-    def pull(self, z: Arrays | None) -> Pulled:
-        return self.to_state(z), self.to_weights(z)
-
-    def read(self, h: Arrays, target: Any) -> Reading:
-        try:
-            y, back = self._closed.form.output(self._xp, self._u, h, self._w)
-        except MISTAKES as error:
-            explain(CLOSED, self._closed.law.network, self._u, error)
-        found = self._loss(y, target)
-
-        def pull(phi: Any) -> Pulled:
-            if found is None:
-                return dict.fromkeys(h), self._closed.law.nothing
-            try:
-                dh, slopes = back(found[1] if phi == 1.0 else phi * found[1])
-            except MISTAKES as error:
-                explain(CLOSED, self._closed.law.network, self._u, error)
-            return dh, self._closed.placed(slopes, self._closed.to_output_weights)
-
-        return Reading(y, 0.0 if found is None else found[0], pull)
-
-    def as_given(self, z: Tensors | None) -> Arrays | None:
-        return z if z is None or self._xp is torch else {name: x.numpy() for name, x in z.items()}
-
-    def _loss(self, y: Any, target: Any) -> tuple[Any, Any] | None:
-        """(L, ∂L/∂y), by the loss's own slope where it has one and the target is its kind; None without a target."""
-        if target is None:
-            return None
-        slope, loss = self._closed.slope, self._closed.law.loss
-        if slope is not None and isinstance(target, Tensor):
-            goal = target.numpy() if self._xp is np and target.is_cpu and not target.requires_grad else target
-            if type(goal) is type(y) and goal.dtype == y.dtype and (goal.shape == y.shape or loss.own_shapes):
-                return slope(self._xp, y, goal)
-        output = tensor(y).detach().requires_grad_()
-        L = loss(output, target)
-        assert L is not None
-        (g,) = derivative([L], [torch.ones_like(L)], [output])
-        g = torch.zeros_like(output) if g is None else g
-        return L.detach(), g.numpy() if self._xp is np else g
-
-
-CLOSED = "closed_form (f^h and f^y)"
 _TOLD: set[str] = set()
 
 

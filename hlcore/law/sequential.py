@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from .arrays import moved
-from .hamiltonian import Hamiltonian, added, added_slopes
+from .flow import added, added_slopes
+from .hamiltonian import Hamiltonian
 from .move import Move, costate, quietly, stateless
 
 

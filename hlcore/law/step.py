@@ -14,7 +14,7 @@ from torch.func import functional_call, vjp
 
 from .arrays import Arrays
 from .euler import euler
-from .hamiltonian import Flow, Pulled, Reading, Slopes
+from .flow import Flow, Pulled, Reading, Slopes
 from .loss import CheckedLoss, squares
 from .move import Move
 from .network import Network

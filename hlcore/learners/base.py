@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,20 +14,26 @@ from typing import Any, ClassVar, NamedTuple, Self
 import torch
 from torch import Tensor
 
-from ..errors import Diverged, HLError, bad, unknown, whole
+from ..declared import BaseSettings
+from ..errors import MISTAKES, Diverged, HLError, bad, explain, unknown, whole
 from ..law.arrays import not_finite
 from ..law.hamiltonian import Hamiltonian
 from ..law.loss import Loss
 from ..law.network import Network, State
 from ..law.point import PhasePoint, Report, Tensors
-from ..law.preserved import preserved
 from ..law.sample import Sample
-from ..law.settings import BaseSettings, WeightSettings
+from ..law.settings import WeightSettings
 from ..law.weights import Weights
+from ..networks.preserved import preserved
 from ..records import checkpoint
 from ..records.recorder import Recorder
 from ..records.snapshots import Snapshot
 from ..streams.stream import Stream
+from . import resume
+from .inventory import Inventory
+
+log = logging.getLogger("hlcore")
+IDLE = 200  # steps that move weights after which one that had no gradient is told
 
 
 class Quantity(NamedTuple):
@@ -97,6 +104,7 @@ class BaseLearner(ABC):
         order = self.orders[0] if order is None else order
         if order not in self.orders:
             raise unknown("order", order, self.orders)
+        self.inventory = Inventory(network)
         self.law = Hamiltonian(network, loss)
         self.network, self.loss, self.order = network, loss, order
         self.steps, self.t = 0, 0.0
@@ -104,6 +112,7 @@ class BaseLearner(ABC):
         self._omega = Weights(self.law.names, self.law.theta)
         self._h: State | None = None  # None: at the start of a sequence, made anew for the next sample's batch
         self._z: Tensors | None = None  # None: zeros
+        self._idle = IDLE  # steps until weights without a gradient are told
         self._reached: tuple[Tensors, Tensors] = ({}, {})  # h and z of the last step, before a clear
         self.settings = self.settings_type() if settings is None else settings
 
@@ -172,27 +181,24 @@ class BaseLearner(ABC):
     def step(self, sample: Sample) -> Report:
         """Take one step of tau (or of the sample's dt)."""
         self.require(sample)
-        inventory = self.law.inventory
-        inventory.check()
-        kept = inventory.kept()
+        self.inventory.check()
+        kept = self.inventory.kept()
         try:
-            if torch.is_grad_enabled():
-                step = self.propose(sample)
-            else:
-                with torch.enable_grad():
-                    step = self.propose(sample)
+            step = self._proposed(sample)
             self._refuse(step)
             tau = self.numbers(sample).tau
             if step.dtheta is not None:
                 self._weigh(step)
-                bad_weight = self._omega.overflow(tau, self.fresh)
-                if bad_weight is not None:
-                    raise Diverged(*bad_weight, self.t, self.steps)
+                overflow = self._omega.overflow(tau, self.fresh)
+                if overflow is not None:
+                    raise Diverged(*overflow, self.t, self.steps)
         except HLError:
-            inventory.put_back(kept)
+            self.inventory.put_back(kept)
             raise
         if step.dtheta is not None:
             self._omega.commit(tau, self.fresh)
+            if self._idle:
+                self._look_for_idle_weights()
         self.memory.update(step.memory)
         self.t += tau
         self.steps += 1
@@ -202,8 +208,8 @@ class BaseLearner(ABC):
     def gradient(self, sample: Sample) -> Tensors:
         """∂H'/∂θ as the next step on `sample` finds it: {name: tensor}, zero where the weights stand; nothing moves."""
         self.require(sample)
-        with preserved(self.network), torch.enable_grad():
-            step = self.propose(sample)
+        with preserved(self.network):
+            step = self._proposed(sample)
         found = [None] * len(self.law.theta) if step.dtheta is None else step.dtheta
         scale = step.gain / self.numbers(sample).tau
         return {
@@ -249,43 +255,11 @@ class BaseLearner(ABC):
 
     def snapshot(self) -> Snapshot:
         """All that the next steps depend on, copied."""
-        network = {name: x.detach().clone() for name, x in self._parts().items()}
-        training = {name: module.training for name, module in self.network.named_modules()}
-        h = None if self._h is None else {k: x for k, x in self._h.items() if x is not None}
-        held = (self._omega.named(), h, self._z, self._reached, self.memory | {"started": self._omega.started})
-        return Snapshot(self.name, self.order, self.options, self.settings, self.t, self.steps, network, training,
-                        *_detached(held))  # fmt: skip
+        return resume.snapshot_of(self)
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Go to where a snapshot was taken; a snapshot of another network or learner is an HLError and moves nothing."""
-        have = self._parts()
-        different = [
-            k for k in have.keys() | snapshot.network.keys() if not _alike(have.get(k), snapshot.network.get(k))
-        ]
-        if different:
-            raise bad(
-                "network", f"another shape, dtype or set of names in {sorted(different)}", "the one that was saved"
-            )
-        if snapshot.omega.keys() != set(self.law.names):
-            named = sorted(snapshot.omega.keys() ^ set(self.law.names))
-            raise bad("network", f"{named} trained then or now, but not both", "the same trained weights as then",
-                      "freeze or set free the same ones before the Learner is built")  # fmt: skip
-        if snapshot.learner != self.name:
-            raise bad("snapshot", f"one of the learner {snapshot.learner!r}", f"one of {self.name!r}")
-        self.settings = snapshot.settings
-        device = self.law.theta[0].device if self.law.theta else None
-        with torch.no_grad():
-            for name, x in have.items():
-                x.copy_(snapshot.network[name])
-        for name, module in self.network.named_modules():
-            module.training = snapshot.training.get(name, module.training)
-        self.t, self.steps = snapshot.t, snapshot.steps
-        self._omega.assign(snapshot.omega)
-        _, self._h, self._z, self._reached, memory = _detached(
-            (None, snapshot.h, snapshot.z, snapshot.reached, snapshot.memory), device
-        )
-        self._omega.begin(memory.pop("started"))
-        self.memory = memory
+        """Go to where a snapshot was taken; one of another network or learner is an HLError and moves nothing."""
+        resume.go_to(self, snapshot)
 
     def save(self, path: str | Path, stream: Any = None) -> None:
         """Write a checkpoint (safetensors, no pickle) from which `load` goes on bit for bit.
@@ -322,7 +296,7 @@ class BaseLearner(ABC):
         rival.t, rival.steps = other.t, other.steps
         rival._omega.assign(other._omega.named())
         rival._omega.begin(other._omega.started)
-        rival._h, rival._z, rival._reached = _detached((other._h, other._z, other._reached))
+        rival._h, rival._z, rival._reached = resume.copied((other._h, other._z, other._reached))
         return rival
 
     # ---- what a subclass uses ----------------------------------------------------------------------------------------
@@ -344,6 +318,16 @@ class BaseLearner(ABC):
 
     # ---- inside ------------------------------------------------------------------------------------------------------
 
+    def _proposed(self, sample: Sample) -> Step:
+        """`propose` with gradients on; what a learner or a network raises is told as an HLError."""
+        try:
+            if torch.is_grad_enabled():
+                return self.propose(sample)
+            with torch.enable_grad():
+                return self.propose(sample)
+        except MISTAKES as error:
+            explain(f"step of {type(self).__name__}", self.network, sample.u, error)
+
     def _refuse(self, step: Step) -> None:
         """Raise `Diverged` if the loss, h, z or H' of this step is not finite."""
         finite = math.isfinite(step.loss)
@@ -359,6 +343,14 @@ class BaseLearner(ABC):
             if not math.isfinite(value):
                 raise Diverged(quantity, "", self.t, self.steps)
 
+    def _look_for_idle_weights(self) -> None:
+        """Say once which weights had no gradient in the first steps: they stand still, and nobody would notice."""
+        self._idle -= 1
+        waiting = [name for name, begun in zip(self.law.names, self._omega.started, strict=True) if not begun]
+        if waiting and not self._idle:
+            log.warning("%s: no gradient in %d steps reached %s; they do not learn", type(self).__name__, IDLE, waiting)
+        self._idle = self._idle if waiting else 0
+
     def _weigh(self, step: Step) -> None:
         assert step.dtheta is not None
         self._omega.propose(step.dtheta, step.gain, step.keep, "decay", 1.0)
@@ -369,7 +361,7 @@ class BaseLearner(ABC):
             self._h = {}
             return
         self._reached = step.h, step.z or {}
-        self._h, self._z = (None, None) if sample.end else (dict(step.h), step.z)
+        self._h, self._z = (None, None) if sample.end else ({**step.h}, step.z)
 
     def _start(self) -> Tensors:
         """The initial state, for the batch of the last step; {} before the first."""
@@ -380,26 +372,3 @@ class BaseLearner(ABC):
         with preserved(self.network):
             start = self.law.initial_state(int(shape[0]) if len(shape) else 1)
         return {k: torch.zeros_like(last[k]) if x is None else x.detach() for k, x in start.items()}
-
-    def _parts(self) -> Tensors:
-        """Every weight, frozen ones too, and buffer, non-persistent ones too, by name."""
-        return dict(self.network.named_parameters()) | dict(self.network.named_buffers())
-
-
-def _alike(a: Tensor | None, b: Tensor | None) -> bool:
-    return a is not None and b is not None and a.shape == b.shape and a.dtype == b.dtype
-
-
-def _detached(x: Any, device: Any = None) -> Any:
-    """A copy of nested tuples, lists, dicts and tensors that shares no memory; anything else is copied deeply."""
-    if isinstance(x, Tensor):
-        found = x.detach().clone()
-        return found if device is None else found.to(device)
-    if isinstance(x, dict):
-        return {k: _detached(v, device) for k, v in x.items()}
-    if isinstance(x, tuple):
-        parts = [_detached(v, device) for v in x]
-        return type(x)(*parts) if hasattr(x, "_fields") else tuple(parts)
-    if isinstance(x, list):
-        return [_detached(v, device) for v in x]
-    return copy.deepcopy(x)

@@ -11,13 +11,14 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor
 
+from ..declared import BaseSettings, setting
 from ..errors import HLError, whole
 from ..law.arrays import moved
 from ..law.loss import Loss
 from ..law.network import Known, Network
-from ..law.preserved import preserved
 from ..law.sample import Sample
-from ..law.settings import BaseSettings, WeightSettings, setting
+from ..law.settings import WeightSettings
+from ..networks.preserved import preserved
 from .base import BaseLearner, Step
 from .registry import register
 from .reversed_stream import StoredStep, advance, backward, first_state

@@ -112,7 +112,7 @@ class Learner(BaseLearner):
 
     @classmethod
     def regime(cls, settings: Settings) -> Regime:
-        """The regime of the weight costate, whose homogeneous factor is 1 - τη (E*4), and the map to torch.optim.SGD."""
+        """The regime of the weight costate, whose homogeneous factor is 1 - τη (E*4), and the map to SGD."""
         x, frozen = settings.tau * settings.eta, isinstance(settings.beta, float) and settings.beta == 0
         for kind, holds, words in (
             ("frozen", frozen, "β = 0: the weights stand still"),

@@ -10,13 +10,14 @@ from torch import Tensor
 
 from ..errors import HLError, bad, number
 from ..law.arrays import axpy, moved, owned, plus, tensor
-from ..law.hamiltonian import Hamiltonian, Slopes, derivative
+from ..law.flow import Slopes
+from ..law.hamiltonian import Hamiltonian, derivative
 from ..law.loss import Loss
 from ..law.network import Known, Network, State, can_undo
 from ..law.point import Tensors
-from ..law.preserved import preserved
 from ..law.sample import Sample
 from ..law.settings import Settings
+from ..networks.preserved import preserved
 from ..streams.reversed import there_and_back
 
 Watch = Callable[[Tensors, Tensors], None]
@@ -37,7 +38,7 @@ class StoredStep(NamedTuple):
         """Generator and buffers as the token found them."""
         torch.set_rng_state(self.generator)
         with torch.no_grad():
-            for buffer, then in zip(law.inventory.buffers(), self.buffers, strict=True):
+            for buffer, then in zip(law.network.buffers(), self.buffers, strict=True):
                 buffer.copy_(then)
 
 
@@ -142,7 +143,7 @@ def first_state(law: Hamiltonian, sample: Sample) -> State:
 
 def advance(law: Hamiltonian, sample: Sample, h: Known, tau: float, gain: float) -> tuple[StoredStep, Tensors, Tensor]:
     """One step there, without derivatives: (what to remember of it, h⁺ = h + τ f^h(u,h,θ), y at h⁺)."""
-    generator, buffers = torch.get_rng_state(), [b.clone() for b in law.inventory.buffers()]
+    generator, buffers = torch.get_rng_state(), [b.clone() for b in law.network.buffers()]
     with torch.no_grad():
         v = law.velocity(sample.u, dict(h), tau)
         known = {name: torch.zeros_like(v[name]) if x is None else x.detach() for name, x in h.items()}

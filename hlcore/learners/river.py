@@ -10,16 +10,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import l1_loss, smooth_l1_loss
 
-from ..errors import bad, number, whole
+from ..declared import BaseSettings, positive, setting
+from ..errors import bad, whole
 from ..law.point import PhasePoint, Report, Tensors
 from ..law.sample import Sample
-from ..law.settings import BaseSettings, WeightSettings, setting
+from ..law.settings import WeightSettings
 from .base import BaseLearner, Quantity, Regime, Step
 from .registry import register
-
-
-def _positive(name: str, value: Any) -> float:
-    return number(name, value, positive=True)
 
 
 @dataclass(frozen=True)
@@ -28,7 +25,7 @@ class RiverSettings(BaseSettings):
 
     lr: float = setting(0.01, "γ", "learning rate", "w⁺ = w - γ g; type 0 to freeze")
     l2: float = setting(0.0, "λ", "penalty", "g = ∂L/∂w + λ w; type 0 for none")
-    tau: float = setting(1.0, "τ", "step", "time per step", _positive)
+    tau: float = setting(1.0, "τ", "step", "time per step", positive)
 
 
 @register("river")

@@ -7,12 +7,13 @@ from torch import Tensor
 
 from ..errors import bad
 from ..law.arrays import moved, owned, tensor, tensors
-from ..law.hamiltonian import Hamiltonian, derivative, flat
+from ..law.flow import flat
+from ..law.hamiltonian import Hamiltonian, derivative
 from ..law.loss import Loss
 from ..law.network import Network, State
 from ..law.point import Tensors
-from ..law.preserved import preserved
 from ..law.sample import Sample
+from ..networks.preserved import preserved
 from .base import BaseLearner, Step
 from .registry import register
 from .reversed_stream import first_state

@@ -11,10 +11,12 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor
 
-from ..errors import bad, number
+from ..declared import BaseSettings, positive, setting
+from ..errors import bad
+from ..law.arrays import owned
 from ..law.hamiltonian import derivative
 from ..law.sample import Sample
-from ..law.settings import BaseSettings, Settings, WeightSettings, setting
+from ..law.settings import Settings, WeightSettings
 from ..law.weights import Weights
 from .base import BaseLearner, Quantity, Regime, Step
 from .registry import register
@@ -24,10 +26,6 @@ def _finite(name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
         raise bad(name, repr(value), "a finite number")
     return float(value)
-
-
-def _positive(name: str, value: Any) -> float:
-    return number(name, value, positive=True)
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,7 @@ class SGDSettings(BaseSettings):
     lr: float = setting(0.01, "γ", "learning rate", "θ⁺ = θ - γb; type 0 to freeze")
     momentum: float = setting(0.0, "μ", "momentum", "share of b kept", _finite, scale="linear")
     dampening: float = setting(0.0, "ρ", "dampening", "share of g lost", _finite, scale="linear")
-    tau: float = setting(1.0, "τ", "step", "time per step", _positive)
+    tau: float = setting(1.0, "τ", "step", "time per step", positive)
 
     @property
     def eta(self) -> float:
@@ -143,13 +141,13 @@ class SGD(BaseLearner):
             moved = {name: tau * v[name] if x is None else x + tau * v[name] for name, x in at.items()}
         y = law.output(sample.u, moved)
         L = law.loss(y, sample.target)
-        g: Sequence[Tensor | None] = law.nothing
+        g: Sequence[Tensor | None] = [None] * len(law.theta)
         if L is not None and L.requires_grad:
             g = derivative([L], [torch.ones_like(L)], law.theta)
         s = self.settings
         share = 1 - s.dampening if s.momentum else 1.0
         reached = {name: x.detach() for name, x in moved.items()}
-        return Step(reached, None, y.detach(), 0.0 if L is None else L.item(), 0.0, g, share, s.momentum)
+        return Step(reached, None, owned(y, moved), 0.0 if L is None else L.item(), 0.0, g, share, s.momentum)
 
     def _weigh(self, step: Step) -> None:
         assert step.dtheta is not None

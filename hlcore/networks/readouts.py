@@ -11,9 +11,9 @@ from torch import Tensor
 
 from ..errors import bad, number, whole
 from ..law.arrays import arrays, outer, row_max, scatter_rows, tensor, total, zeros
-from ..law.closed_form import module_form, touched
 from ..law.differentiate import transforming
 from ..law.loss import DeclaredLoss
+from .module_forms import module_form, touched
 
 Back: TypeAlias = Callable[[Any], tuple[Any, list[Any]]]
 

@@ -9,9 +9,10 @@ from torch import Tensor
 
 from ..errors import bad, number
 from ..law.arrays import Arrays, arrays, outer, total
-from ..law.closed_form import ClosedForm, fits, module_form, touched
+from ..law.closed_form import ClosedForm
 from ..law.network import Known, Network, State, instantaneous, require_module
 from ..law.point import Tensors
+from .module_forms import fits, module_form, touched
 
 CELL = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 

@@ -10,10 +10,11 @@ from torch import Tensor
 
 from ..errors import bad, number, unknown, whole
 from ..law.arrays import Arrays, total
-from ..law.closed_form import ClosedForm, touched
+from ..law.closed_form import ClosedForm
 from ..law.differentiate import transforming
 from ..law.network import Known, Network, State, require_module
 from ..law.point import Tensors
+from .module_forms import touched
 from .readouts import described_form
 
 STARTS = ("rest", "free", "clock")

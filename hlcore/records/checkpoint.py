@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from ..declared import BaseSettings
 from ..errors import HLError, bad
-from ..law.settings import BaseSettings
 from .snapshots import Snapshot
 
 CHECKPOINT_FORMAT = 2

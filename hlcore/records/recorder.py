@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..declared import BaseSettings
 from ..errors import HLError, bad, whole
-from ..law.settings import BaseSettings
 from .columns import Columns, dataset
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
+from ..declared import BaseSettings
 from ..law.point import Tensors
-from ..law.settings import BaseSettings
 
 EVERY, KEPT = 500, 40  # steps between two snapshots of a history; snapshots kept
 

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from ..errors import whole
-from ..law.preserved import preserved
 from ..learners.base import BaseLearner
 from ..learners.rtrl import Sensitivity
+from ..networks.preserved import preserved
 from ..streams.stream import Stream
 
 if TYPE_CHECKING:

@@ -13,10 +13,10 @@ import torch
 import xarray
 
 from .. import experiments
+from ..declared import BaseSettings
 from ..errors import HLError, bad, unknown, whole
 from ..experiments import Experiment, differing
 from ..law.point import Report
-from ..law.settings import BaseSettings
 from ..learners import BaseLearner, get
 from ..records.recorder import Recorder
 from ..records.snapshots import EVERY, History

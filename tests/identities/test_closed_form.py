@@ -7,7 +7,7 @@ import torch
 from torch.nn.functional import mse_loss
 
 from hlcore import HLError, Learner, Network, Sample, Settings, experiments
-from hlcore.law import hamiltonian
+from hlcore.law import closed_form
 from hlcore.law.arrays import arrays, tensor
 from hlcore.law.closed_form import ClosedForm
 from hlcore.law.hamiltonian import Hamiltonian
@@ -66,7 +66,7 @@ def law_of(network, loss=mse_loss, closed=True):
 def is_closed(network, sample=None, loss=mse_loss, h=None):
     """Whether a step would take the closed form."""
     law = law_of(network, loss)
-    if law._closed is None or not law._closed.guard.intact():
+    if law._closed is None or not law._closed.intact():
         return False
     return sample is None or law._closed.flow(sample.u, h, TAU) is not None
 
@@ -95,7 +95,7 @@ def apart(a, b):
 @pytest.mark.parametrize("name", CASES)
 def test_the_derivative_by_hand_is_autograds(name, batch, arrays, dtype, monkeypatch):
     if arrays == "torch":
-        monkeypatch.setattr(hamiltonian, "SMALL", 0)
+        monkeypatch.setattr(closed_form, "SMALL", 0)
     given = case(name, batch, dtype)
     (mine, keys), (truth, theirs) = slopes(*given), slopes(*given, closed=False)
     assert all(x.dtype == y.dtype and x.shape == y.shape for x, y in zip(mine[3:], truth[3:], strict=True))

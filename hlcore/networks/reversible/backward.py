@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ...errors import HLError
 from ...law.differentiate import differentiate
-from ...law.preserved import preserved
+from ...networks.preserved import preserved
 from .coupling import Walk, drift
 
 Trust = Callable[[float, torch.dtype], None]  # raises where a drift is too large

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ...errors import number, unknown, whole
 from ...law.network import Known, Network
-from ...law.preserved import preserved
+from ...networks.preserved import preserved
 from ...streams.lectures import SIGNALS, TOKENS, Signal, describe, heard
 from ...streams.signals import Function
 

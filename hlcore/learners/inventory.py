@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import HLError, bad
-from .network import Network
+from ..law.network import Network
 
 WRAPPERS = ("DistributedDataParallel", "FullyShardedDataParallel")
 
