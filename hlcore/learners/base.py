@@ -276,7 +276,7 @@ class BaseLearner(ABC):
 
         `settings` are needed only where one was a function, which a file cannot hold; `stream` goes to where it was.
         """
-        found = checkpoint.load(Path(path), cls.settings_type, settings)
+        found = checkpoint.load(Path(path), cls, settings, stream)
         told = found.snapshot
         learner = cls(network, loss, told.settings, order=told.order, **told.options)
         learner.restore(found.snapshot)

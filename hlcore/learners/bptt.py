@@ -98,17 +98,17 @@ class _Backward(BaseLearner):
         seen, after, y = advance(self.law, sample, h, c.tau, c.tau * c.phi)
         L = self.law.loss(y, sample.target)
         loss = 0.0 if L is None else float(L)
-        past = [StoredStep(*step) for step in memory["steps"]]
         turn = sample.end or (every is not None and memory["since"] + 1 >= every)
         dtheta, keep = None, 1.0
         if turn:
-            path = [*past, seen] if window is None else [*past, seen][-window:]
+            path = [*(StoredStep(*step) for step in memory["steps"]), seen]
+            path = path if window is None else path[-window:]
             old = max(0, len(path) - memory["since"] - 1)  # these have had their turn: paths, no losses
             path = [step._replace(target=None) for step in path[:old]] + path[old:]
             with preserved(self.network):
                 start = first_state(self.law, sample) if len(path) == memory["length"] + 1 else {}
                 dtheta, keep = self._walk(path, start, c)
-        kept = [] if sample.end else [*past, seen]
+        kept = [] if sample.end else [*memory["steps"], tuple(seen)]
         if window is not None:
             kept = kept[max(0, len(kept) - window + 1) :]
         elif len(kept) > LONGEST:

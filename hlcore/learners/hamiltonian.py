@@ -84,7 +84,7 @@ class Learner(BaseLearner):
     def options(self) -> dict[str, Any]:
         """torch_start, reset_omega, and the momentum of `like_sgd` while its settings are in force."""
         like, momentum = self._momentum
-        momentum = momentum if like == self.settings else None
+        momentum = momentum if momentum is not None and like == self.settings else None
         return {"torch_start": self.torch_start, "reset_omega": self.reset_omega, "momentum": momentum}
 
     def propose(self, sample: Sample) -> Step:

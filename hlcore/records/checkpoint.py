@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ..declared import BaseSettings
 from ..errors import HLError, bad
+from ..declared import BaseSettings
+from ..streams.plain import plain, unplain
 from .snapshots import Snapshot
 
 CHECKPOINT_FORMAT = 2
@@ -29,7 +30,7 @@ class Found(NamedTuple):
         gpu = _gpu(network)
         if gpu is not None and "gpu" in self.generators:
             torch.cuda.set_rng_state(self.generators["gpu"], gpu)
-        if stream is not None:
+        if stream is not None and self.stream is not None:
             stream.restore(self.stream)
 
 
@@ -42,67 +43,65 @@ def save(snapshot: Snapshot, path: Path, network: nn.Module, stream: Any = None)
     if gpu is not None:
         generators["gpu"] = torch.cuda.get_rng_state(gpu)
     tensors: dict[str, Tensor] = {}
-    settings = {name: _plain(name, getattr(snapshot.settings, name)) for name in snapshot.settings.about()}
+
+    def aside(x: Tensor, entry: str) -> str:
+        tensors[entry] = x
+        return entry
+
+    settings = {name: _plain(getattr(snapshot.settings, name)) for name in snapshot.settings.about()}
     parts = snapshot._asdict() | {"settings": settings, "generators": generators}
     parts["stream"] = None if stream is None else stream.state()
-    meta = {"format": CHECKPOINT_FORMAT, "parts": {name: _packed(x, name, tensors) for name, x in parts.items()}}
+    meta = {
+        "format": CHECKPOINT_FORMAT,
+        "parts": {name: plain(x, name, aside) for name, x in parts.items()},
+        "complex": [name for name, x in tensors.items() if x.is_complex()],
+    }
+    flat = {name: _flat(name, x) for name, x in tensors.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(path.name + ".part")
-    save_file({k: x.detach().cpu().clone().contiguous() for k, x in tensors.items()}, unfinished,
-              metadata={"hlcore": json.dumps(meta)})  # fmt: skip
+    save_file(flat, unfinished, metadata={"hlcore": json.dumps(meta)})
     unfinished.replace(path)  # a crash while writing leaves the older checkpoint whole
 
 
-def load(path: Path, settings_type: type[BaseSettings], given: BaseSettings | None = None) -> Found:
-    """What the file holds; `given` settings where one of its own was a function."""
+def load(path: Path, learner: Any, given: BaseSettings | None = None, stream: Any = None) -> Found:
+    """What the file holds for this class of learner; `given` settings where one of its own was a function."""
     meta, tensors = _read(path)
-    if meta.get("format") != CHECKPOINT_FORMAT:
-        raise bad(f"checkpoint {path}", f"format {meta.get('format')}", f"format {CHECKPOINT_FORMAT}", "save it anew")
-    parts = {name: _unpacked(x, tensors) for name, x in meta["parts"].items()}
-    generators, stream = parts.pop("generators"), parts.pop("stream")
-    if given is None:
-        for name, value in parts["settings"].items():
-            if value == SCHEDULE:
-                raise bad(
-                    "settings", f"a checkpoint whose {name} was a function", "settings with that function",
-                    "Learner.load(path, network, loss, settings=...)",
-                )  # fmt: skip
-        given = settings_type(**parts["settings"])
-    return Found(Snapshot(**parts | {"settings": given}), generators, stream)
+    parts = {name: unplain(x, lambda entry: tensors[entry]) for name, x in meta["parts"].items()}
+    generators, state = parts.pop("generators"), parts.pop("stream")
+    name = parts["learner"]
+    if name != learner.name:
+        mend = f"hlcore.learners.get({name!r}).load reads it"
+        raise bad(f"checkpoint {path}", f"one of {name!r}", f"one of the learner {learner.name!r}", mend)
+    if stream is not None and stream.answers and state is None:
+        raise bad(f"checkpoint {path}", "no state of the stream", "one saved with it", "learner.save(path, stream)")
+    parts["settings"] = _settings(parts["settings"], learner.settings_type) if given is None else given
+    return Found(Snapshot(**parts), generators, state)
 
 
 SCHEDULE = "a function of time"
 
 
-def _plain(name: str, value: Any) -> Any:
+def _plain(value: Any) -> Any:
     return SCHEDULE if callable(value) else dict(value) if isinstance(value, dict) else value
 
 
-def _packed(x: Any, name: str, tensors: dict[str, Tensor]) -> Any:
-    """x as JSON; its tensors go into `tensors`, named in their place."""
-    if isinstance(x, Tensor):
-        tensors[name] = x
-        return {"tensor": name}
-    if isinstance(x, dict):
-        return {"dict": [[k, _packed(v, f"{name}/{k}", tensors)] for k, v in x.items()]}
-    if isinstance(x, (list, tuple)):
-        kind = "list" if isinstance(x, list) else "tuple"
-        return {kind: [_packed(v, f"{name}/{i}", tensors) for i, v in enumerate(x)]}
-    if x is None or isinstance(x, (bool, int, float, str)):
-        return x
-    raise bad(f"checkpoint of {name}", type(x).__name__, "numbers, texts, tensors, and lists and dicts of them")
+def _settings(parts: dict[str, Any], kind: type[BaseSettings]) -> BaseSettings:
+    for name, value in parts.items():
+        if value == SCHEDULE:
+            got = f"a checkpoint whose {name} was a function"
+            raise bad("settings", got, "settings with that function", "load(path, network, loss, settings=...)")
+    return kind(**parts)
 
 
-def _unpacked(x: Any, tensors: dict[str, Tensor]) -> Any:
-    if not isinstance(x, dict):
-        return x
-    ((kind, inside),) = x.items()
-    if kind == "tensor":
-        return tensors[inside]
-    if kind == "dict":
-        return {k: _unpacked(v, tensors) for k, v in inside}
-    parts = [_unpacked(v, tensors) for v in inside]
-    return parts if kind == "list" else tuple(parts)
+def _flat(name: str, x: Tensor) -> Tensor:
+    """A tensor as safetensors has it: on the CPU, in one piece, complex numbers as pairs."""
+    if x.layout != torch.strided or x.is_quantized or x.is_meta:
+        got = f"{str(x.dtype).removeprefix('torch.')}, {x.layout}, on {x.device}"
+        raise bad(
+            f"checkpoint entry {name!r}", got, "a dense tensor with numbers", "keep it dense, or build it in forward"
+        )
+    x = x.detach()
+    return (torch.view_as_real(x) if x.is_complex() else x).cpu().clone().contiguous()
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -112,7 +111,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         with safe_open(path, framework="pt") as file:
             meta = json.loads((file.metadata() or {})["hlcore"])
             # A copy lies where torch puts tensors; a product of matrices that lie elsewhere may have other last bits.
-            return meta, {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError:
         raise bad("checkpoint", f"no file {path}", "a file that learner.save wrote") from None
     except (OSError, SafetensorError, KeyError, json.JSONDecodeError) as error:
@@ -120,6 +119,10 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
             f"checkpoint {path}: got a file that cannot be read ({error}); expected one that learner.save "
             "wrote; it may be cut short."
         ) from error
+    if meta.get("format") != CHECKPOINT_FORMAT:
+        mend = "it is of another version of hlcore: go on with that one, or train anew"
+        raise bad(f"checkpoint {path}", f"format {meta.get('format')}", f"format {CHECKPOINT_FORMAT}", mend)
+    return meta, {name: torch.view_as_complex(x) if name in meta["complex"] else x for name, x in tensors.items()}
 
 
 def _gpu(network: nn.Module) -> torch.device | None:

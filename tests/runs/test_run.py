@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from hlcore import Diverged, HLError, OutputNetwork, Settings, experiments
+from hlcore import Diverged, HLError, OutputNetwork, Settings, experiments, learners
 from hlcore.experiments import Experiment, Setup
 from hlcore.runs.run import Run
-from hlcore.streams import iris
+from hlcore.streams import World, iris
 
 LEARNERS = ("hamiltonian", "sgd", "bptt", "hl-bptt", "rtrl", "river")
 
@@ -224,3 +224,145 @@ def test_one_cannot_go_back_to_what_never_was():
         with pytest.raises(HLError):
             run.back(wrong)
     assert run.learner.steps == 10
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+def test_T12_every_learner_goes_back_and_comes_again(name):
+    run, speed = started("tracker-sinusoid", learner=name, units=5), "lr" if name in ("sgd", "river") else "beta"
+    run.step(520)
+    run.set(**{speed: 0.05})
+    run.step(60)
+    theta = {k: x.detach().clone() for k, x in run.learner.traced()["theta"].items()}
+    text, losses = run.state_string(), run.recorder.window("loss")[-40:].tolist()
+    for again in (Run.from_state(text), _forked(run, speed)):
+        found = again.learner.traced()["theta"]
+        assert again.learner.name == name and again.learner.steps == 580
+        assert all(torch.equal(found[k], x) for k, x in theta.items()), "the same bits"
+        assert again.recorder.window("loss")[-40:].tolist() == losses
+    names = {}
+    exec(run.code().rpartition("\n")[0], names)
+    assert all(torch.equal(names["learner"].traced()["theta"][k], x) for k, x in theta.items())
+    other = Run.from_state(text.replace(f'"{speed}":0.05', f'"{speed}":0.06'))
+    assert any(not torch.equal(other.learner.traced()["theta"][k], x) for k, x in theta.items()), "negative control"
+
+
+def _forked(run, speed):
+    """Back to a kept moment and before the change, then forward through the same change."""
+    run.back(511)
+    run.step(9)
+    run.set(**{speed: 0.05})
+    run.step(60)
+    return run
+
+
+class Buffered(torch.nn.Module):
+    """A layer behind a running mean that no state_dict has."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Linear(4, 3)
+        self.register_buffer("mean", torch.zeros(4), persistent=False)
+
+    def forward(self, u):
+        with torch.no_grad():
+            self.mean.mul_(0.9).add_(u.mean(0), alpha=0.1)
+        return self.layer(u - self.mean)
+
+
+def by_hand(module, stream=iris, loss=torch.nn.functional.cross_entropy, **settings):
+    def build(seed):
+        torch.manual_seed(seed)
+        return Setup(OutputNetwork(module()), stream(seed), loss, Settings(**settings))
+
+    setup = build(0)
+    return Experiment("mine", "", "", build, setup.loss, setup.settings, "sequential")
+
+
+def test_buffers_that_no_state_dict_has_go_back_too():
+    run, whole = (Run(by_hand(Buffered, eta=0.5, beta=0.05)) for _ in range(2))
+    run.step(600)
+    run.back(500)
+    run.step(100)
+    whole.step(600)
+    a, b = run.learner.network.module, whole.learner.network.module
+    assert torch.equal(a.mean, b.mean) and torch.equal(a.layer.weight, b.layer.weight) and float(a.mean.abs().max()) > 0
+
+
+class Corridor(World):
+    """Five rooms in a row; the last one pays and ends the episode."""
+
+    def begin(self, rng):
+        return (int(rng.integers(0, 3)),)
+
+    def move(self, state, action, rng):
+        to = min(max(state[0] + (1 if action else -1), 0), 4)
+        return float(to == 4), (to,), to == 4
+
+    def features(self, state):
+        return np.eye(5)[state[0]]
+
+
+def td(y, t):
+    """½ (Q(s)[a] - r - 0.9 max Q(s'))²."""
+    goal = t[0, 1] + 0.9 * t[0, 2].clamp(min=0) * y[0, 1].detach().max()
+    return 0.5 * (t[0, 2] >= 0) * (y[0, 0, t[0, 0].long()] - goal).square()
+
+
+td.own_shapes = True
+
+
+@pytest.mark.parametrize("learner", ["hamiltonian", "sgd"])
+def test_T12_a_run_in_a_world_goes_back_with_its_world(learner):
+    experiment = by_hand(lambda: torch.nn.Linear(5, 2), lambda seed: Corridor(seed, 0.2), td, eta=0.5, beta=0.05)
+    kind = learners.get(learner)
+    experiment = experiment.replace(learner_name=learner, settings=kind.settings_from(experiment.settings))
+    run, whole = Run(experiment), Run(experiment)
+    whole.step(1300)
+    run.step(1100)
+    run.race("hamiltonian")
+    for at in (1003, 640, 0):
+        run.back(at)
+        assert run.stream.k == at
+    run.step(1300)
+    assert run.stream.state() == whole.stream.state() and bits(run) == bits(whole)
+    assert {float(x) for x in run.recorder.window("target")[:, 2]} >= {0.0, 1.0}
+    run.reset(seed=1)
+    run.step(1300)
+    assert run.stream.state() != whole.stream.state(), "negative control"
+
+
+def test_an_experiment_made_by_hand_says_at_once_why_it_cannot_be_told():
+    run = Run(by_hand(Buffered))
+    run.step(3)
+    changed = experiments.get("iris-linear").replace(loss=lambda y, t: (y - 1).square().mean())
+    for each in (run, Run(changed)):
+        for told in (each.state_string, each.code):
+            with pytest.raises(HLError, match="register"):
+                told()
+
+
+def test_what_was_changed_by_hand_is_in_the_state_string():
+    """An order or a learner that `replace` has put in comes back, not the one that the list has."""
+    experiment = experiments.get("iris-linear").replace(order="euler")
+    run = Run(experiment)
+    run.step(20)
+    again = Run.from_state(run.state_string())
+    assert again.learner.order == "euler" and bits(again) == bits(run)
+    mapped = learners.get("rtrl").settings_from(experiment.settings)
+    run = Run(experiments.get("iris-linear").replace(learner_name="rtrl", settings=mapped))
+    run.step(20)
+    again = Run.from_state(run.state_string())
+    assert again.learner.name == "rtrl" and bits(again) == bits(run)
+
+
+@pytest.mark.parametrize("learner", ["rtlr", "", 3, None])
+def test_an_unknown_learner_in_a_state_string_is_told(learner):
+    with pytest.raises(HLError, match="learner"):
+        Run.from_state("hl1:" + json.dumps(GOOD | {"options": {"learner": learner}}))
+
+
+def test_settings_of_another_learner_are_told():
+    with pytest.raises(HLError, match="eta"):
+        Run.from_state("hl1:" + json.dumps(GOOD | {"options": {"learner": "sgd"}, "settings": {"eta": 1.0}}))
+    with pytest.raises(HLError, match="momentum"):
+        started(learner="sgd").set(eta=0.3)
