@@ -6,9 +6,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from . import __version__, experiments
+from .command import assignments
 from .errors import HLError, bad
 from .records.export import checked, save
 
@@ -45,7 +45,7 @@ def _list(given: argparse.Namespace) -> int:
 
 
 def _run(given: argparse.Namespace) -> int:
-    overrides = dict(map(_assignment, given.set))
+    overrides = assignments(given.set)
     if given.out is not None:
         checked(given.out)  # a bad file name is told before the run, not after it
     experiment = experiments.get(given.name, **overrides)
@@ -68,20 +68,6 @@ def _doctor(given: argparse.Namespace) -> int:
     text, fine = doctor.report()
     print(text)
     return 0 if fine else 1
-
-
-def _assignment(text: str) -> tuple[str, Any]:
-    name, sign, value = text.partition("=")
-    if not sign or not name:
-        raise bad("--set", repr(text), "NAME=VALUE", "as in --set eta=0.3")
-    if value in WORDS:
-        return name, WORDS[value]
-    for kind in (int, float):
-        try:
-            return name, kind(value)
-        except ValueError:
-            continue
-    return name, value
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import torch.distributed as dist
 
-from ..__main__ import _assignment
+from ..command import assignments
 from ..errors import HLError, bad
 from ..experiments import get
 from .job import Job
@@ -37,8 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--staged", action="store_true", help="send through CPU memory even where nccl could")
     given = parser.parse_args(arguments)
     try:
-        rank, world = _place()
-        experiment = get(given.name, seed=given.seed, **dict(map(_assignment, given.set)))
+        rank, world = _rank_and_world()
+        experiment = get(given.name, seed=given.seed, **assignments(given.set))
         names = ("every", "capacity", "checkpoint", "save_every", "resume", "replicas", "patience", "lanes", "device")
         options = {name: getattr(given, name) for name in (*names, "staged")}
         job = Job.of(experiment, given.steps, record=given.out, balance=_balance(given.balance), **options)
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _place() -> tuple[int, int]:
+def _rank_and_world() -> tuple[int, int]:
     try:
         return int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
     except (KeyError, ValueError):

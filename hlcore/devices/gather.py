@@ -17,7 +17,8 @@ from ..law.point import Report, Tensors
 from ..law.sample import Sample
 from ..law.settings import Settings
 from ..learners.hamiltonian import Learner
-from ..records.recorder import AXES, SETTINGS, TRACES, Recorder, _labels
+from ..records.columns import evenly, labels
+from ..records.recorder import AXES, SETTINGS, TRACES, Recorder
 from .stage import Stage
 
 if TYPE_CHECKING:
@@ -105,8 +106,8 @@ class RankRecord:
                 continue
             data[trace] = (("time", AXES[trace]), np.concatenate(parts, 1))
             whole = self.shapes.get(trace)
-            labels = json.loads(bytes(ranks[-1]["names"].tolist()))[trace] if whole is None else _names(whole)
-            coords[AXES[trace]] = np.asarray(labels, dtype=str)
+            names = json.loads(bytes(ranks[-1]["names"].tolist()))[trace] if whole is None else _names(whole)
+            coords[AXES[trace]] = np.asarray(names, dtype=str)
         return xarray.Dataset(data, coords, attrs={"every": self.recorder.every, "records": len(hamiltonian)})
 
 
@@ -125,7 +126,7 @@ def pack_point(stage: Stage) -> bytes:
 
 def save(experiment: Experiment, stage: Stage, packs: list[bytes], path: Path) -> None:
     """Write the checkpoint that one process would have written here, from what every rank packed."""
-    stages, replicas = stage.place.stages, stage.place.replicas
+    stages, replicas = stage.rank.stages, stage.rank.replicas
     copies = [unpack(data) for data in packs]
     ranks = copies[:stages]
     tensors = {name: x for r in ranks for name, x in r.items() if name != "started"}
@@ -161,23 +162,17 @@ def begun(experiment: Experiment, resume: Path | None) -> Learner:
 
 
 def _names(whole: Shapes) -> list[str]:
-    pick = _evenly(whole)
-    return _labels(list(whole.items()), range(_total(whole)) if pick is None else pick.tolist()) if whole else []
+    pick = evenly(_total(whole), WIDTH)
+    return labels(list(whole.items()), range(_total(whole)) if pick is None else pick.tolist()) if whole else []
 
 
 def _total(shapes: Shapes) -> int:
     return sum(shape.numel() for shape in shapes.values())
 
 
-def _evenly(whole: Shapes) -> np.ndarray | None:
-    """Positions that a Recorder of one process keeps; None: all."""
-    total = _total(whole)
-    return None if total <= WIDTH else np.linspace(0, total - 1, WIDTH).round().astype(np.int64)
-
-
 def _local(whole: Shapes, own: list[str], device: torch.device) -> Tensor | None:
-    """Those positions that lie in `own`, which stand side by side, counted from the first of them."""
-    pick = _evenly(whole)
+    """Of the positions that a Recorder of one process keeps those in `own`, which stand side by side; None: all."""
+    pick = evenly(_total(whole), WIDTH)
     if pick is None:
         return None
     names = list(whole)

@@ -16,11 +16,13 @@ from ..law.hamiltonian import Hamiltonian, not_finite
 from ..law.network import instantaneous
 from ..law.orders import _costate
 from ..law.point import Tensors
+from ..law.preserved import preserved
 from ..law.sample import Sample, moved
 from ..law.weights import WeightCostate
 from ..learners.hamiltonian import Learner
+from .balance import both_passes
 from .device import CPU
-from .rank import Place
+from .rank import Rank
 from .requirements import checked
 from .transport import Parcel
 from .wire import Wire
@@ -39,9 +41,9 @@ class Stage:
     process (theorem T8). Every rank walks the stream by itself: u is used on the first, the target on the last.
     """
 
-    def __init__(self, learner: Learner, own: range, wire: Wire, place: Place, device: torch.device = CPU) -> None:
-        self.chain, self.own, self.wire, self.place = checked(learner), own, wire, place
-        self.below, self.above, n = place.below, place.above, place.replicas
+    def __init__(self, learner: Learner, own: range, wire: Wire, rank: Rank, device: torch.device = CPU) -> None:
+        self.chain, self.own, self.wire, self.rank = checked(learner), own, wire, rank
+        self.below, self.above, n = rank.below, rank.above, rank.replicas
         self.settings, self.steps, self.t = learner.settings, learner.steps, learner.t
         self._law = Hamiltonian(self.chain, learner.loss)
         memory, point = learner.memory(), learner.point.clone()
@@ -58,13 +60,31 @@ class Stage:
         self.omega.scale_by(self.settings.beta)
         fresh = memory["between_sequences"]
         near = [f"h{own.start}", *self.names]
-        h, z = ({x: place.share(part[x]).to(device) for x in near if x in part} for part in (point.h, point.z))
+        h, z = ({x: rank.share(part[x]).to(device) for x in near if x in part} for part in (point.h, point.z))
         self.h: Tensors | None = None if fresh else {x: h[x] for x in self.names}
         self.z: Tensors | None = None if memory["z_is_zero"] else {x: n * z[x] for x in self.names}
         self._from_below = None if fresh or self.below is None else h[f"h{own.start}"]
         self.reached: tuple[Tensors, Tensors] = ({x: h[x] for x in self.names if x in h}, {})
         self._shapes: dict[Any, list[Tensor]] = {}
         self.marks = [0.0] * 4  # seconds
+
+    def rehearse(self, sample: Sample) -> None:
+        """All groups here and the loss, forward and back on a first sample: what is made once is made now.
+
+        Engines start and libraries load before patience counts. Weights, states, buffers and draws stay as they are.
+        """
+        shapes = self.shapes(sample)
+        with torch.enable_grad(), preserved(self.chain):
+            if self.below is None:
+                x = moved(sample.u, self.device)
+            else:
+                x = torch.zeros_like(shapes[self.own.start - 1], device=self.device)
+            for i in self.own:
+                x = both_passes(self.chain, i, x)
+            if self.above is None:
+                leaf = torch.zeros_like(x).requires_grad_()
+                L = self._law.instantaneous_loss(leaf, moved(sample.target, self.device))
+                self._law.derivative(L, 1.0, None, {}, [leaf])
 
     def tick(self, sample: Sample) -> tuple[float, float, list[float], Tensor]:
         """One step of all groups here; returns L, φL, z·v of each group, and y (on the last rank).
@@ -111,7 +131,7 @@ class Stage:
 
         if addend[1] is not None:
             dh[-1] = addend[1] if dh[-1] is None else dh[-1] + addend[1]
-        if self.place.replicas > 1:
+        if self.rank.replicas > 1:
             dtheta, loss, parts = self._mean(dtheta, loss, parts)
         z_next = _costate(z, dict(zip(known, dh, strict=True)), settings, tau)
         self._commit(h_next, z_next, dtheta, loss, tau)
@@ -171,7 +191,7 @@ class Stage:
         there = [g for g in dtheta if g is not None]
         scalars = torch.tensor([loss, *parts], dtype=there[0].dtype if there else torch.float64, device=self.device)
         flat = torch.cat([scalars, *(g.reshape(-1) for g in there)])
-        flat = self.wire.mean(flat, self.place.twins, self.steps)
+        flat = self.wire.mean(flat, self.rank.twins, self.steps)
         head, *rest = flat.split([len(scalars), *(g.numel() for g in there)])
         means = iter([x.view(g.shape) for x, g in zip(rest, there, strict=True)])
         loss, *parts = head.tolist()

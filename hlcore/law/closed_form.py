@@ -41,7 +41,7 @@ class ClosedForm(NamedTuple):
 
 
 class Guard:
-    """Sees, at every step and in about a microsecond, whether someone has hooked or replaced what a closed form uses."""
+    """Sees, in about a microsecond a step, whether someone has hooked or replaced what a closed form uses."""
 
     def __init__(self, modules: Iterable[nn.Module]) -> None:
         parts = list(modules)

@@ -36,6 +36,6 @@ def _engine() -> Any:
 
 
 def transforming() -> bool:
-    """Whether vmap, jvp or another of torch.func's transforms is at work: then plain formulas, no Function of one's own."""
+    """Whether vmap, jvp or another of torch.func's transforms is at work: then no Function of one's own."""
     active = getattr(torch._C, "_are_functorch_transforms_active", None)
     return active is None or bool(active())

@@ -102,7 +102,7 @@ TEMPLATES = (
 
 
 def calls(loss: Any, function: Any) -> bool:
-    """Whether `loss` is a bare `lambda y, t: function(y, t)`, however it reaches the function; no more is looked for."""
+    """Whether `loss` is a bare `lambda y, t: function(y, t)`, however it reaches the function."""
     code = getattr(loss, "__code__", None)
     if code is None or code.co_freevars or loss.__defaults__ or loss.__kwdefaults__:
         return False

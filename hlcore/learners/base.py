@@ -57,7 +57,8 @@ class Step(NamedTuple):
     """A step on one sample, not yet taken.
 
     h, z       the next state and costate; {} and None for a learner or a network without
-    output     y, the caller's own: no part of a state     loss  L     hamiltonian  H', where the order of the learner evaluates them
+    output     y, the caller's own: no part of a state
+    loss       L     hamiltonian  H', where the order of the learner evaluates them
     dtheta     ∂H'/∂θ in the order of θ up to `gain`, None where a weight has none; None: ω and θ stand
     gain, keep ω⁺ = keep ω + gain dtheta
     memory     what the learner carries on beside (h, z, θ, ω), once the step is taken

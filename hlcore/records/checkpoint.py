@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ..errors import HLError, bad
 from ..declared import BaseSettings
+from ..errors import HLError, bad
 from ..streams.plain import plain, unplain
 from .snapshots import Snapshot
 

@@ -12,8 +12,7 @@ import ipywidgets as W
 import numpy as np
 import plotly.graph_objects as go
 
-from ...devices import Lost, Workers
-from ...devices.launch import Run
+from ...devices import Lost, Outcome, Workers
 from ...errors import HLError, bad, whole
 from ...experiments import Experiment
 from ...lab import equations as words
@@ -55,7 +54,7 @@ class Fleet(W.VBox):
         self.children = [self._bar(), self._words, self._alarm, self._picture]
         self.told()
 
-    run: Run | None
+    run: Outcome | None
 
     def step(self) -> Fleet:
         """One burst, waited for."""
