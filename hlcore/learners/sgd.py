@@ -133,19 +133,19 @@ class SGD(BaseLearner):
     def propose(self, sample: Sample) -> Step:
         """g of this sample; nothing moves."""
         law, tau = self.law, self.numbers(sample).tau
-        h = self.state_for(sample)[0]
+        h, after = self.state_for(sample)[0], dict[str, Tensor]()
         if h:
             at = h if self._h is None else {name: None if x is None else x.detach() for name, x in h.items()}
-            h = moved(at, law.velocity(sample.u, at, tau), tau)
-        y = law.output(sample.u, h)
+            after = moved(at, law.velocity(sample.u, at, tau), tau)
+        y = law.output(sample.u, after)
         L = law.loss(y, sample.target)
         g: Sequence[Tensor | None] = [None] * len(law.theta)
         if L is not None and L.requires_grad:
             g = derivative([L], [torch.ones_like(L)], law.theta)
         s = self.settings
         share = 1 - s.dampening if s.momentum else 1.0
-        reached = {name: x.detach() for name, x in h.items()}
-        return Step(reached, None, owned(y, h), 0.0 if L is None else L.item(), 0.0, g, share, s.momentum)
+        reached = {name: x.detach() for name, x in after.items()}
+        return Step(reached, None, owned(y, after), 0.0 if L is None else L.item(), 0.0, g, share, s.momentum)
 
     def _weigh(self, step: Step) -> None:
         assert step.dtheta is not None

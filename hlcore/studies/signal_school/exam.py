@@ -54,10 +54,10 @@ def run_free(network: Network, u: Tensor, steps: int, step: float, order: str = 
     with torch.no_grad(), preserved(network):
         h: Known = network.initial_state(len(u))
         if any(x is None for x in h.values()):  # born by its announcement
-            h = moved(h, network.velocity(u, dict(h), step), step)
+            h = moved(dict(h), network.velocity(u, dict(h), step), step)
         for _ in range(whole("steps", steps)):
             v = network.velocity(u, dict(h), step)
-            after = moved(h, v, step)
+            after = moved(dict(h), v, step)
             sung.append(network.output(u, h if order == "euler" else after)[:, :1])
             h = after
     network.train(training)
