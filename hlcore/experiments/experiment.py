@@ -47,11 +47,13 @@ class Origin(NamedTuple):
 
 def set_up(build: Build, seed: int, dtype: str) -> Setup:
     """Fresh parts from `seed`; torch's own generator and default dtype are left as they were."""
+    if whole("seed", seed, 0) >= 2**63:
+        raise bad("seed", seed, "a number below 2**63")
     before = torch.get_default_dtype()
     try:
         torch.set_default_dtype(getattr(torch, dtype))
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(whole("seed", seed, 0))
+            torch.manual_seed(seed)
             return build(seed)
     finally:
         torch.set_default_dtype(before)

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from ..declared import BaseSettings
-from ..errors import HLError, bad, unknown
+from ..errors import MISTAKES, HLError, bad, first_line, unknown
 from ..learners import registry as learners
 from .experiment import Experiment, Origin, Setup, differing, set_up
 
@@ -96,8 +96,15 @@ def get(name: str, /, **overrides: Any) -> Experiment:
     dtype = overrides.get("dtype", "float32")
     if dtype not in DTYPES:
         raise unknown("dtype", dtype, DTYPES)
-    build = partial(found.builder, **{k: v for k, v in overrides.items() if k in found.options})
-    setup = set_up(build, overrides.get("seed", 0), dtype)
+    own = {k: v for k, v in overrides.items() if k in found.options}
+    build = partial(found.builder, **own)
+    try:
+        setup = set_up(build, overrides.get("seed", 0), dtype)
+    except MISTAKES as error:
+        if isinstance(error, HLError) or not own:
+            raise
+        told = ", ".join(f"{k}={v!r}" for k, v in own.items())
+        raise bad(name, f"{told}, with which it cannot be built ({first_line(error)})", "other values") from error
     start = learner.settings_from(setup.settings)
     order = overrides.get("order", setup.order if setup.order in learner.orders else learner.orders[0])
     if order not in learner.orders:

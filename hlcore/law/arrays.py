@@ -45,8 +45,8 @@ def owned(y: Any, state: Arrays) -> Tensor:
 
 
 def moved(h: Arrays, v: Arrays, tau: Any) -> Arrays:
-    """h⁺ = h + τ v, for all components: a step of E*1."""
-    return {name: x + tau * v[name] for name, x in h.items()}
+    """h⁺ = h + τ v, for all components: a step of E*1; a component None is zero."""
+    return {name: tau * v[name] if x is None else x + tau * v[name] for name, x in h.items()}
 
 
 def axpy(a: Any, x: Any, b: Any, y: Any) -> Any:

@@ -12,7 +12,7 @@ from torch.nn.functional import l1_loss, smooth_l1_loss
 
 from ..declared import BaseSettings, positive, setting
 from ..errors import bad, whole
-from ..law.point import PhasePoint, Report, Tensors
+from ..law.point import Report, Tensors
 from ..law.sample import Sample
 from ..law.settings import WeightSettings
 from .base import BaseLearner, Quantity, Regime, Step
@@ -68,11 +68,6 @@ class RiverRegressor(BaseLearner):
         memory = {"weights": weights, "intercept": float(model.intercept), "seen": self.memory.get("seen", 0) + 1}
         return Step({}, None, output, loss, 0.0, None, memory=memory)
 
-    @property
-    def point(self) -> PhasePoint:
-        """Time and weights."""
-        return PhasePoint(self.t, {}, self.traced()["theta"], {}, {})
-
     def traced(self) -> dict[str, Tensors]:
         """w and b."""
         told = {**self.memory.get("weights", {}), "intercept": self.memory.get("intercept", 0.0)}
@@ -84,8 +79,8 @@ class RiverRegressor(BaseLearner):
     def _model(self) -> Any:
         from river import linear_model, optim
 
-        losses = {smooth_l1_loss: optim.losses.Huber(1.0), l1_loss: optim.losses.Absolute()}
-        loss, s = losses.get(self.loss, optim.losses.Squared()), self.settings  # type: ignore[call-overload]
+        losses: dict[Any, Any] = {smooth_l1_loss: optim.losses.Huber(1.0), l1_loss: optim.losses.Absolute()}
+        loss, s = losses.get(self.loss, optim.losses.Squared()), self.settings
         model = linear_model.LinearRegression(optim.SGD(s.lr), loss=loss, l2=s.l2, intercept_lr=s.lr)
         for name, w in self.memory.get("weights", {}).items():
             model._weights[name] = w

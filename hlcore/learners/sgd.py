@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..declared import BaseSettings, positive, setting
 from ..errors import bad
-from ..law.arrays import owned
+from ..law.arrays import moved, owned
 from ..law.hamiltonian import derivative
 from ..law.sample import Sample
 from ..law.settings import Settings, WeightSettings
@@ -133,21 +133,19 @@ class SGD(BaseLearner):
     def propose(self, sample: Sample) -> Step:
         """g of this sample; nothing moves."""
         law, tau = self.law, self.numbers(sample).tau
-        h = self.state_for(sample)[0]
-        moved = {}
+        h, after = self.state_for(sample)[0], dict[str, Tensor]()
         if h:
             at = h if self._h is None else {name: None if x is None else x.detach() for name, x in h.items()}
-            v = law.velocity(sample.u, at, tau)
-            moved = {name: tau * v[name] if x is None else x + tau * v[name] for name, x in at.items()}
-        y = law.output(sample.u, moved)
+            after = moved(at, law.velocity(sample.u, at, tau), tau)
+        y = law.output(sample.u, after)
         L = law.loss(y, sample.target)
         g: Sequence[Tensor | None] = [None] * len(law.theta)
         if L is not None and L.requires_grad:
             g = derivative([L], [torch.ones_like(L)], law.theta)
         s = self.settings
         share = 1 - s.dampening if s.momentum else 1.0
-        reached = {name: x.detach() for name, x in moved.items()}
-        return Step(reached, None, owned(y, moved), 0.0 if L is None else L.item(), 0.0, g, share, s.momentum)
+        reached = {name: x.detach() for name, x in after.items()}
+        return Step(reached, None, owned(y, after), 0.0 if L is None else L.item(), 0.0, g, share, s.momentum)
 
     def _weigh(self, step: Step) -> None:
         assert step.dtheta is not None

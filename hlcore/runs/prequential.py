@@ -77,7 +77,7 @@ def drifts(signal: Iterable[float], delta: float = 0.002) -> list[int]:
 
     if not 0 < number("delta", delta) < 1:
         raise bad("delta", delta, "a number between 0 and 1")
-    detector, found = ADWIN(delta=delta), []
+    detector, found = ADWIN(delta=delta), list[int]()
     for k, value in enumerate(signal):
         if isinstance(value, bool) or not isinstance(value, (Real, np.number, Tensor)) or not math.isfinite(value):
             raise bad(f"signal at sample {k}", repr(value), "a finite number")
