@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--resume", metavar="FILE", help="go on from a checkpoint, of any number of ranks")
     parser.add_argument("--balance", metavar="A+B", help="groups per rank, as 2+1; by measured cost if not given")
     parser.add_argument("--replicas", type=int, default=1, help="copies of the whole chain, sharing the batch (1)")
-    parser.add_argument("--patience", type=float, default=10.0, help="seconds a rank may be silent (10)")
+    parser.add_argument("--patience", type=float, default=10.0, help="seconds a ticking rank may be silent (10)")
     parser.add_argument("--lanes", metavar="FILE", help="write what each rank did when: .nc")
     parser.add_argument("--device", default="cpu", help="where ranks compute: cpu or cuda (cpu)")
     parser.add_argument("--staged", action="store_true", help="send through CPU memory even where nccl could")

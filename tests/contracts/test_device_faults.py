@@ -15,6 +15,7 @@ import torch.distributed as dist
 
 from hlcore import HLError, Learner, experiments
 from hlcore.devices import Job, Lost, Workers
+from hlcore.devices.patience import Patience
 from hlcore.devices.wire import Wire
 from tests import chains  # registers test-chain
 
@@ -122,6 +123,31 @@ def test_a_tick_that_takes_longer_than_the_patience_is_told_with_its_number(work
     with pytest.raises(Lost, match=r"rank 1 was lost at tick 5: .*silent for 1 s") as told:
         workers.wait()
     assert (told.value.rank, told.value.tick) == (1, 5)
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"), [({}, ((2, 7), False)), ({2: [(3, 7)]}, ((3, 7), True)), ({2: [(3, 5)]}, ((2, 7), False))]
+)
+def test_a_closed_connection_is_a_dead_rank_or_one_that_had_waited_too_long_and_says_so(said, expected):
+    """gloo closes all connections of a rank that gives up; what it said ticks ago was said too early."""
+    store = dist.HashStore()
+    for rank, silent in said.items():
+        store.set(f"waits/{rank}", json.dumps(silent))
+    patience = Patience(store, 1, 0.1)
+    patience.begin()
+    assert patience.culprit([2], 7, waited=0.05) == expected
+
+
+def test_a_rank_says_for_whom_it_waits_before_gloo_gives_up():
+    store = dist.HashStore()
+    patience = Patience(store, 1, 0.3)
+    patience.begin()
+    patience.watch()
+    began = patience.wait([0, 2], 7)
+    store.wait(["waits/1"])
+    assert patience.bound <= time.monotonic() - began and patience.limit > patience.bound + 0.4
+    assert json.loads(store.get("waits/1")) == [[0, 7], [2, 7]]
+    patience.end()
 
 
 @pytest.mark.parametrize("torn", [True, False])
