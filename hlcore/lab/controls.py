@@ -130,10 +130,10 @@ class Controls:
         self.back.disabled = True
         self.count = W.BoundedIntText(value=100, min=1, max=1_000_000, layout=W.Layout(width="64px"), tooltip="n")
         self.speed = self._menu("speed", SPEEDS, "122px", "speed", math.inf)
-        self.preset = self._menu("preset", [(UNCHOSEN, None)], "150px", "settings worth trying")
+        self.preset = self._menu("preset", [UNCHOSEN], "150px", "settings worth trying")
         self.window = self._menu("window", WINDOWS, "118px", "time shown", 5000)
         racing = "The same run by another learner, from where this one is now"
-        self.race = self._menu("race", [(ALONE, None), *((f"race {name}", name) for name in rivals)], "118px", racing)
+        self.race = self._menu("race", [(ALONE, ALONE), *((f"race {name}", name) for name in rivals)], "118px", racing)
         self.units = {name: _picker() for name in self._quantities}
         for name, picker in self.units.items():
             self._quiet.observe(picker, partial(post, f"units {name}"), "index")
@@ -147,14 +147,14 @@ class Controls:
 
     def _menu(self, message: str, options: list[Any], width: str, tip: str, value: Any = None) -> Any:
         made = menu(options, width=width, tooltip=tip)
-        made.value = options[0][1] if value is None else value
-        self._quiet.observe(made, partial(self._post, message))
+        made.value = made.value if value is None else value
+        self._quiet.observe(made, lambda value: self._post(message, None if value in (UNCHOSEN, ALONE) else value))
         return made
 
     def offer(self, presets: Iterable[str]) -> None:
         """Put these presets on the menu."""
         with self._quiet:
-            self.preset.options = [(UNCHOSEN, None), *((name, name) for name in presets)]
+            self.preset.options = [UNCHOSEN, *presets]
 
     def transport(self, play: W.Widget) -> W.Widget:
         """Play, Step, Reset, New seed, back, ghosts, race, speed, window."""
@@ -220,7 +220,7 @@ class Controls:
         for name, dial in self.dials.items():
             dial.show(settings.in_force(name), (source or {}).get(name, ""))
         with self._quiet:
-            self.preset.value = None
+            self.preset.value = UNCHOSEN
 
     def name_units(self, names: dict[str, list[str]], chosen: dict[str, list[int]], phase: Sequence[str]) -> None:
         """Offer the units by name."""
@@ -238,7 +238,7 @@ class Controls:
     def show_race(self, name: str | None) -> None:
         """The menu says what is so."""
         with self._quiet:
-            self.race.value = name
+            self.race.value = name or ALONE
 
 
 def _picker() -> W.SelectMultiple:

@@ -196,7 +196,7 @@ def test_T1_can_be_watched():
 
 def test_where_T1_does_not_hold_there_is_no_race(panel):
     panel._controls.race.set_state({"index": 1})
-    assert "SGD twin" in panel._alarm.value and panel._controls.race.value is None and np.isnan(panel.gap)
+    assert "SGD twin" in panel._alarm.value and panel._controls.race.index == 0 and np.isnan(panel.gap)
 
 
 def test_a_race_is_called_by_name_and_ends():
@@ -204,14 +204,14 @@ def test_a_race_is_called_by_name_and_ends():
     for name in ("sgd", True):
         assert panel.race(name).step(3).gap < 1e-6 and panel._controls.race.value == "sgd"
         for off in (None, False):
-            assert np.isnan(panel.race(off).gap) and panel._controls.race.value is None
+            assert np.isnan(panel.race(off).gap) and panel._controls.race.index == 0
     with pytest.raises(HLError, match="sgd"):
         panel.race("sgdd")
     panel._loop.post("race", "sgd")
     panel.reset()
     assert panel._controls.race.value == "sgd" and panel.gap == 0.0
     panel._adopt(Cockpit(experiments.get("iris-linear")).run)
-    assert panel._controls.race.value is None
+    assert panel._controls.race.index == 0
 
 
 def test_units_are_picked_by_name(panel):

@@ -142,7 +142,7 @@ def test_the_rows_are_what_the_learner_moves():
 
     class Swarm:
         title, conjugate, equations = "Swarm", ("mass", "theta"), ()
-        quantities = {
+        quantities = {  # noqa: RUF012
             "mass": SimpleNamespace(symbol="m", words="mass", axis="particle"),
             "theta": SimpleNamespace(symbol="θ", words="weights", axis="weight"),
         }
