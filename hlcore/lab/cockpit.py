@@ -1,214 +1,299 @@
-"""The Cockpit: an experiment with its controls, its figures and its words."""
+"""The Cockpit: a run with its controls, its figures and its words."""
 
 from __future__ import annotations
 
+import html
 import math
 import time
-from typing import Any
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, Self
 
+import ipywidgets as W
 import torch
 
 from ..errors import HLError, bad, whole
 from ..experiments import Experiment
-from ..lab import equations as words
+from ..law.settings import BaseSettings
 from ..records.export import write
-from ..runs.run import NAMES, Session
+from . import equations, interim
+from .controls import Controls
+from .figures.figure import View
+from .figures.gallery import Gallery
+from .figures.phase import PhasePortrait, axes
+from .figures.time_rows import TimeRows
+from .interim import Run
+from .pace import Pace
 from .panel import Panel
+from .widgets import column
 
 
 class Cockpit(Panel):
-    """The panel of an experiment: play it, change its Hamiltonian while it learns, and see all four quantities move.
+    """The panel of an experiment: play it, change its Hamiltonian while it learns, and see all it moves.
 
     controls  names of the controls to show beside Play and its kin ("eta", "beta", "presets", ...); None: all
+    figures   what is drawn beside the curves and the phase portrait: instances or classes of `Figure`, any number
     Every control has a twin to call: play, pause, step, reset, set, settings, back, race, pin, state_string, ...
+    `figures` is the list of all that are drawn at every frame; append what else has a `frame(run, view)`.
     """
 
-    def __init__(self, experiment: Experiment | Session, controls: list[str] | None = None) -> None:
-        if not isinstance(experiment, (Experiment, Session)):
+    def __init__(
+        self, experiment: Experiment | Run, controls: list[str] | None = None, figures: Sequence[Any] | None = None
+    ) -> None:
+        if not isinstance(experiment, (Experiment, Run)):
             wanted = "hlcore.experiments.get('tracker-water-flow')"
             raise bad("Cockpit", type(experiment).__name__, "an Experiment", wanted)
         torch.set_num_threads(1)  # small tensors: a second thread only gets in the way of the browser
-        self._speed, self._debt, self._paid = math.inf, 0.0, 0.0
-        super().__init__(experiment if isinstance(experiment, Session) else Session(experiment), controls)
+        super().__init__()
+        self.run = experiment if isinstance(experiment, Run) else Run(experiment)
+        self.view, self._pace, self._only = View(), Pace(), controls
+        self._touched, self._named = "", False
+        self._refreshed, self._counted, self._rate = 0.0, 0, 0.0
+        self._title, self._law, self._summary = W.HTML(), W.HTML(), W.HTML()
+        self._rows, self._phase = TimeRows(), PhasePortrait()
+        self.figures = Gallery([self._rows, self._phase], figures or ())
+        self.owns(self.figures)
+        self._build()
+        self._quiet.observe(self._rows.widget, partial(self._loop.post, "picked"), "picked")
+        self._show_all()
 
     # ---- what a program calls ----------------------------------------------------------------------------------------
 
-    def set(self, **changes: Any) -> Cockpit:
+    @property
+    def settings(self) -> Any:
+        """The settings in force."""
+        return self.run.settings
+
+    @property
+    def session(self) -> Run:
+        """The run behind the panel, by its older name."""
+        return self.run
+
+    def set(self, **changes: Any) -> Self:
         """Change settings, from the next step on; an unknown name or a bad value is an HLError."""
         self._apply(changes)
         return self
 
-    def step(self, n: int = 1) -> Cockpit:
+    def step(self, n: int = 1) -> Self:
         """Take n steps now."""
         whole("n", n)
         self._loop.pause()
-        self._step(n)
-        return self
-
-    def play(self) -> Cockpit:
-        """Learn until `pause`, in the notebook's own event loop."""
-        self._loop.play()
-        return self
-
-    def pause(self) -> Cockpit:
-        """Stop."""
-        self._loop.pause()
-        self.told()
-        return self
-
-    def reset(self, seed: int | None = None) -> Cockpit:
-        """Back to step 0 with the settings in force, from the same seed or another."""
-        self._loop.pause()
-        self._loop.error = None
-        self._session.reset(seed)
-        self._pick(None)
-        self.draw()
-        self.told()
-        return self
-
-    def back(self, t: float) -> Cockpit:
-        """Back to the step that reached time t (on record), to go on from there with other settings."""
-        times = self._session.recorder.window("t")
-        if not len(times) or not times[0] <= t <= times[-1] + 1e-9:
-            span = f"a time between {times[0]:g} and {times[-1]:g}" if len(times) else "a run that has begun"
-            raise bad("back", f"t = {t:g}", span, "the record goes back no further")
-        self._loop.pause()
-        self._loop.error = None
-        self._session.back(int(self._session.recorder.window("step")[times.searchsorted(t + 1e-9) - 1]))
-        self._show_settings()
-        self._pick(None)
-        self.draw()
-        self.told()
-        return self
-
-    def race(self, on: bool = True) -> Cockpit:
-        """Let torch.optim.SGD run beside, with the settings of now, where T1 holds; `gap` says how far apart."""
         try:
-            self._session.race(on)
-        finally:
-            self._controls.show_race(self._session.twin is not None)
-        return self
-
-    @property
-    def gap(self) -> float:
-        """The largest |Δθ| from torch.optim.SGD since `race`; nan without a race."""
-        return math.nan if self._session.twin is None else self._session.twin.gap
-
-    def pin(self) -> Cockpit:
-        """Keep the run that is shown as a ghost behind the next ones."""
-        self._figure.pin(f"seed {self._session.seed}, {words.told(self.settings)}")
-        return self
-
-    def unpin(self) -> Cockpit:
-        """Let the ghosts go."""
-        self._figure.unpin()
-        self.draw()
-        return self
-
-    async def wait(self) -> None:
-        """Wait until the panel rests; raises what stopped it."""
-        await self._loop.wait()
-
-    def trajectory(self) -> Any:
-        """The record so far, an xarray.Dataset."""
-        return self._session.trajectory()
-
-    def state_string(self) -> str:
-        """This run in one line."""
-        return self._session.state_string()
-
-    @classmethod
-    def from_state(cls, text: str, controls: list[str] | None = None) -> Cockpit:
-        """The panel of a state string, at the very same point."""
-        panel = cls(Session.from_state(text), controls)
-        panel.draw()
-        return panel
-
-    def __repr__(self) -> str:
-        return "Cockpit()"
-
-    # ---- what the loop calls -----------------------------------------------------------------------------------------
-
-    def obey(self, name: str, value: Any) -> None:
-        """Carry out one message of a control."""
-        if name in NAMES:
-            source, number = value
-            self._apply({name: number}, {name: source})
-        elif name == "toggle":
-            self.pause() if self._loop.playing else self.play()
-        elif name == "step":
-            self.step(value)
-        elif name in ("reset", "new seed"):
-            self.reset(None if name == "reset" else self._session.seed + 1)
-        elif name == "preset" and value is not None:
-            start = self._session.experiment.settings
-            whole = {k: getattr(start, k) for k in NAMES}
-            self._apply({**whole, **self._session.experiment.presets[value]})
-        elif name in ("speed", "window", "maps"):
-            setattr(self, f"_{name}", value)
-        elif name == "phase":
-            self._phase_unit = value
-        elif name.startswith("units "):
-            self._units[name.removeprefix("units ")] = list(value)
-        elif name == "picked":
-            self._pick(value)
-        elif name == "back" and self._picked is not None:
-            self.back(self._picked)
-        elif name == "race":
-            self.race(value)
-        elif name == "pin":
-            self.pin() if value else self.unpin()
-        elif name == "copy":
-            self._controls.text.value = self.state_string() if value == "state" else self._session.code()
-        elif name == "load":
-            self._adopt(Session.from_state(value))
-        elif name == "call":
-            value()
-        elif name == "export" and value == ".png":
-            self._figure.widget.save(f"{self._session.experiment.name}-{self._session.learner.steps}.png")
-        elif name == "export":
-            self.notice(f"wrote {write(self.trajectory(), self._session.experiment.name, value)}")
-
-    def advance(self, seconds: float) -> None:
-        """Learn for about so long, or as much as the chosen speed allows."""
-        if math.isinf(self._speed):
-            self._session.learn(seconds)
-        else:
-            now = time.perf_counter()
-            self._debt = min(self._debt + self._speed * (now - self._paid), max(1.0, 0.2 * self._speed))
-            self._paid = now
-            self._debt -= self._session.learn(seconds, math.floor(self._debt))
-        if time.perf_counter() - self._told > 0.25:
-            self.told()
-
-    # ---- inside ------------------------------------------------------------------------------------------------------
-
-    def _step(self, n: int) -> None:
-        try:
-            self._session.step(n)
+            self.run.step(n)
             self._loop.error = None
         except HLError as error:
             self._loop.fail(error)
             raise
         finally:
             self.draw()
-            self.told()
+            self.refresh_status()
+        return self
+
+    def reset(self, seed: int | None = None) -> Self:
+        """Back to step 0 with the settings in force, from the same seed or another."""
+        self._rest()
+        self.run.reset(seed)
+        self._show_all()
+        return self
+
+    def back(self, t: float) -> Self:
+        """Back to the step that reached time t (on record), to go on from there with other settings."""
+        times = self.run.recorder.window("t")
+        if not len(times) or not times[0] <= t <= times[-1] + 1e-9:
+            span = f"a time between {times[0]:g} and {times[-1]:g}" if len(times) else "a run that has begun"
+            raise bad("back", f"t = {t:g}", span, "the record goes back no further")
+        self._rest()
+        self.run.back(int(self.run.recorder.window("step")[times.searchsorted(t + 1e-9) - 1]))
+        self._show_all()
+        return self
+
+    def race(self, rival: str | bool | None = True) -> Self:
+        """Let another learner (by name; True: "sgd") take the same run from here on; `gap` says how far apart."""
+        try:
+            interim.race(self.run, "sgd" if rival is True else rival or None)
+        finally:
+            self._show_race()
+        return self
+
+    @property
+    def gap(self) -> float:
+        """The largest |Δθ| from the rival since `race`; nan without a race."""
+        raced = interim.rival(self.run)
+        return math.nan if raced is None else raced.gap
+
+    def pin(self) -> Self:
+        """Keep the run that is shown as a ghost behind the next ones."""
+        changed = equations.told(self.settings, self.run.experiment.settings)
+        self._rows.pin(", ".join(filter(None, (f"seed {self.run.seed}", changed))))
+        return self
+
+    def unpin(self) -> Self:
+        """Let the ghosts go."""
+        self._rows.unpin()
+        self.draw()
+        return self
+
+    def trajectory(self) -> Any:
+        """The record so far, an xarray.Dataset."""
+        return self.run.trajectory()
+
+    def state_string(self) -> str:
+        """This run in one line."""
+        return self.run.state_string()
+
+    @classmethod
+    def from_state(cls, text: str, controls: list[str] | None = None, figures: Sequence[Any] | None = None) -> Self:
+        """The panel of a state string, at the very same point."""
+        return cls(Run.from_state(text), controls, figures)
+
+    # ---- what the loop calls -----------------------------------------------------------------------------------------
+
+    def advance(self, seconds: float) -> None:
+        """Learn for about so long, or as much as the chosen speed allows."""
+        self._pace.learn(self.run.learn, seconds)
+        if time.perf_counter() - self._refreshed > 0.25:
+            self.refresh_status()
+
+    def draw(self) -> None:
+        """Show the record as it stands, in every figure; one that raises is told, and drawn no more."""
+        if len(self.run.recorder) and not self._named:
+            self._name_units()
+        self.view.marks, self.view.playing = equations.marks(self.run), self.playing
+        self.figures.draw(self.run, self.view, self.warn)
+
+    def refresh_status(self) -> None:
+        """Bring the words up to date."""
+        now, steps = time.perf_counter(), self.run.learner.steps
+        if self.playing:
+            self._rate = max(0, steps - self._counted) / (now - self._refreshed)
+        self._refreshed, self._counted = now, steps
+        super().refresh_status()
+        self._summary.value = html.escape(equations.summary(self.run))
+        self._summary.layout.display = "none" if self._alarm.value else "block"  # they share a line: nothing jumps
+
+    def status(self) -> str:
+        """Step, time, seed, and while it plays how fast."""
+        learner = self.run.learner
+        text = f"{'playing' if self.playing else 'paused'} · step {learner.steps:,} · t {learner.t:.2f}"
+        text += f" · seed {self.run.seed}"
+        return f"{text} · {self._rate:,.0f} steps/s · {self._loop.frame_rate:.0f} frames/s" if self.playing else text
+
+    def alarm(self) -> str:
+        """What stopped the run, or what a control complains of."""
+        error = self._loop.error
+        return equations.stopped(error, self.run.learner) if error else super().alarm()
+
+    # ---- inside ------------------------------------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        """The controls that this learner has, what their messages do, and where all lies."""
+        learner = interim.kind(self.run.learner)
+        post, rivals = self._loop.post, interim.rivals()
+        self._controls = controls = Controls(self.settings, post, self._quiet, self._only, learner.quantities, rivals)
+        self.view.units = {name: [0, 1] for name in learner.quantities}
+        self.commands |= {
+            "step": self.step,
+            "reset": lambda _: self.reset(),
+            "new seed": lambda _: self.reset(self.run.seed + 1),
+            "preset": self._choose,
+            "speed": partial(setattr, self._pace, "speed"),
+            "window": partial(setattr, self.view, "window"),
+            "maps": partial(setattr, self.view, "maps"),
+            "phase": partial(setattr, self.view, "phase"),
+            "picked": self._pick,
+            "back": lambda _: None if (t := self._rows.widget.picked) is None else self.back(t),
+            "race": self.race,
+            "pin": lambda on: self.pin() if on else self.unpin(),
+            "copy": self._copy,
+            "load": lambda text: self._adopt(Run.from_state(text)),
+            "export": self._export,
+            **{f"set {name}": partial(self._turn, name) for name in controls.dials},
+            **{f"units {name}": partial(self.view.units.__setitem__, name) for name in controls.units},
+        }
+        spread = W.Layout(justify_content="space-between", flex_flow="row wrap", min_width="0")
+        line = W.Layout(min_height="32px", min_width="0", margin="0 0 0 -2px")
+        right = column([self._rows.widget, self._gate], flex="4 1 480px")
+        body = W.HBox(
+            [controls.side(self._phase.widget), right],
+            layout=W.Layout(flex_flow="row wrap", min_width="0", width="100%"),
+        )
+        self.children = [
+            W.HBox([self._title, self._status], layout=spread),
+            controls.transport(self._play),
+            self._law,
+            W.Box([self._alarm, self._summary], layout=line),
+            body,
+            self.figures.place,
+        ]
+
+    def _show_all(self) -> None:
+        """Everything anew: title, settings, figures, words."""
+        self._title.value = f'<b style="font-size:17px">{html.escape(self.run.experiment.title)}</b>'
+        self._controls.offer(self.run.experiment.presets)
+        self._show_settings()
+        self._show_race()
+        self._pick(None)
+        self.draw()
+        self.refresh_status()
+
+    def _show_settings(self, source: dict[str, str] | None = None) -> None:
+        self._controls.show(self.settings, source)
+        self._law.value = equations.law(self.run.learner, self._touched)
+
+    def _show_race(self) -> None:
+        raced = interim.rival(self.run)
+        self._controls.show_race(None if raced is None else raced.learner.name)
 
     def _apply(self, changes: dict[str, Any], source: dict[str, str] | None = None) -> None:
         try:
-            real = self._session.set(**changes)
+            real = self.run.set(**changes)
         except HLError:
             self._controls.show(self.settings)  # back to the good value
             raise
         self._touched = next(iter(real), self._touched) if len(real) == 1 else ""
         self._show_settings(source)
 
-    def _adopt(self, session: Session) -> None:
+    def _turn(self, name: str, told: tuple[str, Any]) -> None:
+        """A dial was turned: which part of it, and to what."""
+        source, value = told
+        self._apply({name: value}, {name: source})
+
+    def _choose(self, preset: str | None) -> None:
+        """The settings of the experiment, with those of a preset."""
+        if preset is not None:
+            start: BaseSettings = self.run.experiment.settings
+            changes = self.run.experiment.presets[preset]
+            self._apply({name: getattr(start, name) for name in start.about()} | dict(changes))
+
+    def _pick(self, t: float | None) -> None:
+        """The time that was clicked, to which one can go back."""
+        self._controls.show_picked(t)
+        with self._quiet:
+            self._rows.widget.picked = t
+
+    def _copy(self, what: str) -> None:
+        self._controls.text.value = self.state_string() if what == "state" else self.run.code()
+
+    def _export(self, ending: str) -> None:
+        name = self.run.experiment.name
+        if ending == ".png":
+            self._rows.widget.save(f"{name}-{self.run.learner.steps}{ending}")
+        else:
+            self.warn(f"wrote {write(self.trajectory(), name, ending)}")
+
+    def _rest(self) -> None:
         self._loop.pause()
         self._loop.error = None
-        self._session, self._named = session, False
-        self._pick(None)
-        self._name()
-        self._show_settings()
-        self.draw()
-        self.told()
+
+    def _adopt(self, run: Run) -> None:
+        """Another run in the place of this one; its learner may have other controls."""
+        self._rest()
+        before, self.run, self._named, self._touched = self.run, run, False, ""
+        if type(run.learner) is not type(before.learner):
+            self._build()
+        self._show_all()
+
+    def _name_units(self) -> None:
+        recorder, self._named = self.run.recorder, True
+        names = {name: recorder.names(name) for name in self.view.units}
+        self._controls.name_units(names, self.view.units, names[axes(self.run)[0]])

@@ -7,7 +7,7 @@ from importlib import metadata
 
 import ipywidgets as W
 
-from .gate import FrameGate
+from .panel import Panel
 
 NEEDED = {
     "torch": "2.5", "numpy": "1.26", "xarray": "2024.1", "jupyterlab": "4.4", "ipykernel": "6.31", "ipywidgets": "8.1",
@@ -37,22 +37,19 @@ def report() -> tuple[str, bool]:
     return "\n".join(rows), fine
 
 
-class Doctor(W.VBox):
+class Doctor(Panel):
     """The report as a panel, with the one check that needs a browser: does it acknowledge a frame?"""
 
     def __init__(self) -> None:
-        text, _ = report()
-        self._gate, self._answer = FrameGate(), W.Label("browser: press the button")
-        button = W.Button(description="Ask the browser", tooltip="Sends a frame and waits for its acknowledgement")
-        button.on_click(lambda _: self._gate.announce())
+        super().__init__()
+        self._answer = W.Label("browser: press the button")
+        self.commands["ask"] = lambda _: self._gate.announce()
+        ask = self.button("Ask the browser", "Sends a frame and waits for its acknowledgement", "ask")
         self._gate.observe(self._heard, "pong")
-        super().__init__([W.HTML(f"<pre>{text}</pre>"), W.HBox([button, self._answer]), self._gate])
+        self.children = [W.HTML(f"<pre>{report()[0]}</pre>"), W.HBox([ask, self._answer]), self._gate]
 
     def _heard(self, change: dict[str, int]) -> None:
         self._answer.value = f"browser: acknowledged frame {change['new']}; widgets work in both directions"
-
-    def __repr__(self) -> str:
-        return "Doctor()"
 
 
 def _order(version: str) -> tuple[int, ...]:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..errors import HLError, bad
-from ..law.settings import Settings
 from .cockpit import Cockpit
 
 
@@ -67,7 +66,7 @@ def learns(below: float, steps: int = 1500, last: int = 500) -> Callable[[Any], 
     def judge(answer: Any) -> str | None:
         if not isinstance(answer, Cockpit):
             return f"a Cockpit is expected, not {type(answer).__name__}."
-        experiment = answer.session.experiment.replace(settings=answer.settings)
+        experiment = answer.run.experiment.replace(settings=answer.settings)
         loss = float(experiment.run(steps).loss[-last:].mean())
         if loss < below:
             return None
@@ -76,7 +75,7 @@ def learns(below: float, steps: int = 1500, last: int = 500) -> Callable[[Any], 
     return judge
 
 
-def with_settings(judge: Callable[[Settings], str | None]) -> Callable[[Any], str | None]:
+def with_settings(judge: Callable[[Any], str | None]) -> Callable[[Any], str | None]:
     """A judge of the settings in force in a Cockpit."""
 
     def whole(answer: Any) -> str | None:

@@ -9,7 +9,7 @@ import time
 from typing import Any, Protocol
 
 from ..errors import HLError
-from .gate import FrameGate
+from .jupyter import FrameGate
 
 BUDGET = 0.025  # seconds of learning between two looks at the mailbox
 FRAMES = 12.5  # at most, per second
@@ -19,7 +19,7 @@ PATIENCE = 1.0  # seconds after which a frame that was not acknowledged no longe
 class Driven(Protocol):
     """What the loop drives. All of it runs in the loop's own thread."""
 
-    def obey(self, name: str, value: Any) -> None:
+    def command(self, name: str, value: Any) -> None:
         """Carry out one message of a control."""
 
     def advance(self, seconds: float) -> None:
@@ -28,10 +28,10 @@ class Driven(Protocol):
     def draw(self) -> None:
         """Show a frame."""
 
-    def told(self) -> None:
+    def refresh_status(self) -> None:
         """Show the state of the loop."""
 
-    def notice(self, text: str) -> None:
+    def warn(self, text: str) -> None:
         """Show a complaint that does not stop the loop."""
 
 
@@ -75,9 +75,9 @@ class LiveLoop:
             messages, self._mailbox = self._mailbox, {}
         for (name, _), value in messages.items():
             try:
-                self.driven.obey(name, value)
+                self.driven.command(name, value)
             except HLError as error:  # bad input of a control: told, and the run goes on
-                self.driven.notice(str(error))
+                self.driven.warn(str(error))
             except Exception as error:
                 self.fail(error)
         return bool(messages)
@@ -98,7 +98,7 @@ class LiveLoop:
     def fail(self, error: Exception) -> None:
         """Stop and keep the error, for the status line and for `wait`."""
         self.error, self.playing = error, False
-        self.driven.told()
+        self.driven.refresh_status()
 
     async def wait(self) -> None:
         """Wait until the loop has come to rest; raises what stopped it."""
@@ -114,11 +114,6 @@ class LiveLoop:
         if task is not None and not task.done() and self.loop is not None and not self.loop.is_closed():
             self.loop.call_soon_threadsafe(task.cancel)
 
-    @property
-    def alive(self) -> bool:
-        """True while the task exists."""
-        return self._task is not None and not self._task.done()
-
     async def _begin(self) -> None:
         if self._task is None or self._task.done():
             self._task = asyncio.ensure_future(self._run())
@@ -126,7 +121,7 @@ class LiveLoop:
     def _read_and_draw(self) -> None:
         if not self.playing and self.read():
             self._draw()
-            self.driven.told()
+            self.driven.refresh_status()
 
     def _draw(self) -> None:
         try:
@@ -138,7 +133,7 @@ class LiveLoop:
 
     async def _run(self) -> None:
         last, since, seen = 0.0, time.perf_counter(), self.frames
-        self.driven.told()
+        self.driven.refresh_status()
         try:
             while self.playing:
                 self.read()
@@ -159,4 +154,4 @@ class LiveLoop:
         finally:
             self.playing = False
             self._draw()
-            self.driven.told()
+            self.driven.refresh_status()

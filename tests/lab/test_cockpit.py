@@ -7,11 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-import hlcore
 from hlcore import Diverged, HLError, experiments
-from hlcore.lab import Cockpit, panels, places
-from hlcore.lab import equations as words
-from hlcore.lab.figures.scope import POINTS, thinned
+from hlcore.lab import Cockpit, jupyter, panels
+from hlcore.lab.figures.time_rows import POINTS, thinned
 
 
 @pytest.fixture
@@ -20,11 +18,11 @@ def panel():
 
 
 def plan(panel):
-    return panel._figure.widget.plan
+    return panel._rows.widget.plan
 
 
 def columns(panel):
-    widget = panel._figure.widget
+    widget = panel._rows.widget
     return np.frombuffer(widget.frame, np.float32).reshape(-1, plan(panel)["points"])
 
 
@@ -57,7 +55,7 @@ def test_each_control_has_a_twin(panel):
     panel._controls.count.set_state({"value": 9})
     press(panel, "Step n")
     type_in(panel, "eta", 3.0)
-    panel._controls.sign.set_state({"value": 1, "index": 1})
+    panel._controls.dials["s"].slider.set_state({"value": 1, "index": 1})
     press(panel, "Step")
     other.step().step(9).set(eta=3.0).set(s=1).step()
     assert panel.settings == other.settings
@@ -151,7 +149,7 @@ def test_one_goes_back_to_a_clicked_time_and_forks(panel):
     panel.step(100).set(eta=3).step(100)
     before = panel.trajectory()
     assert button.disabled
-    panel._figure.widget.set_state({"picked": 5.04})
+    panel._rows.widget.set_state({"picked": 5.04})
     assert not button.disabled and button.description == "Back to t 5.04"
     button.click()
     assert panel.session.learner.steps == 50 and panel.settings.eta == 2 and button.disabled
@@ -185,20 +183,35 @@ def test_a_pinned_run_stays_as_a_ghost(panel):
 def test_T1_can_be_watched():
     panel = Cockpit(experiments.get("iris-mlp", dtype="float64"))
     assert np.isnan(panel.gap)
-    panel._controls.race.set_state({"value": True})
+    panel._controls.race.set_state({"index": 1})
     panel.step(200)
     assert panel.gap < 1e-12 and plan(panel)["rows"][-1]["symbol"] == "|Δθ|"
-    assert "max |Δθ| from SGD" in panel._summary.value
+    assert "max |Δθ| from torch.optim.SGD" in panel._summary.value
     slide(panel, "eta", 1.0)
     panel.step(50)
     assert panel.gap > 1e-5 and columns(panel)[-1, -1] == pytest.approx(panel.gap)
-    panel._controls.race.set_state({"value": False})
+    panel._controls.race.set_state({"index": 0})
     assert np.isnan(panel.gap) and plan(panel.step())["rows"][-1]["symbol"] == "H'"
 
 
 def test_where_T1_does_not_hold_there_is_no_race(panel):
-    panel._controls.race.set_state({"value": True})
-    assert "SGD twin" in panel._alarm.value and not panel._controls.race.value and np.isnan(panel.gap)
+    panel._controls.race.set_state({"index": 1})
+    assert "SGD twin" in panel._alarm.value and panel._controls.race.index == 0 and np.isnan(panel.gap)
+
+
+def test_a_race_is_called_by_name_and_ends():
+    panel = Cockpit(experiments.get("iris-linear"))
+    for name in ("sgd", True):
+        assert panel.race(name).step(3).gap < 1e-6 and panel._controls.race.value == "sgd"
+        for off in (None, False):
+            assert np.isnan(panel.race(off).gap) and panel._controls.race.index == 0
+    with pytest.raises(HLError, match="sgd"):
+        panel.race("sgdd")
+    panel._loop.post("race", "sgd")
+    panel.reset()
+    assert panel._controls.race.value == "sgd" and panel.gap == 0.0
+    panel._adopt(Cockpit(experiments.get("iris-linear")).run)
+    assert panel._controls.race.index == 0
 
 
 def test_units_are_picked_by_name(panel):
@@ -264,7 +277,7 @@ def test_a_diverging_run_says_what_and_when_and_keeps_the_last_finite_frame(pane
     with pytest.raises(Diverged):
         panel.step(5000)
     assert "Stopped: L became infinite in step" in panel._alarm.value and "after t = " in panel._alarm.value
-    assert "τη = 4 is above 2: lower η or τ" in panel._alarm.value
+    assert "τη &gt; 2: ω grows at every step" in panel._alarm.value
     assert np.isfinite(columns(panel)).all() and columns(panel).shape[1] > 20
     panel.set(eta=2.0).reset().step(300)
     assert panel._alarm.value == "" and panel.session.learner.steps == 300
@@ -344,7 +357,7 @@ def test_the_state_string_is_the_panel(panel):
 
 def test_running_the_cell_again_closes_the_panel_that_stood_there(monkeypatch):
     here = ["cell-1", "run-1"]
-    monkeypatch.setattr(places, "_here", lambda: tuple(here))
+    monkeypatch.setattr(jupyter, "_here", lambda: tuple(here))
     first, beside = Cockpit(experiments.get("iris-linear")), Cockpit(experiments.get("iris-linear"))
     assert first in panels() and beside in panels(), "one cell may hold two panels"
     here[1] = "run-2"
@@ -360,7 +373,7 @@ def test_running_the_cell_again_closes_the_panel_that_stood_there(monkeypatch):
 def test_a_closed_panel_takes_its_views_away_before_its_models(panel, monkeypatch):
     """A view that goes after its model talks to nobody, which is an error on the page."""
     views = {}
-    models = panel._figure.widget, panel._phase.widget, panel._gate
+    models = panel._rows.widget, panel._phase.widget, panel._gate
     for model in models:
         monkeypatch.setattr(model, "close", lambda model=model: views.update({model: panel.children}))
     panel.close()
@@ -406,4 +419,5 @@ def test_a_moving_window_does_not_shimmer(shift):
     ],
 )  # fmt: skip
 def test_the_regime(tau, eta, beta, kind):
-    assert words.regime(hlcore.Settings(tau=tau, eta=eta, beta=beta)) == kind
+    panel = Cockpit(experiments.get("iris-linear", tau=tau, eta=eta, beta=beta))
+    assert f"<b>{kind}</b>" in panel._law.value and kind in panel._summary.value

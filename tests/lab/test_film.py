@@ -35,17 +35,17 @@ def test_stored_activations_grow_with_depth_and_the_films_do_not():
 def test_the_panel_plays_there_and_back():
     film = Film()
     film.set(depth=8).reset()
-    assert film.length == 16 and "there, block 1 of 8" in film._words.value
+    assert film.length == 16 and "there, block 1 of 8" in film._status.value
     assert np.isnan(np.array(film.figure.data[1].z, float)).all()
     film.step(9)
     back = np.array(film.figure.data[1].z, float)
-    assert "back, block 6 of 8" in film._words.value and np.isfinite(back).any(0).tolist() == [False] * 6 + [True] * 3
+    assert "back, block 6 of 8" in film._status.value and np.isfinite(back).any(0).tolist() == [False] * 6 + [True] * 3
     film.step(6)
     assert np.allclose(np.array(film.figure.data[1].z, float), np.array(film.figure.data[0].z, float))
-    assert "trusted" in film._words.value and "⚠" not in film._words.value
+    assert "trusted" in film._status.value and "⚠" not in film._status.value
     film._controls["gamma"].set_state({"value": 2.0})
     film.set(depth=DEPTHS[-1])
-    assert "refuses" in film._words.value and film.chosen["gamma"] == 2.0
+    assert "refuses" in film._status.value and film.chosen["gamma"] == 2.0
 
 
 def test_bad_input_is_told_and_changes_nothing():

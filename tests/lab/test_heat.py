@@ -43,30 +43,30 @@ def test_a_moving_window_shows_the_same_moments():
 
 def test_the_switch_shows_maps_instead_of_lines_and_back():
     panel = Cockpit(experiments.get("tracker-sinusoid")).step(50)
-    rows = {row["symbol"]: row for row in panel._figure.widget.plan["rows"]}
-    assert not any(row["map"] for row in rows.values()) and panel._figure.widget.maps == b""
+    rows = {row["symbol"]: row for row in panel._rows.widget.plan["rows"]}
+    assert not any(row["map"] for row in rows.values()) and panel._rows.widget.maps == b""
     panel._controls.maps.set_state({"value": True})
     panel.step(1)
-    rows = {row["symbol"]: row for row in panel._figure.widget.plan["rows"]}
+    rows = {row["symbol"]: row for row in panel._rows.widget.plan["rows"]}
     assert (
         [s for s, row in rows.items() if row["map"]] == list("hzθω") and not rows["h"]["lines"] and rows["L"]["lines"]
     )
     cells = sum(row["map"]["units"] * row["map"]["moments"] for row in rows.values() if row["map"])
-    assert len(panel._figure.widget.maps) == cells
+    assert len(panel._rows.widget.maps) == cells
     panel._controls.maps.set_state({"value": False})
     panel.step(1)
-    assert panel._figure.widget.maps == b"" and panel._figure.widget.plan["rows"][1]["lines"]
+    assert panel._rows.widget.maps == b"" and panel._rows.widget.plan["rows"][1]["lines"]
 
 
 def test_a_network_without_state_has_no_map_of_it():
     panel = Cockpit(experiments.get("iris-linear"))
     panel._controls.maps.set_state({"value": True})
     panel.step(5)
-    assert [r["symbol"] for r in panel._figure.widget.plan["rows"] if r["map"]] == ["θ", "ω"]
+    assert [r["symbol"] for r in panel._rows.widget.plan["rows"] if r["map"]] == ["θ", "ω"]
 
 
 def test_the_picture_is_named_after_the_run():
     panel = Cockpit(experiments.get("tracker-sinusoid")).step(5)
     for number in (1, 2):
         panel._loop.post("export", ".png")
-        assert panel._figure.widget.picture == {"name": "tracker-sinusoid-5.png", "number": number}
+        assert panel._rows.widget.picture == {"name": "tracker-sinusoid-5.png", "number": number}

@@ -47,12 +47,12 @@ def test_the_panel_walks_there_and_back():
     journey = Journey()
     assert journey.length == 35 and journey.at == 35
     journey.set(window=5).reset()
-    assert journey.length == 22 and "token 1 of 18" in journey._words.value
+    assert journey.length == 22 and "token 1 of 18" in journey._status.value
     journey.step(17)
-    assert "18 of 22" in journey._words.value and "z has reached token 18" in journey._words.value
-    assert "autograd's" not in journey._words.value
+    assert "18 of 22" in journey._status.value and "z has reached token 18" in journey._status.value
+    assert "autograd's" not in journey._status.value
     journey.step(100)
-    assert journey.at == 22 and "truncated BPTT(5)" in journey._words.value
+    assert journey.at == 22 and "truncated BPTT(5)" in journey._status.value
     z = np.array(journey.figure.data[1].z, dtype=float)
     assert np.isfinite(z).any(0).tolist() == [False] * 17 + [True] * 5 + [False] * 13
     h = np.array(journey.figure.data[0].z, dtype=float)

@@ -6,11 +6,13 @@ import ipykernel
 import pytest
 from jupyter_client.manager import start_new_kernel
 
-from hlcore.lab.kernel import mend_kernel
+from hlcore.lab.jupyter import mend_kernel
 
 BUSY = """
 import asyncio, time
-import hlcore.lab
+from hlcore.lab.panel import Panel
+
+Panel()
 
 async def play():
     while True:
@@ -62,6 +64,17 @@ def test_the_kernel_replies_through_the_stream_by_which_it_listens(client):
     code = f"assert {WIRED} == kernel.shell_stream.send_multipart"
     assert answer(client, client.execute(code))["status"] == "ok"
     assert answer(client, client.execute(code.replace("==", "!=")))["status"] == "error"
+
+
+@pytest.mark.skipif(not (7,) <= ipykernel.version_info[:2] < (7, 4), reason="this ipykernel needs no mend")
+def test_an_import_alone_leaves_the_kernel_as_it_is():
+    manager, client = start_new_kernel(kernel_name="python3")
+    try:
+        code = f"import hlcore.lab\nkernel = get_ipython().kernel\nassert {WIRED} != kernel.shell_stream.send_multipart"
+        assert answer(client, client.execute(code), 60)["status"] == "ok"
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
 
 
 def test_outside_a_notebook_nothing_is_mended():

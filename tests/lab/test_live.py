@@ -7,7 +7,7 @@ import pytest
 
 from hlcore import HLError
 from hlcore.lab import loop as live
-from hlcore.lab.gate import FrameGate
+from hlcore.lab.jupyter import FrameGate
 from hlcore.lab.loop import LiveLoop
 
 
@@ -18,7 +18,7 @@ class Script:
         self.heard, self.threads, self.drawn, self.advanced, self.notices = [], set(), 0, 0, []
         self.loop = None
 
-    def obey(self, name, value):
+    def command(self, name, value):
         self.threads.add(threading.get_ident())
         if name == "pause":
             self.loop.pause()
@@ -35,10 +35,10 @@ class Script:
     def draw(self):
         self.drawn += 1
 
-    def told(self):
+    def refresh_status(self):
         pass
 
-    def notice(self, text):
+    def warn(self, text):
         self.notices.append(text)
 
 
@@ -122,7 +122,7 @@ def test_what_breaks_stops_the_loop_and_comes_out_of_wait():
         loop.post("broken")
         with pytest.raises(RuntimeError, match="broken"):
             await loop.wait()
-        assert not loop.playing and not loop.alive
+        assert not loop.playing
         loop.play()  # a new start forgets the error
         await asyncio.sleep(0.02)
         loop.pause()

@@ -20,12 +20,12 @@ def test_the_exams_follow_the_lectures_and_are_the_schools():
     panel, recital = school()
     before = dict(recital.grades)
     panel.step(600)
-    lines = next(row["lines"] for row in panel._figure.widget.plan["rows"] if row["symbol"] == "y")
+    lines = next(row["lines"] for row in panel._rows.widget.plan["rows"] if row["symbol"] == "y")
     assert [one["name"] for one in lines] == ["output", "target"], "a choir's seven channels are no classes"
-    assert recital.grades == pytest.approx(grades(panel.session.learner.network), abs=1e-6)
-    assert recital.grades != before and "after 600 steps" in recital._words.value
+    assert recital.grades == pytest.approx(grades(panel.run.learner.network), abs=1e-6)
+    assert recital.grades != before and "after 600 steps" in recital._status.value
     panel.reset()
-    assert recital.grades == before and "before the first lecture" in recital._words.value
+    assert recital.grades == before and "before the first lecture" in recital._status.value
     assert repr(recital) == "Recital()"
 
 
@@ -61,7 +61,7 @@ def test_the_end_of_school_is_told_and_nothing_is_lost():
     panel, recital = school()
     with pytest.raises(HLError, match="end after 1,400 samples"):
         panel.step(2000)
-    assert panel.session.learner.steps == 1400 and "school is over" in recital._words.value
+    assert panel.run.learner.steps == 1400 and "school is over" in recital._status.value
     assert "Reset begins anew" in panel._alarm.value
 
 
@@ -71,9 +71,9 @@ def test_a_beta_per_weight_survives_state_string_and_presets():
     twin = Cockpit.from_state(panel.step(50).state_string())
     assert np.array_equal(panel.trajectory().theta.values, twin.trajectory().theta.values)
     panel._controls.preset.set_state({"index": 1})
-    assert panel.session.changes == [], "the same settings are no change"
+    assert panel.run.changes == [], "the same settings are no change"
     panel.set(beta={"readout.M": 0.1})
-    assert "per weight" in str(panel.step(10)._figure.widget.plan["marks"])
+    assert "per weight" in str(panel.step(10)._rows.widget.plan["marks"])
 
 
 def test_another_experiment_has_no_recital():

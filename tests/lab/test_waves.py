@@ -32,9 +32,9 @@ def test_the_panel_plays_what_is_chosen():
     async def played():
         waves = Waves(ticks=14)
         waves._gate.set_state({"pong": 10**9})
-        assert "exact for the first time after 12 ticks" in waves._words.value
+        assert "exact for the first time after 12 ticks" in waves._status.value
         waves.reset()
-        assert "tick 1 of 14" in waves._words.value and "exact" not in waves._words.value
+        assert "tick 1 of 14" in waves._status.value and "exact" not in waves._status.value
         assert waves.figure.data[0].z[0][1:] == (None,) * 13 or list(waves.figure.data[0].z[0][1:]) == [None] * 13
         waves.play()
         waves._loop.post("groups", "2 groups")
@@ -42,10 +42,10 @@ def test_the_panel_plays_what_is_chosen():
         return waves
 
     waves = asyncio.run(played())
-    assert waves.at == 14 and "2 groups" in waves._words.value and "after 4 ticks" in waves._words.value
-    assert len(waves.figure.data[2].y) == 14 and not waves._loop.alive
+    assert waves.at == 14 and "2 groups" in waves._status.value and "after 4 ticks" in waves._status.value
+    assert len(waves.figure.data[2].y) == 14 and not waves.playing
     waves.set(eta_z=0.5)
-    assert waves._controls["eta_z"].value == 0.5 and "exact" not in waves._words.value
+    assert waves._controls["eta_z"].value == 0.5 and "exact" not in waves._status.value
 
 
 def test_bad_input_is_told_and_changes_nothing():

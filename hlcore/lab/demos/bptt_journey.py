@@ -8,12 +8,13 @@ from typing import Any
 import ipywidgets as W
 import numpy as np
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from ...errors import whole
+from ...palette import VERMILION
 from ...studies.bptt_walk import NETWORKS, TARGETS, UNITS, Way, utterance, way
-from ..figures.chart import INK, styled
-from .player import Player, menu, slider
+from ..figures.chart import curve, maps_over_curves
+from ..widgets import menu, slider
+from .player import Player
 
 PACE = 0.12  # seconds per token while it plays
 
@@ -66,7 +67,7 @@ class Journey(Player):
             for trace, curve in zip(self.figure.data[2:], (shown.cosine, shown.share), strict=True):
                 trace.x, trace.y = x[n - 1 : n - 1 + seen].astype(np.float32), curve[:seen].astype(np.float32)
 
-    def text(self) -> str:
+    def status(self) -> str:
         """Where the stream is, and how far ω from BPTT's gradient."""
         n, w = len(self.way.h), self.way
         seen = max(0, min(self.at - n + 1, len(w.z)))
@@ -86,19 +87,13 @@ class Journey(Player):
 
 def _figure(n: int) -> go.Figure:
     titles = ("h, the state: there, and the stored ones back", "log₁₀ |z|, its costate", "ω beside BPTT's gradient")
-    figure = make_subplots(rows=3, cols=1, shared_xaxes=True, vertical_spacing=0.09, subplot_titles=titles)
-    for row, (scale, low, high) in enumerate((("RdBu", -1, 1), ("Oranges", -6, 0)), start=1):
-        bar = {"len": 0.27, "y": (0.87, 0.5)[row - 1], "thickness": 12}
-        heat = go.Heatmap(z=[[0.0]], colorscale=scale, zmin=low, zmax=high, colorbar=bar, hoverongaps=False)
-        figure.add_trace(heat, row=row, col=1)
+    curves = [curve(name, k) for k, name in enumerate(("cosine", "share of its length"))]
+    figure = maps_over_curves(titles, [("RdBu", -1, 1), ("Oranges", -6, 0)], curves, 560)
+    figure.update_layout(legend={"y": 0.13, "x": 0.01})
+    for row in (1, 2):
         figure.update_yaxes(title="unit", row=row, col=1)
-    for name, (ink, dash) in zip(("cosine", "share of its length"), INK, strict=False):
-        line = {"color": ink, "dash": dash, "width": 2.5}
-        figure.add_trace(go.Scatter(x=[], y=[], mode="lines+markers", line=line, name=name), row=3, col=1)
-    styled(figure, 560)
-    figure.update_layout(legend={"y": 0.13, "x": 0.01, "bgcolor": "rgba(0,0,0,0)"})
     figure.update_yaxes(range=[-0.1, 1.3], row=3, col=1)
     figure.update_xaxes(title="sample of the stream: the sequence, then its reverse", row=3, col=1)
     figure.update_xaxes(range=[0.5, 2 * n - 0.5])
-    figure.add_vline(x=n, line={"color": "#D55E00", "dash": "dash", "width": 1.5})
+    figure.add_vline(x=n, line={"color": VERMILION, "dash": "dash", "width": 1.5})
     return figure

@@ -8,16 +8,18 @@ import numpy as np
 from IPython.display import HTML
 
 from ...errors import bad
+from ...palette import BLACK, BLUE, GREEN, PALE, SKY, WHITE
+from ..figures.ticks import ticks as ticks_of
 
 if TYPE_CHECKING:
     import xarray
 
 # what a rank does in a tick: its colour, that of the letter on it, the letter, the words of the legend
 PARTS = {
-    "forward": ("#0072b2", "#fff", "h", "computes the next state"),
-    "backward": ("#56b4e9", "#000", "∂", "differentiates H'"),
-    "wait": ("#d9d9d9", "#000", "…", "waits for a neighbour"),
-    "update": ("#009e73", "#fff", "θ", "moves z, ω and θ"),
+    "forward": (BLUE, WHITE, "h", "computes the next state"),
+    "backward": (SKY, BLACK, "∂", "differentiates H'"),
+    "wait": (PALE, BLACK, "…", "waits for a neighbour"),
+    "update": (GREEN, WHITE, "θ", "moves z, ω and θ"),
 }
 WIDTH, LEFT, ROW, TOP, BOTTOM = 1000, 60, 36, 30, 26
 BAR = 26  # height of a bar
@@ -85,11 +87,8 @@ def _legend() -> list[str]:
 
 def _axis(span: float, y: float) -> list[str]:
     """Milliseconds, below the lanes."""
-    raw = span / 8
-    decade = 10.0 ** np.floor(np.log10(raw))
-    step = next(k * decade for k in (1, 2, 5, 10) if k * decade >= raw)
     shapes = []
-    for t in np.arange(0, span, step):
+    for t in ticks_of(0, span, 8):
         x, unit = LEFT + (WIDTH - LEFT - 10) * t / span, " ms" if t == 0 else ""
         shapes.append(f'<path d="M{x:.1f} {TOP} V{y}" stroke="currentColor" stroke-opacity="0.15"/>')
         shapes.append(f'<text x="{x:.1f}" y="{y + 16}" text-anchor="middle" fill="currentColor">{t:g}{unit}</text>')

@@ -7,12 +7,12 @@ from typing import Any
 import ipywidgets as W
 import numpy as np
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from ...errors import unknown, whole
 from ...studies.chain_waves import CUTS, DEPTH, Wave, wave
-from ..figures.chart import INK, styled
-from .player import Player, menu, slider
+from ..figures.chart import curve, maps_over_curves
+from ..widgets import menu, slider
+from .player import Player
 
 PACE = 0.16  # seconds per tick while it plays
 LEAST = 1e-14  # degrees; below is rounding
@@ -60,7 +60,7 @@ class Waves(Player):
             self.figure.data[2].x = x[: self.at].astype(np.float32)
             self.figure.data[2].y = angle[: self.at].astype(np.float32)
 
-    def text(self) -> str:
+    def status(self) -> str:
         """How far the gradient is from backprop's, and since when it is exact."""
         w, groups = self.wave, len(self.wave.wrong)
         exact = [k for k in range(self.at) if w.angle[k] < 1e-9]
@@ -80,15 +80,9 @@ def _figure(ticks: int) -> go.Figure:
         "the wave that comes back: how large is each costate z (log₁₀ |z|)",
         "angle between the local gradient and backprop's (degrees)",
     )
-    figure = make_subplots(rows=3, cols=1, shared_xaxes=True, vertical_spacing=0.09, subplot_titles=titles)
-    for row, scale in ((1, "Blues"), (2, "Oranges")):
-        bar = {"len": 0.27, "y": (0.87, 0.5)[row - 1], "thickness": 12}
-        limits = {"zmin": 0, "zmax": 1} if row == 1 else {"zmin": -4, "zmax": 0.5}
-        heat = go.Heatmap(z=[[0.0]], colorscale=scale, colorbar=bar, hoverongaps=False, xgap=1, ygap=1, **limits)
-        figure.add_trace(heat, row=row, col=1)
-    line = {"color": INK[2][0], "width": 2.5}
-    figure.add_trace(go.Scatter(x=[], y=[], mode="lines+markers", line=line, showlegend=False), row=3, col=1)
-    styled(figure, 600)
+    maps = [("Blues", 0, 1), ("Oranges", -4, 0.5)]
+    angle = curve("angle", 0, showlegend=False)
+    figure = maps_over_curves(titles, maps, [angle], 600, xgap=1, ygap=1)
     figure.update_yaxes(type="log", range=[-15, 3], dtick=5, exponentformat="power", row=3, col=1)
     figure.update_xaxes(title="tick", row=3, col=1)
     figure.update_xaxes(range=[0.4, ticks + 0.6])

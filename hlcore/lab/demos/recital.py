@@ -15,8 +15,10 @@ from ...errors import bad
 from ...studies.signal_school import SIGNALS, Lectures, describe, heard, run_free
 from ...studies.signal_school.results import TAUGHT, UNHEARD
 from ..cockpit import Cockpit
-from ..figures.scope import TARGET, Canvas
-from ..places import Place, forget
+from ..figures.canvas import TARGET, Canvas
+from ..figures.figure import View
+from ..panel import Panel
+from ..widgets import column, menu, row
 
 STEPS, STEP, EVERY = 1000, 0.1, 1000  # of an exam; lecture steps between two exams while the student learns
 RATE, LOUDNESS = 44_100, 0.25  # samples of sound per second: step .1 makes .05 cycles per unit of time 220 Hz
@@ -24,7 +26,7 @@ ROUND = 45  # times that the exam is played: 1000 steps are whole periods of all
 KINDS = {"smooth": "smo", "square": "squ"}
 
 
-class Recital(W.VBox):
+class Recital(Panel):
     """Exams on all eight signals, sung anew after every lecture: curve, error, passed or not, and the sound.
 
     cockpit  a Cockpit of `signal-school` or `signal-school-baseline`
@@ -32,31 +34,33 @@ class Recital(W.VBox):
     """
 
     def __init__(self, cockpit: Cockpit) -> None:
-        stream = cockpit.session.stream if isinstance(cockpit, Cockpit) else None
+        stream = cockpit.run.stream if isinstance(cockpit, Cockpit) else None
         if not isinstance(stream, Lectures):
             wanted = "a Cockpit of the signal school"
             raise bad("Recital", type(cockpit).__name__, wanted, "Cockpit(hlcore.experiments.get('signal-school'))")
-        super().__init__(layout=W.Layout(width="100%", min_width="0"))
-        self._place = Place(self)
+        super().__init__()
         self._cockpit, self._silent = cockpit, stream.silent
         self._target = np.concatenate([heard(s.x, STEPS, STEP).numpy()[:, 0] for s in SIGNALS.values()], 1)
         self._sung = np.zeros_like(self._target)
         self._held = [name for name in SIGNALS if name not in stream.names]
         self.grades: dict[str, float] = {}
-        self._words, self._canvases = W.HTML(), {kind: Canvas(height=430) for kind in KINDS}
+        self._canvases = {kind: Canvas(height=430) for kind in KINDS}
+        self.owns(*self._canvases.values())
+        self.commands |= {"examine": lambda _: self.examine(), "hear": self._listen}
         self.children = self._laid_out()
-        cockpit.watch(self._follow)
         self.examine()
+        cockpit.figures.append(self)
 
     def examine(self) -> Recital:
         """Hold all eight exams with the student as it is now; nothing is learned."""
-        learner = self._cockpit.session.learner
+        learner = self._cockpit.run.learner
         u = torch.cat([describe(s.tokens, silent=self._silent) for s in SIGNALS.values()])
         sung = run_free(learner.network, u, STEPS, STEP, learner.order)
         self._sung, self._at = sung.squeeze(2).numpy(), learner.steps
         mse = np.square(self._sung - self._target).mean(0)
         self.grades = dict(zip(SIGNALS, mse.tolist(), strict=True))
-        self._draw()
+        self.draw()
+        self.refresh_status()
         return self
 
     def passed(self, name: str) -> bool:
@@ -77,30 +81,39 @@ class Recital(W.VBox):
 
     def close(self) -> None:
         """End it; the Cockpit goes on."""
-        forget(self)
-        if hasattr(self, "_canvases"):
-            self._cockpit.watch(None)
-            for canvas in self._canvases.values():
-                canvas.close()
+        if self._owned and self in self._cockpit.figures:
+            self._cockpit.figures.remove(self)
         super().close()
 
-    def __repr__(self) -> str:
-        return "Recital()"
-
-    # ---- inside ------------------------------------------------------------------------------------------------------
-
-    def _follow(self) -> None:
-        """Called after each frame of the Cockpit: an exam after each lecture, and whenever the student rests."""
-        steps, playing = self._cockpit.session.learner.steps, self._cockpit.playing
+    def frame(self, run: Any, view: View) -> None:
+        """Called at each frame of the Cockpit: an exam after each lecture, and whenever the student rests."""
+        steps, playing = run.learner.steps, view.playing
         if steps != self._at and (steps // EVERY != self._at // EVERY or not playing or steps < self._at):
             self.examine()
             if playing and self._along.value:
                 self._listen("student")
 
+    def status(self) -> str:
+        """How the exams went, and what is taught now."""
+        good = [name for name in SIGNALS if self.passed(name)]
+        stream = self._cockpit.run.stream
+        assert isinstance(stream, Lectures)
+        if self._at and self._at < (stream.length or 0):
+            turn, name, _ = stream.place(self._at)
+            now = f"round {turn + 1}, hearing {name}"
+        else:
+            now = "before the first lecture" if not self._at else "school is over"
+        held = "".join(f"; {name}, never taught, {'passed' if name in good else 'not passed'}" for name in self._held)
+        text = f"after {self._at:,} steps ({now}): passed {len(good)} of {len(SIGNALS)}{held}"
+        return f"<b>Exams</b> {html.escape(text)}"
+
+    # ---- inside ------------------------------------------------------------------------------------------------------
+
     def _listen(self, whose: str) -> None:
         self._audio.value = self.sound(self._which.value, whose)
 
-    def _draw(self) -> None:
+    def draw(self) -> None:
+        """The curves of both kinds of signals."""
         x = np.arange(STEPS, dtype=np.float32) * STEP
         for kind, start in KINDS.items():
             names = [name for name in SIGNALS if name.startswith(start)]
@@ -115,34 +128,18 @@ class Recital(W.VBox):
                 what = f"{tokens} · {never}error {self.grades[name]:.3f} · {verdict}"
                 rows.append({"symbol": name, "what": what, "weight": 1, "log": False, "lines": lines})
             about = f"exams on the {kind} signals: sung and target over time"
-            self._canvases[kind].show(columns, rows=rows, start=0.0, marks=[], about=about)
-        good = [name for name in SIGNALS if self.passed(name)]
-        stream = self._cockpit.session.stream
-        assert isinstance(stream, Lectures)
-        if self._at and self._at < (stream.length or 0):
-            turn, name, _ = stream.place(self._at)
-            now = f"round {turn + 1}, hearing {name}"
-        else:
-            now = "before the first lecture" if not self._at else "school is over"
-        held = "".join(f"; {name}, never taught, {'passed' if name in good else 'not passed'}" for name in self._held)
-        text = f"after {self._at:,} steps ({now}): passed {len(good)} of {len(SIGNALS)}{held}"
-        self._words.value = f'<span role="status"><b>Exams</b> {html.escape(text)}</span>'
+            self._canvases[kind].show("rows", columns, rows=rows, start=0.0, marks=[], about=about)
 
     def _laid_out(self) -> list[Any]:
-        self._which = W.Dropdown(options=list(SIGNALS), value=(self._held or ["smoHfHa"])[0], tooltip="which signal",
-                                 layout=W.Layout(width="120px"))  # fmt: skip
+        self._which = menu(SIGNALS, width="120px", tooltip="which signal")
+        self._which.value = (self._held or ["smoHfHa"])[0]
         self._audio = W.Audio(value=b"", format="wav", autoplay=True, loop=False, layout=W.Layout(display="none"))
         self._along = W.Checkbox(value=False, indent=False, description="sing after every lecture",
                                  tooltip="while it learns", layout=W.Layout(width="auto"))  # fmt: skip
-        buttons = []
-        for whose, tip in (("student", "what the student sang last"), ("target", "what it should sing")):
-            button = W.Button(description=f"Hear the {whose}", tooltip=tip, layout=W.Layout(width="auto"))
-            button.on_click(lambda _, whose=whose: self._cockpit.soon(lambda: self._listen(whose)))
-            buttons.append(button)
-        again = W.Button(description="Examine now", tooltip="all eight exams", layout=W.Layout(width="auto"))
-        again.on_click(lambda _: self._cockpit.soon(self.examine))
-        flow = W.Layout(flex_flow="row wrap", align_items="center", min_width="0")
-        bar = W.HBox([again, self._which, *buttons, self._along, self._audio], layout=flow)
-        for canvas in self._canvases.values():
-            canvas.layout = W.Layout(flex="1 1 420px", min_width="0")
-        return [bar, self._words, W.HBox(list(self._canvases.values()), layout=flow)]
+        bar = [
+            self.button("Examine now", "All eight exams", "examine"), self._which,
+            self.button("Hear the student", "What the student sang last", "hear", "student"),
+            self.button("Hear the target", "What it should sing", "hear", "target"), self._along, self._audio,
+        ]  # fmt: skip
+        halves = [column([canvas], flex="1 1 420px") for canvas in self._canvases.values()]
+        return [row(bar), self._status, self._alarm, row(halves)]

@@ -9,12 +9,12 @@ from typing import Any
 import ipywidgets as W
 import numpy as np
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
+from ...palette import ALARM
 from ...studies.reversal import UNITS, Reel, reel
-from ..equations import ALARM
-from ..figures.chart import INK, styled
-from .player import Player, menu, slider
+from ..figures.chart import curve, maps_over_curves
+from ..widgets import menu, slider
+from .player import Player
 
 PACE = 0.05  # seconds per block
 DEPTHS = (8, 16, 32, 64, 128, 256)
@@ -67,7 +67,7 @@ class Film(Player):
             self.figure.data[2].x, self.figure.data[2].y = x[first:].astype(np.float32), error
             self.figure.data[3].x, self.figure.data[3].y = np.array([0, depth], np.float32), np.full(2, TRUSTED)
 
-    def text(self) -> str:
+    def status(self) -> str:
         """What is kept, and whether the way back can be trusted."""
         shown, depth = self.reel, len(self.reel.there) - 1
         if self.at <= depth:
@@ -93,19 +93,11 @@ def _figure() -> go.Figure:
         "the states, found again on the way back",
         "error of what was found again, as a share of h₀",
     )
-    figure = make_subplots(rows=3, cols=1, shared_xaxes=True, vertical_spacing=0.09, subplot_titles=titles)
+    curves = [curve("error", 0, mode="lines"), curve("still trusted", 5, mode="lines")]
+    figure = maps_over_curves(titles, [("RdBu", -2, 2)] * 2, curves, 560)
+    figure.update_layout(legend={"y": 0.26, "yanchor": "top", "x": 0.99, "xanchor": "right"})
     for row in (1, 2):
-        bar = {"len": 0.27, "y": (0.87, 0.5)[row - 1], "thickness": 12}
-        heat = go.Heatmap(z=[[0.0]], colorscale="RdBu", zmin=-2, zmax=2, colorbar=bar, hoverongaps=False)
-        figure.add_trace(heat, row=row, col=1)
         figure.update_yaxes(title="unit", range=[-0.5, UNITS - 0.5], row=row, col=1)
-    for name, (ink, dash), mode in (("error", INK[0], "lines"), ("still trusted", INK[5], "lines")):
-        line = {"color": ink, "dash": dash, "width": 2.5}
-        figure.add_trace(go.Scatter(x=[], y=[], mode=mode, line=line, name=name), row=3, col=1)
-    styled(figure, 560)
-    figure.update_layout(
-        legend={"y": 0.26, "yanchor": "top", "x": 0.99, "xanchor": "right", "bgcolor": "rgba(0,0,0,0)"}
-    )
     figure.update_yaxes(type="log", range=[-17.5, 3.5], dtick=5, exponentformat="power", row=3, col=1)
     figure.update_xaxes(title="block", row=3, col=1)
     return figure

@@ -1,4 +1,4 @@
-"""A chart of lines for a lab: plotly, made once, with a constant repr."""
+"""Charts by plotly: made once, as wide as their place, readable on white and on black, with a constant repr."""
 
 from __future__ import annotations
 
@@ -9,14 +9,10 @@ import anywidget
 import ipywidgets as W
 import numpy as np
 import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 
 from ...errors import bad
-
-INK = [
-    ("#0072B2", "solid"), ("#E69F00", "dash"), ("#009E73", "dot"), ("#CC79A7", "dashdot"), ("#808080", "longdash"),
-    ("#D55E00", "longdashdot"),
-]  # fmt: skip
-GREY, GRID = "#808080", "rgba(128,128,128,0.25)"
+from ...palette import CLEAR, GREY, GRID, INK
 
 
 class Chart(W.VBox):
@@ -32,10 +28,8 @@ class Chart(W.VBox):
         if len(lines) > len(INK):
             raise bad("Chart lines", len(lines), f"at most {len(INK)}", "more cannot be told apart")
         figure = go.Figure()
-        for (name, y), (ink, dash) in zip(lines.items(), INK, strict=False):
-            line = {"color": ink, "dash": dash, "width": 2.5}
-            data = {"x": np.asarray(x, np.float32), "y": np.asarray(y, np.float32)}
-            figure.add_trace(go.Scatter(**data, mode="lines+markers", line=line, name=name))
+        for k, (name, y) in enumerate(lines.items()):
+            figure.add_trace(curve(name, k, np.asarray(x, np.float32), np.asarray(y, np.float32)))
         styled(figure, 340)
         figure.update_xaxes(title=xlabel, type="log" if "x" in log else "linear")
         figure.update_yaxes(title=ylabel, type="log" if "y" in log else "linear", exponentformat="power")
@@ -45,11 +39,36 @@ class Chart(W.VBox):
         return "Chart()"
 
 
+def curve(name: str, ink: int, x: Any = (), y: Any = (), mode: str = "lines+markers", **more: Any) -> go.Scatter:
+    """A line in one of the palette's inks."""
+    colour, dash = INK[ink]
+    return go.Scatter(x=x, y=y, mode=mode, line={"color": colour, "dash": dash, "width": 2.5}, name=name, **more)
+
+
+def maps_over_curves(
+    titles: Sequence[str],
+    maps: Sequence[tuple[str, float, float]],
+    curves: Sequence[go.Scatter],
+    height: int,
+    **heat: Any,
+) -> go.Figure:
+    """Two heat maps (colour scale, least, largest) and a panel of curves, one under the other over one axis."""
+    figure = make_subplots(rows=3, cols=1, shared_xaxes=True, vertical_spacing=0.09, subplot_titles=titles)
+    for row, (scale, least, largest) in enumerate(maps, start=1):
+        bar = {"len": 0.27, "y": (0.87, 0.5)[row - 1], "thickness": 12}
+        look = {"colorscale": scale, "zmin": least, "zmax": largest, "colorbar": bar, "hoverongaps": False}
+        figure.add_trace(go.Heatmap(z=[[0.0]], **look, **heat), row=row, col=1)
+    for one in curves:
+        figure.add_trace(one, row=3, col=1)
+    styled(figure, height)
+    return figure
+
+
 def styled(figure: Any, height: int) -> None:
-    """The look of the lab's plotly figures, on white and on black."""
+    """The look of the lab's plotly figures."""
     figure.update_layout(
         height=height, autosize=True, uirevision="keep", margin={"l": 60, "r": 12, "t": 24, "b": 44},
-        paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)", font={"color": GREY, "size": 13},
+        paper_bgcolor=CLEAR, plot_bgcolor=CLEAR, font={"color": GREY, "size": 13}, legend={"bgcolor": CLEAR},
     )  # fmt: skip
     figure.update_xaxes(gridcolor=GRID, zeroline=False)
     figure.update_yaxes(gridcolor=GRID, zeroline=False)

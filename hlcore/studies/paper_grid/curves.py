@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ...palette import BLUE, GREEN, GREY, ORANGE
 from .cells import CASES, LEARNERS, MODELS, Cell, cells
 from .training import Result
 
-INK = {"sgd": "#808080", "output": "#0072B2", "state": "#E69F00", "state-output": "#009E73"}
+INK = {"sgd": GREY, "output": BLUE, "state": ORANGE, "state-output": GREEN}
 DASH = {"sgd": "solid", "output": "dash", "state": "dot", "state-output": "dashdot"}
 WIDTH = {"sgd": 6, "output": 2.5, "state": 2, "state-output": 1.5}
 

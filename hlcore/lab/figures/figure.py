@@ -1,0 +1,47 @@
+"""What a figure of the Cockpit is: a widget, and what it does at every frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from .canvas import Canvas
+
+
+@dataclass
+class View:
+    """What of a run is to be seen.
+
+    window  records shown     units  {quantity: the entries chosen}     phase  the unit of the phase portrait
+    maps    all units as heat maps     marks  (time, text) of every change     playing  whether more is to come soon
+    """
+
+    window: int = 5000
+    phase: int = 0
+    maps: bool = False
+    playing: bool = False
+    units: dict[str, list[int]] = field(default_factory=dict)
+    marks: list[tuple[float, str]] = field(default_factory=list)
+
+
+class Figure:
+    """Draws what it likes of a run: `Cockpit(experiment, figures=[...])` calls `frame` after every burst of steps.
+
+    title  what stands above it     widget  a canvas; another one, or None for a figure that is shown elsewhere
+    One that raises is told in the panel and drawn no more; the run goes on.
+    """
+
+    title = ""
+    height = 270
+
+    def __init__(self) -> None:
+        self.widget: Any = Canvas(height=self.height)
+
+    def frame(self, run: Any, view: View) -> None:
+        """Show where `run` is: run.learner, run.recorder, run.stream; nothing of it may be changed."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """End its widget."""
+        if self.widget is not None:
+            self.widget.close()

@@ -1,0 +1,40 @@
+"""The phase portrait: where one unit and its costate went, and where they are."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+from ..interim import kind
+from .figure import Figure, View
+
+LAST = 600  # records shown at most
+
+
+class PhasePortrait(Figure):
+    """(h_i, z_i) of one unit, or whatever pair is conjugate for this learner and this network."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.widget.show("plane", [], x="h", y="z", about="phase portrait")
+
+    def frame(self, run: Any, view: View) -> None:
+        """Show the last records of unit `view.phase`."""
+        quantities, pair = kind(run.learner).quantities, axes(run)
+        names, columns = run.recorder.names(pair[0]), []
+        if view.phase < len(names):
+            columns = [run.recorder.window(q, min(view.window, LAST), [view.phase])[:, 0] for q in pair]
+        x, y = (quantities[q].symbol for q in pair)
+        if columns:
+            name = names[view.phase]
+            x = name if name.startswith(x) else f"{x}  {name}"
+        layers = [{"draw": "trail", "ink": 0}]
+        self.widget.show("plane", columns, layers=layers, x=x, y=y, about=f"phase portrait of {x} and {y}")
+
+
+def axes(run: Any) -> tuple[str, str]:
+    """The learner's conjugate pair, or the first two of its quantities along one axis that this network has."""
+    learner, names = kind(run.learner), run.recorder.names
+    pairs = [learner.conjugate]
+    pairs += [(a, b) for (a, x), (b, y) in pairwise(learner.quantities.items()) if x.axis == y.axis]
+    return next(((a, b) for a, b in pairs if names(a) and names(b)), pairs[0])

@@ -1,0 +1,192 @@
+"""The rows over time: output, whatever the learner moves, loss and H', with a mark wherever a setting changed."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...records.recorder import Recorder
+from ..interim import kind, rival
+from .canvas import GHOST, TARGET
+from .figure import Figure, View
+from .heatmap import Heat, heat
+
+LINES = 4  # lines of a quantity
+POINTS = 1200  # points per line at most
+MARKS = 12  # marks kept on the time axis
+SMOOTH = 100  # records over which loss and right answers are averaged
+MEAN = f"mean of {SMOOTH}"
+GHOSTS = 2
+
+
+class Line(NamedTuple):
+    """A curve, how it is drawn, and whether it stays behind as a ghost."""
+
+    name: str
+    values: np.ndarray
+    style: dict[str, Any]
+    stays: bool = True
+
+
+class Row(NamedTuple):
+    """What stands in one row."""
+
+    symbol: str
+    words: str
+    lines: list[Line]
+    log: bool = False
+    heat: Heat | None = None
+    large: bool = False
+
+
+class Ghost(NamedTuple):
+    """An earlier run: what it is called, its times, its curves by (symbol of the row, name)."""
+
+    run: str
+    t: np.ndarray
+    curves: dict[tuple[str, str], np.ndarray]
+
+
+class TimeRows(Figure):
+    """The last `view.window` records of chosen units, row under row, or of all units as heat maps."""
+
+    height = 700
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._shown: tuple[np.ndarray, dict[tuple[str, str], np.ndarray]] | None = None
+        self._ghosts: list[Ghost] = []
+        self._show([], [], 0.0, [])
+
+    def pin(self, run: str) -> None:
+        """Keep what is shown now as a ghost behind the runs to come: two at most, the newest."""
+        if self._shown is not None and len(self._shown[0]):
+            self._ghosts = [*self._ghosts, Ghost(run, *self._shown)][-GHOSTS:]
+
+    def unpin(self) -> None:
+        """Let the ghosts go."""
+        self._ghosts = []
+
+    def frame(self, run: Any, view: View) -> None:
+        """Show the record, the changes, the ghosts, and the rival of a race."""
+        recorder, rows = run.recorder, rows_of(run, view)
+        t = recorder.window("t", view.window)
+        if not len(t):
+            self._show(rows, [], 0.0, [])
+            return
+        x, ys = thinned(
+            t - t[0], np.stack([line.values for row in rows for line in row.lines], 1), recorder.count - len(t)
+        )
+        columns = iter(ys.T)
+        rows = [row._replace(lines=[line._replace(values=next(columns)) for line in row.lines]) for row in rows]
+        curves = {(row.symbol, line.name): line.values for row in rows for line in row.lines if line.stays}
+        self._shown = x + t[0], curves
+        for ghost in self._ghosts:
+            for row in rows:
+                for (symbol, name), y in ghost.curves.items():
+                    if symbol == row.symbol and (symbol, name) in curves:
+                        style = {"ink": GHOST, "width": 1.4, "quiet": symbol != "L"}  # the loss tells which is which
+                        values = np.interp(x + t[0], ghost.t, y, left=np.nan, right=np.nan)
+                        row.lines.append(Line(ghost.run, values, style))
+        self._show(rows, [x], float(t[0]), [m for m in view.marks if m[0] >= t[0]][-MARKS:])
+
+    def _show(self, rows: list[Row], x: list[np.ndarray], start: float, marks: list[tuple[float, str]]) -> None:
+        planned = [
+            {
+                "symbol": row.symbol,
+                "what": f"{row.words}: {row.heat.told}" if row.heat else row.words,
+                "weight": 1.25 if row.large or row.heat else 1,
+                "map": row.heat.plan if row.heat else None,
+                "log": row.log,
+                "lines": [{"name": line.name, **line.style} for line in row.lines],
+            }
+            for row in rows
+        ]
+        columns = [*x, *(line.values for row in rows for line in row.lines)] if x else []
+        cells = [row.heat.cells for row in rows if row.heat]
+        about = "over time: " + "; ".join(f"{row.symbol} {row.words}" for row in rows)
+        told = {"rows": planned, "start": start, "marks": [list(m) for m in marks], "about": about, "pick": True}
+        self.widget.show("rows", columns, cells, **told)
+
+
+def rows_of(run: Any, view: View) -> list[Row]:
+    """The rows of a run; before its first step all that there may be, without lines."""
+    recorder, window, raced, begun = run.recorder, view.window, rival(run), len(run.recorder) > 0
+    rows = [Row("y", "prediction", answers(recorder, window), large=True)]
+    for name, quantity in kind(run.learner).quantities.items():
+        if begun and not recorder.names(name):
+            continue
+        chosen = [] if view.maps else [i for i in view.units.get(name, [0, 1]) if i < len(recorder.names(name))]
+        values = recorder.window(name, window, chosen[:LINES])
+        lines = [Line(recorder.names(name)[i], values[:, k], {"ink": k}) for k, i in enumerate(chosen[:LINES])]
+        if raced is not None and name == "theta":
+            style, steps = {"ink": TARGET, "width": 1.4}, recorder.window("step", window)
+            lines += [Line(raced.learner.title, raced.window(steps, i), style, False) for i in chosen[:LINES]]
+        rows.append(
+            Row(quantity.symbol, quantity.words, lines, heat=heat(recorder, name, window) if view.maps else None)
+        )
+    loss, energy = recorder.window("loss", window), recorder.window("hamiltonian", window)
+    mean = smooth(recorder.window("loss", window + SMOOTH), len(loss))
+    lines = [Line(MEAN, mean, {"ink": 0, "width": 2.2})]
+    lines.append(Line("L", loss, {"ink": TARGET, "width": 1, "faint": True}, False))
+    rows.append(Row("L", "loss", lines, log=True))
+    if not begun or np.isfinite(energy).any():  # a learner may have none
+        rows.append(Row("H'", "Hamiltonian", [Line("H'", energy, {"ink": 0})]))
+    if raced is not None:
+        gap = Line("running max |Δθ|", raced.window(recorder.window("step", window)), {"ink": 0})
+        rows.append(Row("|Δθ|", f"from {raced.learner.title}", [gap], log=True))
+    return rows if begun else [row._replace(lines=[]) for row in rows]
+
+
+def answers(recorder: Recorder, window: int) -> list[Line]:
+    """Output and target; where the target is a class, the share of right answers."""
+    channels, targets = len(recorder.names("output")), len(recorder.names("target"))
+    if recorder.classes and channels > targets and channels % targets == 0:
+        y, label = recorder.window("output", window + SMOOTH), recorder.window("target", window + SMOOTH)
+        right = y.reshape(len(y), targets, -1).argmax(2) == label
+        share = smooth(right.mean(1), min(window, len(y)))
+        return [Line(f"share of right answers, {MEAN}", share, {"ink": 0, "width": 2})]
+    found = [("output", {"ink": 0, "width": 2}, channels), ("target", {"ink": TARGET}, targets)]
+    return [
+        Line(name, recorder.window(name, window, [0])[:, 0], style, name == "output")
+        for name, style, there in found
+        if there
+    ]
+
+
+def smooth(values: np.ndarray, last: int) -> np.ndarray:
+    """The mean of up to SMOOTH records before each of the last `last` ones."""
+    total = np.concatenate([[0.0], np.cumsum(values)])
+    end = np.arange(len(values) - last, len(values)) + 1
+    begin = np.maximum(end - SMOOTH, 0)
+    return (total[end] - total[begin]) / (end - begin)
+
+
+def thinned(x: np.ndarray, ys: np.ndarray, first: int, most: int = POINTS) -> tuple[np.ndarray, np.ndarray]:
+    """At most about `most` points that keep the smallest and the largest value of every stretch of records.
+
+    x (n,), ys (n, lines); `first` is the number of the first record: stretches begin at multiples of their length, so
+    that a moving window does not shimmer.
+    """
+    n = len(x)
+    if n <= most:
+        return x, ys
+    size = -(-2 * n // most)
+    skip = -first % size
+    full = (n - skip) // size
+    parts_x, parts_y = [], []
+    for a, b, length in (
+        (0, skip, skip),
+        (skip, skip + full * size, size),
+        (skip + full * size, n, n - skip - full * size),
+    ):
+        if b > a:
+            stretch = ys[a:b].reshape(-1, length, ys.shape[1])
+            low, high = stretch.min(1), stretch.max(1)
+            rising = stretch.argmin(1) <= stretch.argmax(1)
+            pair = np.stack([np.where(rising, low, high), np.where(rising, high, low)], 1)
+            begin = np.arange(a, b, length)
+            parts_x.append(x[np.stack([begin, begin + length // 2], 1)].ravel())
+            parts_y.append(pair.reshape(-1, ys.shape[1]))
+    return np.concatenate(parts_x), np.concatenate(parts_y)

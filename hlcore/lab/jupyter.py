@@ -1,0 +1,114 @@
+"""The notebook around a panel: the cell in which it stands, the browser's word that a frame is drawn, and a fault of
+ipykernel mended in the kernel that runs."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, NamedTuple
+
+import anywidget
+import traitlets
+
+
+class FrameGate(anywidget.AnyWidget):
+    """Echoes `ping` as `pong` after the browser's next animation frame.
+
+    Without this back-pressure a fast loop floods the browser until sliders go dead.
+    """
+
+    _esm = """
+    export default {
+      initialize({ model }) {
+        model.on("change:ping", () => {
+          const n = model.get("ping");
+          requestAnimationFrame(() => setTimeout(() => {
+            try { model.set("pong", n); model.save_changes(); } catch { } // the panel may be closed by now
+          }, 0));
+        });
+      },
+    };
+    """
+    ping = traitlets.Int(0).tag(sync=True)
+    pong = traitlets.Int(0).tag(sync=True)
+
+    def announce(self) -> None:
+        """Announce a frame."""
+        self.ping += 1
+
+    @property
+    def drawn(self) -> bool:
+        """True if the browser has drawn every frame that was announced."""
+        return self.pong >= self.ping
+
+    def __repr__(self) -> str:
+        return "FrameGate()"
+
+
+class _Place(NamedTuple):
+    panel: Any
+    cell: str | None
+    execution: str | None
+
+
+_OPEN: list[_Place] = []
+
+
+def panels() -> list[Any]:
+    """The panels that are open."""
+    return [place.panel for place in _OPEN]
+
+
+def settle(panel: Any) -> None:
+    """Put a panel on the list of the open ones; those that an earlier run of the same cell has made are closed."""
+    mend_kernel()
+    here = _Place(panel, *_here())
+    for other in [p for p in _OPEN if p.cell is not None and p.cell == here.cell and p.execution != here.execution]:
+        leave(other.panel)
+        other.panel.close()
+    _OPEN.append(here)
+
+
+def leave(panel: Any) -> None:
+    """Take a panel off the list."""
+    _OPEN[:] = [place for place in _OPEN if place.panel is not panel]
+
+
+def _shell() -> Any:
+    ipython = sys.modules.get("IPython")
+    return ipython.get_ipython() if ipython else None
+
+
+def _here() -> tuple[str | None, str | None]:
+    """(id of the cell, id of this execution of it), or (None, None) outside a notebook."""
+    shell = _shell()
+    parent = shell.get_parent() if hasattr(shell, "get_parent") else None
+    if not parent:
+        return None, None
+    return parent.get("metadata", {}).get("cellId"), parent.get("header", {}).get("msg_id")
+
+
+def mend_kernel() -> bool:
+    """Let the kernel reply through the stream by which it listens, as ipykernel 7.4 does; True if it needed that.
+
+    Before 7.4 a reply goes out on the bare socket, behind the back of the stream that reads from the same socket. A
+    request that comes in at that moment wakes nobody, and so do all that follow: in a notebook that plays, sooner or
+    later every cell waits for ever (ipykernel #1554, mended by #1529). 7.4.0 has another fault, see the Doctor.
+    """
+    kernel = getattr(_shell(), "kernel", None)
+    manager: Any = getattr(getattr(kernel, "shell_channel_thread", None), "manager", None)
+    stream = getattr(kernel, "shell_stream", None)
+    if stream is None or not hasattr(manager, "_shell_socket"):  # no notebook, or a kernel without this fault
+        return False
+    loop, send = manager._shell_channel_io_loop, stream.send_multipart
+    if manager._send_on_shell_channel == send:  # mended by an earlier panel
+        return True
+
+    def rewire() -> None:
+        manager._send_on_shell_channel = send  # for subshells to come
+        with manager._lock_cache:
+            there = [thread.subshell_to_shell_channel for thread in manager._cache.values()]
+        for pair in (manager._main_to_shell_channel, *there):
+            pair.on_recv(loop, send)
+
+    loop.add_callback(rewire)  # streams belong to the thread of their loop
+    return True
