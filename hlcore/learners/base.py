@@ -362,7 +362,7 @@ class BaseLearner(ABC):
             self._h = {}
             return
         self._reached = step.h, step.z or {}
-        self._h, self._z = (None, None) if sample.end else ({**step.h}, step.z)
+        self._h, self._z = (None, None) if sample.end else ({**step.h}, step.z)  # type: ignore[assignment]
 
     def _start(self) -> Tensors:
         """The initial state, for the batch of the last step; {} before the first."""

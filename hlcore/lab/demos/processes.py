@@ -54,7 +54,7 @@ class Fleet(Panel):
 
     _folder: tempfile.TemporaryDirectory[str] | None = None
     lost: Lost | None = None
-    run: Run | None = None
+    run: Outcome | None = None
     figure: Any = None  # of the loss, made when there is something to be seen
     _workers: Workers | None = None
 
