@@ -15,10 +15,9 @@ from torch import Tensor
 from ..experiments import Experiment
 from ..law.point import Report, Tensors
 from ..law.sample import Sample
-from ..law.settings import Settings
 from ..learners.hamiltonian import Learner
 from ..records.columns import evenly, labels
-from ..records.recorder import AXES, SETTINGS, TRACES, Recorder
+from ..records.recorder import Recorder
 from .stage import Stage
 
 if TYPE_CHECKING:
@@ -37,15 +36,9 @@ class RankRecord:
         self.shapes: dict[str, Shapes] = {}
         self._picks: dict[str, Tensor | None] = {}
 
-    @property
-    def settings(self) -> Settings:
-        """As a Recorder reads them."""
-        return self.stage.settings
-
-    @property
-    def steps(self) -> int:
-        """As a Recorder reads them."""
-        return self.stage.steps
+    def __getattr__(self, name: str) -> Any:
+        """As a Recorder reads a learner: settings, steps, quantities."""
+        return getattr(self.stage, name)
 
     def traced(self) -> dict[str, Tensors]:
         """The kept entries of each trace here."""
@@ -56,30 +49,29 @@ class RankRecord:
             found[trace] = {trace: (flat if pick is None else flat[pick]).cpu()}
         return found
 
-    def record(self, told: tuple[float, float, list[float], Tensor], sample: Sample) -> None:
-        """Take down where the rank is after a tick that told this."""
-        loss, phi_loss, energy, y = told
+    def record(self, report: Report, sample: Sample) -> None:
+        """Take down where the rank is after a tick that gave this report."""
         if not self.shapes:
             states = {f"h{i + 1}": x.shape for i, x in enumerate(self.stage.shapes(sample))}
-            weights = {n: p.shape for n, p in self.stage.chain.named_parameters() if p.requires_grad}
+            weights = self.stage.whole
             self.shapes = {"h": states, "z": states, "theta": weights, "omega": weights}
             own = self.stage.traced()
             self._picks = {
                 trace: _local(whole, list(own[trace]), self.stage.device) for trace, whole in self.shapes.items()
             }
-        last = self.stage.above is None
+        last = self.stage.rank.above is None
         before, slot = self.recorder.count, self.recorder.count % self.recorder.capacity
-        report = Report(self.stage.t, loss, 0.0, y.cpu() if last else torch.empty(0))
-        self.recorder.record(self, report, sample if last else None)  # type: ignore[arg-type]
+        report = report._replace(output=report.output.cpu() if last else torch.empty(0))
+        self.recorder.record(self, report, sample if last else None)
         if self.recorder.count > before:
-            self._energy[slot], self._phi_loss[slot] = energy, phi_loss
+            self._energy[slot], self._phi_loss[slot] = self.stage.parts, self.stage.phi_loss
 
     def pack(self) -> bytes:
         """The rows held, as bytes."""
         recorder = self.recorder
         rows = np.arange(recorder.count - len(recorder), recorder.count) % recorder.capacity
-        arrays = {trace: recorder.window(trace) for trace in TRACES if recorder.names(trace)}
-        arrays |= {name: recorder.window(name) for name in ("step", "t", "loss", *SETTINGS)}
+        arrays = {trace: recorder.window(trace) for trace in recorder.axes if recorder.names(trace)}
+        arrays |= {name: recorder.window(name) for name in ("step", "t", "loss", *recorder.settings)}
         arrays |= {"energy": self._energy[rows], "phi_loss": self._phi_loss[rows]}
         names = json.dumps({trace: recorder.names(trace) for trace in ("output", "target")}).encode()
         arrays["names"] = np.frombuffer(names, np.uint8)
@@ -92,36 +84,34 @@ class RankRecord:
         """
         import xarray
 
-        ranks = [unpack(data) for data in packs]
-        scalars = {name: ranks[-1][name].numpy() for name in ("step", "t", "loss", *SETTINGS)}
+        ranks, settings, axes = [unpack(data) for data in packs], self.recorder.settings, self.recorder.axes
+        scalars = {name: ranks[-1][name].numpy() for name in ("step", "t", "loss", *settings)}
         energy = torch.cat([r["energy"] for r in ranks], 1).tolist()
         phi_loss = ranks[-1]["phi_loss"].tolist()
         hamiltonian = np.array([a + sum(parts) for a, parts in zip(phi_loss, energy, strict=True)])
         data: dict[str, Any] = {"loss": ("time", scalars["loss"]), "hamiltonian": ("time", hamiltonian)}
-        data |= {name: ("time", scalars[name]) for name in SETTINGS}
+        data |= {name: ("time", scalars[name]) for name in settings}
         coords: dict[str, Any] = {"time": scalars["t"], "step": ("time", scalars["step"].astype(np.int64))}
-        for trace in TRACES:
+        for trace in axes:
             parts = [r[trace].numpy() for r in ranks if trace in r]
             if not parts:
                 continue
-            data[trace] = (("time", AXES[trace]), np.concatenate(parts, 1))
+            data[trace] = (("time", axes[trace]), np.concatenate(parts, 1))
             whole = self.shapes.get(trace)
             names = json.loads(bytes(ranks[-1]["names"].tolist()))[trace] if whole is None else _names(whole)
-            coords[AXES[trace]] = np.asarray(names, dtype=str)
+            coords[axes[trace]] = np.asarray(names, dtype=str)
         return xarray.Dataset(data, coords, attrs={"every": self.recorder.every, "records": len(hamiltonian)})
 
 
 def pack_point(stage: Stage) -> bytes:
     """h, z, ω, weights and buffers of one rank, as bytes."""
-    point, started = stage.traced(), torch.tensor(stage.omega.started, dtype=torch.uint8)
-    if stage.h is None:
-        point["h"] = point["z"] = {name: torch.zeros_like(x) for name, x in point["h"].items()}
-    tensors: Tensors = {"started": started}
-    for part in ("h", "z", "omega"):
-        tensors |= {f"{part}/{name}": x for name, x in point[part].items()}
-    state = dict(stage.chain.named_parameters()) | dict(stage.chain.named_buffers())
-    tensors |= {f"network/{name}": x for name, x in state.items() if not x.is_meta}
-    return pack({name: x.detach().cpu().clone().contiguous() for name, x in tensors.items()})
+    taken = stage.snapshot()
+    tensors: Tensors = {"started": torch.tensor(taken.memory["started"], dtype=torch.uint8)}
+    reached = dict(zip(("reached h", "reached z"), taken.reached, strict=True))
+    for part, found in ({"h": taken.h, "z": taken.z, "omega": taken.omega} | reached).items():
+        tensors |= {f"{part}/{name}": x for name, x in (found or {}).items()}
+    tensors |= {f"network/{name}": x for name, x in taken.network.items() if not x.is_meta}
+    return pack({name: x.cpu().contiguous() for name, x in tensors.items()})
 
 
 def save(experiment: Experiment, stage: Stage, packs: list[bytes], path: Path) -> None:
@@ -131,27 +121,25 @@ def save(experiment: Experiment, stage: Stage, packs: list[bytes], path: Path) -
     ranks = copies[:stages]
     tensors = {name: x for r in ranks for name, x in r.items() if name != "started"}
     for name in tensors:
-        if replicas > 1 and name.startswith(("h/", "z/")):  # the rows of all replicas; L is the mean of theirs
+        if replicas > 1 and name.startswith(
+            ("h/", "z/", "reached")
+        ):  # the rows of all replicas; L is the mean of theirs
             rows = torch.cat([r[name] for r in copies if name in r])
-            tensors[name] = rows / replicas if name.startswith("z/") else rows
-    parts = {
-        part: {name.removeprefix(f"{part}/"): x for name, x in tensors.items() if name.startswith(f"{part}/")}
-        for part in ("h", "z", "omega", "network")
-    }
+            tensors[name] = rows / replicas if name.startswith(("z/", "reached z/")) else rows
+
+    def part(of: str) -> Tensors:
+        return {name.removeprefix(f"{of}/"): x for name, x in tensors.items() if name.startswith(f"{of}/")}
+
     learner, _ = experiment.learner()
-    learner.settings = stage.settings
-    network = dict(learner.network.named_parameters()) | dict(learner.network.named_buffers())
-    with torch.no_grad():
-        for name, x in parts.pop("network").items():
-            network[name].copy_(x)
-    memory = learner.memory() | {
-        "t": stage.t,
-        "steps": stage.steps,
-        "started": [bool(x) for r in ranks for x in r["started"]],
-        "between_sequences": stage.h is None,
-        "z_is_zero": stage.z is None,
-    }
-    learner.resume(memory, **parts)
+    whole = learner.snapshot()
+    started = [bool(x) for r in ranks for x in r["started"]]
+    learner.restore(
+        whole._replace(
+            settings=stage.settings, t=stage.t, steps=stage.steps, network=whole.network | part("network"),
+            omega=part("omega"), h=part("h") or None, z=part("z") or None,
+            reached=(part("reached h"), part("reached z")), memory=whole.memory | {"started": started},
+        )
+    )  # fmt: skip
     learner.save(path)
 
 

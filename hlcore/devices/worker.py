@@ -41,8 +41,8 @@ def work(job: Job, store: dist.Store, rank: int, world: int, say: Callable[[str]
         for tick in range(first, first + job.steps):
             moments.begin(tick)
             sample = stage.rank.share(stream[tick])
-            record.record(stage.tick(sample), sample)
-            moments.end(stage.marks)
+            record.record(stage.step(sample), sample)
+            moments.end(stage.groups.marks)
             if tick == first:
                 wire.begin(tick)
             if time.monotonic() - noted > PROGRESS:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from .arrays import moved
-from .hamiltonian import Hamiltonian
+from .flow import Law
 from .move import Move, costate, quietly, stateless
 
 
 @quietly
-def euler(law: Hamiltonian, sample: Any, h: Any, z: Any, c: Any) -> Move:
+def euler(law: Law, sample: Any, h: Any, z: Any, c: Any) -> Move:
     """All four derivatives at t (P, Algorithm 1); c: the settings in force (`Settings.at`).
 
     h⁺ = h + τ f^h(u,h,θ)                    (E*1)

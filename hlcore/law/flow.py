@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import torch
 from torch import Tensor
@@ -66,6 +66,16 @@ class Flow:
     def as_given(self, z: dict[str, Tensor] | None) -> Arrays | None:
         """A costate in the arrays of this flow."""
         return z
+
+
+class Law(Protocol):
+    """Whoever gives the two maps of one network and loss."""
+
+    def flow(self, u: Any, h: Any, tau: Any) -> Flow:
+        """f^h at h."""
+
+    def read(self, u: Any, h: Any, target: Any) -> Reading:
+        """f^y and L of a network without state."""
 
 
 def added(one: Arrays, other: Arrays) -> Arrays:

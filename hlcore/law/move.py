@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from .arrays import Arrays, axpy, zeros
-from .hamiltonian import Hamiltonian
+from .flow import Law
 
 
 class Move(NamedTuple):
@@ -40,7 +40,7 @@ def costate(z: Arrays | None, dh: Arrays, h: Arrays, c: Any) -> Arrays:
     return {name: axpy(keep, x, gain, dh[name]) for name, x in z.items()}
 
 
-def stateless(law: Hamiltonian, sample: Any, c: Any) -> Move:
+def stateless(law: Law, sample: Any, c: Any) -> Move:
     """A network without state, in either order: H' = φL  (P, eq. 20).
 
     φ is left to the weights' update as one factor, so that the identity with SGD holds to the last bit.

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from .arrays import moved
-from .flow import added, added_slopes
-from .hamiltonian import Hamiltonian
+from .flow import Law, added, added_slopes
 from .move import Move, costate, quietly, stateless
 
 
 @quietly
-def sequential(law: Hamiltonian, sample: Any, h: Any, z: Any, c: Any) -> Move:
+def sequential(law: Law, sample: Any, h: Any, z: Any, c: Any) -> Move:
     """State, then costate, then weights (P, section 4); c: the settings in force (`Settings.at`).
 
     h⁺ = h + τ f^h(u,h,θ)
