@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -127,17 +128,20 @@ def save(experiment: Experiment, stage: Stage, packs: list[bytes], path: Path) -
             rows = torch.cat([r[name] for r in copies if name in r])
             tensors[name] = rows / replicas if name.startswith(("z/", "reached z/")) else rows
 
-    def part(of: str) -> Tensors:
-        return {name.removeprefix(f"{of}/"): x for name, x in tensors.items() if name.startswith(f"{of}/")}
-
     learner, _ = experiment.learner()
     whole = learner.snapshot()
+
+    def part(of: str, names: Iterable[str]) -> Tensors:
+        """Those that came, in the order of one process."""
+        return {name: tensors[f"{of}/{name}"] for name in names if f"{of}/{name}" in tensors}
+
+    h, z, *reached = (part(of, learner.network.initial_state(1)) for of in ("h", "z", "reached h", "reached z"))
     started = [bool(x) for r in ranks for x in r["started"]]
     learner.restore(
         whole._replace(
-            settings=stage.settings, t=stage.t, steps=stage.steps, network=whole.network | part("network"),
-            omega=part("omega"), h=part("h") or None, z=part("z") or None,
-            reached=(part("reached h"), part("reached z")), memory=whole.memory | {"started": started},
+            settings=stage.settings, t=stage.t, steps=stage.steps, network=part("network", whole.network),
+            omega=part("omega", whole.omega), h=h or None, z=z or None, reached=(reached[0], reached[1]),
+            memory=whole.memory | {"started": started},
         )
     )  # fmt: skip
     learner.save(path)
