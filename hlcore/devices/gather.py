@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import torch
@@ -17,8 +17,9 @@ from ..law.point import Report, Tensors
 from ..law.sample import Sample
 from ..law.settings import Settings
 from ..learners.hamiltonian import Learner
-from ..records.columns import evenly, labels
-from ..records.recorder import AXES, SETTINGS, TRACES, Recorder
+from ..records import checkpoint
+from ..records.columns import dataset, evenly, labels
+from ..records.recorder import ANSWERS, SCALARS, Recorder
 from .stage import Stage
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ class RankRecord:
         self._energy, self._phi_loss = np.zeros((capacity, len(stage.own))), np.zeros(capacity)
         self.shapes: dict[str, Shapes] = {}
         self._picks: dict[str, Tensor | None] = {}
+
+    quantities = Learner.quantities
 
     @property
     def settings(self) -> Settings:
@@ -70,7 +73,7 @@ class RankRecord:
         last = self.stage.above is None
         before, slot = self.recorder.count, self.recorder.count % self.recorder.capacity
         report = Report(self.stage.t, loss, 0.0, y.cpu() if last else torch.empty(0))
-        self.recorder.record(self, report, sample if last else None)  # type: ignore[arg-type]
+        self.recorder.record(self, report, sample if last else None)
         if self.recorder.count > before:
             self._energy[slot], self._phi_loss[slot] = energy, phi_loss
 
@@ -78,10 +81,10 @@ class RankRecord:
         """The rows held, as bytes."""
         recorder = self.recorder
         rows = np.arange(recorder.count - len(recorder), recorder.count) % recorder.capacity
-        arrays = {trace: recorder.window(trace) for trace in TRACES if recorder.names(trace)}
-        arrays |= {name: recorder.window(name) for name in ("step", "t", "loss", *SETTINGS)}
+        arrays = {trace: recorder.window(trace) for trace in recorder.axes if recorder.names(trace)}
+        arrays |= {name: recorder.window(name) for name in (*SCALARS, *recorder.settings)}
         arrays |= {"energy": self._energy[rows], "phi_loss": self._phi_loss[rows]}
-        names = json.dumps({trace: recorder.names(trace) for trace in ("output", "target")}).encode()
+        names = json.dumps({trace: recorder.names(trace) for trace in ANSWERS}).encode()
         arrays["names"] = np.frombuffer(names, np.uint8)
         return pack({name: torch.tensor(x) for name, x in arrays.items()})
 
@@ -90,32 +93,23 @@ class RankRecord:
 
         H' = φL + Σ z_i·v_i is added here in the order of one process.
         """
-        import xarray
-
         ranks = [unpack(data) for data in packs]
-        scalars = {name: ranks[-1][name].numpy() for name in ("step", "t", "loss", *SETTINGS)}
+        last, axes = ranks[-1], self.recorder.axes
+        scalars = {name: last[name].numpy() for name in (*SCALARS, *self.recorder.settings)}
         energy = torch.cat([r["energy"] for r in ranks], 1).tolist()
-        phi_loss = ranks[-1]["phi_loss"].tolist()
-        hamiltonian = np.array([a + sum(parts) for a, parts in zip(phi_loss, energy, strict=True)])
-        data: dict[str, Any] = {"loss": ("time", scalars["loss"]), "hamiltonian": ("time", hamiltonian)}
-        data |= {name: ("time", scalars[name]) for name in SETTINGS}
-        coords: dict[str, Any] = {"time": scalars["t"], "step": ("time", scalars["step"].astype(np.int64))}
-        for trace in TRACES:
-            parts = [r[trace].numpy() for r in ranks if trace in r]
-            if not parts:
-                continue
-            data[trace] = (("time", AXES[trace]), np.concatenate(parts, 1))
-            whole = self.shapes.get(trace)
-            names = json.loads(bytes(ranks[-1]["names"].tolist()))[trace] if whole is None else _names(whole)
-            coords[AXES[trace]] = np.asarray(names, dtype=str)
-        return xarray.Dataset(data, coords, attrs={"every": self.recorder.every, "records": len(hamiltonian)})
+        phi_loss = last["phi_loss"].tolist()
+        scalars["hamiltonian"] = np.array([a + sum(parts) for a, parts in zip(phi_loss, energy, strict=True)])
+        here = {trace: [r[trace].numpy() for r in ranks if trace in r] for trace in axes}
+        traces = {trace: np.concatenate(parts, 1) for trace, parts in here.items() if parts}
+        answers = json.loads(bytes(last["names"].tolist()))
+        names = {trace: answers[trace] if trace in answers else _names(self.shapes[trace]) for trace in traces}
+        told = {"every": self.recorder.every, "records": len(scalars["t"])}
+        return dataset(scalars, traces, names, axes, told)
 
 
 def pack_point(stage: Stage) -> bytes:
     """h, z, ω, weights and buffers of one rank, as bytes."""
     point, started = stage.traced(), torch.tensor(stage.omega.started, dtype=torch.uint8)
-    if stage.h is None:
-        point["h"] = point["z"] = {name: torch.zeros_like(x) for name, x in point["h"].items()}
     tensors: Tensors = {"started": started}
     for part in ("h", "z", "omega"):
         tensors |= {f"{part}/{name}": x for name, x in point[part].items()}
@@ -134,25 +128,19 @@ def save(experiment: Experiment, stage: Stage, packs: list[bytes], path: Path) -
         if replicas > 1 and name.startswith(("h/", "z/")):  # the rows of all replicas; L is the mean of theirs
             rows = torch.cat([r[name] for r in copies if name in r])
             tensors[name] = rows / replicas if name.startswith("z/") else rows
-    parts = {
-        part: {name.removeprefix(f"{part}/"): x for name, x in tensors.items() if name.startswith(f"{part}/")}
+    h, z, omega, network = (
+        {name.removeprefix(f"{part}/"): x for name, x in tensors.items() if name.startswith(f"{part}/")}
         for part in ("h", "z", "omega", "network")
-    }
+    )
     learner, _ = experiment.learner()
-    learner.settings = stage.settings
-    network = dict(learner.network.named_parameters()) | dict(learner.network.named_buffers())
-    with torch.no_grad():
-        for name, x in parts.pop("network").items():
-            network[name].copy_(x)
-    memory = learner.memory() | {
-        "t": stage.t,
-        "steps": stage.steps,
-        "started": [bool(x) for r in ranks for x in r["started"]],
-        "between_sequences": stage.h is None,
-        "z_is_zero": stage.z is None,
-    }
-    learner.resume(memory, **parts)
-    learner.save(path)
+    first = learner.snapshot()
+    started = [bool(x) for r in ranks for x in r["started"]]
+    snapshot = first._replace(
+        settings=stage.settings, t=stage.t, steps=stage.steps, network=first.network | network,
+        omega={name: omega[name] for name in first.omega}, h=None if stage.h is None else h,
+        z=None if stage.z is None else z, reached=(h, z), memory=first.memory | {"started": started},
+    )  # fmt: skip
+    checkpoint.save(snapshot, path, learner.network)
 
 
 def begun(experiment: Experiment, resume: Path | None) -> Learner:
