@@ -17,8 +17,8 @@ from ..experiments import Experiment
 from ..law.point import Report, Tensors
 from ..law.sample import Sample
 from ..learners.hamiltonian import Learner
-from ..records.columns import evenly, labels
-from ..records.recorder import Recorder
+from ..records.columns import dataset, evenly, labels
+from ..records.recorder import ANSWERS, SCALARS, Recorder
 from .stage import Stage
 
 if TYPE_CHECKING:
@@ -72,9 +72,9 @@ class RankRecord:
         recorder = self.recorder
         rows = np.arange(recorder.count - len(recorder), recorder.count) % recorder.capacity
         arrays = {trace: recorder.window(trace) for trace in recorder.axes if recorder.names(trace)}
-        arrays |= {name: recorder.window(name) for name in ("step", "t", "loss", *recorder.settings)}
+        arrays |= {name: recorder.window(name) for name in (*SCALARS, *recorder.settings)}
         arrays |= {"energy": self._energy[rows], "phi_loss": self._phi_loss[rows]}
-        names = json.dumps({trace: recorder.names(trace) for trace in ("output", "target")}).encode()
+        names = json.dumps({trace: recorder.names(trace) for trace in ANSWERS}).encode()
         arrays["names"] = np.frombuffer(names, np.uint8)
         return pack({name: torch.tensor(x) for name, x in arrays.items()})
 
@@ -83,25 +83,18 @@ class RankRecord:
 
         H' = φL + Σ z_i·v_i is added here in the order of one process.
         """
-        import xarray
-
-        ranks, settings, axes = [unpack(data) for data in packs], self.recorder.settings, self.recorder.axes
-        scalars = {name: ranks[-1][name].numpy() for name in ("step", "t", "loss", *settings)}
+        ranks = [unpack(data) for data in packs]
+        last, axes = ranks[-1], self.recorder.axes
+        scalars = {name: last[name].numpy() for name in (*SCALARS, *self.recorder.settings)}
         energy = torch.cat([r["energy"] for r in ranks], 1).tolist()
-        phi_loss = ranks[-1]["phi_loss"].tolist()
-        hamiltonian = np.array([a + sum(parts) for a, parts in zip(phi_loss, energy, strict=True)])
-        data: dict[str, Any] = {"loss": ("time", scalars["loss"]), "hamiltonian": ("time", hamiltonian)}
-        data |= {name: ("time", scalars[name]) for name in settings}
-        coords: dict[str, Any] = {"time": scalars["t"], "step": ("time", scalars["step"].astype(np.int64))}
-        for trace in axes:
-            parts = [r[trace].numpy() for r in ranks if trace in r]
-            if not parts:
-                continue
-            data[trace] = (("time", axes[trace]), np.concatenate(parts, 1))
-            whole = self.shapes.get(trace)
-            names = json.loads(bytes(ranks[-1]["names"].tolist()))[trace] if whole is None else _names(whole)
-            coords[axes[trace]] = np.asarray(names, dtype=str)
-        return xarray.Dataset(data, coords, attrs={"every": self.recorder.every, "records": len(hamiltonian)})
+        phi_loss = last["phi_loss"].tolist()
+        scalars["hamiltonian"] = np.array([a + sum(parts) for a, parts in zip(phi_loss, energy, strict=True)])
+        here = {trace: [r[trace].numpy() for r in ranks if trace in r] for trace in axes}
+        traces = {trace: np.concatenate(parts, 1) for trace, parts in here.items() if parts}
+        answers = json.loads(bytes(last["names"].tolist()))
+        names = {trace: answers[trace] if trace in answers else _names(self.shapes[trace]) for trace in traces}
+        told = {"every": self.recorder.every, "records": len(scalars["t"])}
+        return dataset(scalars, traces, names, axes, told)
 
 
 def pack_point(stage: Stage) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -11,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import l1_loss, smooth_l1_loss
 
 from ..declared import BaseSettings, positive, setting
-from ..errors import bad, whole
+from ..errors import Diverged, bad, whole
 from ..law.point import Report, Tensors
 from ..law.sample import Sample
 from ..law.settings import WeightSettings
@@ -65,6 +66,10 @@ class RiverRegressor(BaseLearner):
         assert isinstance(sample.target, Tensor)
         loss = float(self.loss(output, sample.target.to(output.dtype).view(1, 1)))
         weights = {k: float(w) for k, w in model.weights.items()}
+        told = {**weights, "intercept": float(model.intercept)}
+        for name, w in told.items():
+            if not math.isfinite(w):
+                raise Diverged("theta", name, self.t, self.steps)
         memory = {"weights": weights, "intercept": float(model.intercept), "seen": self.memory.get("seen", 0) + 1}
         return Step({}, None, output, loss, 0.0, None, memory=memory)
 
