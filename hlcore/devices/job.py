@@ -6,6 +6,7 @@ import importlib
 import inspect
 import json
 from dataclasses import asdict, dataclass, field, fields
+from importlib import metadata
 from typing import Any
 
 import torch
@@ -102,7 +103,5 @@ class Job:
 
     def greeting(self) -> dict[str, str]:
         """What must agree on all ranks before the first tick."""
-        from .. import __version__
-
         told = {name: json.dumps(value, sort_keys=True) for name, value in asdict(self).items()}
-        return {"hlcore": __version__, "torch": torch.__version__, "experiment": told.pop("name")} | told
+        return {"hlcore": metadata.version("hlcore"), "torch": torch.__version__, "experiment": told.pop("name")} | told
