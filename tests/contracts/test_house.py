@@ -1,4 +1,4 @@
-"""The house stays as it is drawn in docs/architecture.md: floors, names, the law in one place, a setting declared once."""
+"""The house stays as it is drawn in docs/architecture.md: floors, names, one law, settings declared once."""
 
 import ast
 import subprocess
