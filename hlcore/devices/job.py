@@ -72,7 +72,13 @@ class Job:
             if name not in known:
                 raise unknown("devices option", name, known)
         device.known(others.get("device", "cpu"))
-        settings = {f.name: getattr(experiment.settings, f.name) for f in fields(Settings)}
+        if not isinstance(experiment.settings, Settings):
+            got = f"the learner {experiment.learner_name!r}"
+            raise bad("experiment for devices", got, "'hamiltonian'", "only it is spread over ranks")
+        if experiment.stream.answers:
+            got = "a world, whose next sample depends on the output"
+            raise bad("experiment for devices", got, "a replayable stream", "every rank walks it by itself")
+        settings = {name: getattr(experiment.settings, name) for name in Settings.about()}
         if callable(settings["phi"]) or not isinstance(settings["beta"], float):
             raise bad(
                 "experiment for devices", "phi as a function or beta per weight", "numbers", "every rank rebuilds it"
