@@ -85,7 +85,7 @@ class Plot(go.FigureWidget):
 
     def __init__(self, figure: go.Figure) -> None:
         super().__init__(figure)
-        self._config = dict(self._config or {}, responsive=True, displaylogo=False)
+        self._config: Any = {"responsive": True, "displaylogo": False}
         self._whole = True
         self.open()
 
