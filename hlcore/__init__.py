@@ -10,10 +10,10 @@ from .errors import Diverged as Diverged
 from .errors import HLError as HLError
 from .law.network import Network as Network
 from .law.point import PhasePoint as PhasePoint
+from .law.point import Report as Report
 from .law.sample import Sample as Sample
 from .law.settings import Settings as Settings
 from .learners.hamiltonian import Learner as Learner
-from .learners.hamiltonian import Report as Report
 from .learners.reversed_stream import bptt_gradient as bptt_gradient
 from .networks import Antisymmetric as Antisymmetric
 from .networks import Chain as Chain

@@ -6,11 +6,13 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from . import __version__, experiments
+from .command import assignments
 from .errors import HLError, bad
 from .records.export import checked, save
+
+WORDS = {"None": None, "True": True, "False": False}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,12 +40,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _list(given: argparse.Namespace) -> int:
     width = max(map(len, experiments.names()))
     for name in experiments.names():
-        print(f"{name:<{width}}  {experiments.get(name).about.splitlines()[0]}")
+        print(f"{name:<{width}}  {experiments.entry(name).about.splitlines()[0]}")
     return 0
 
 
 def _run(given: argparse.Namespace) -> int:
-    overrides = dict(map(_assignment, given.set))
+    overrides = assignments(given.set)
     if given.out is not None:
         checked(given.out)  # a bad file name is told before the run, not after it
     experiment = experiments.get(given.name, **overrides)
@@ -66,18 +68,6 @@ def _doctor(given: argparse.Namespace) -> int:
     text, fine = doctor.report()
     print(text)
     return 0 if fine else 1
-
-
-def _assignment(text: str) -> tuple[str, Any]:
-    name, sign, value = text.partition("=")
-    if not sign or not name:
-        raise bad("--set", repr(text), "NAME=VALUE", "as in --set eta=0.3")
-    for kind in (int, float):
-        try:
-            return name, kind(value)
-        except ValueError:
-            continue
-    return name, value
 
 
 if __name__ == "__main__":

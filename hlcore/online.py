@@ -1,6 +1,5 @@
 """The first round's names of what races on one stream: learners, their judges, and rivals."""
 
-from .learners.base import OnlineLearner as OnlineLearner
 from .learners.bptt import HLBPTT as HLBPTT
 from .learners.bptt import TruncatedBPTT as TruncatedBPTT
 from .learners.river import Forecaster as Forecaster

@@ -1,5 +1,7 @@
 """Chains of every kind for the tests of devices; worker processes import this module too."""
 
+import os
+import time
 from itertools import pairwise
 
 import torch
@@ -55,6 +57,51 @@ def chain(seed, sizes="1+1+1", schedule="parallel", ends=0, frozen=0, norm=0, dr
         layers[frozen - 1].requires_grad_(False)
     settings = Settings(tau=0.7, eta=0.3, beta=0.2, phi=1.3, eta_z=0.1)
     return Setup(Chain(layers, cuts, schedule), Noise(seed, ends), mse_loss, settings, order="euler")
+
+
+def sleep(rank, seconds):
+    """Stands still, on one rank of those that `Workers` started."""
+    if os.environ.get("LOCAL_RANK") == str(rank):
+        time.sleep(seconds)
+
+
+class Sleeper(torch.nn.Module):
+    """Passes x on; the first time it is slow, as what loads a library is."""
+
+    def __init__(self, *given):
+        super().__init__()
+        self.given, self.fresh = given, True
+
+    def forward(self, x):
+        if self.fresh and not x.is_meta:
+            self.fresh = False
+            sleep(*self.given)
+        return x
+
+
+class Slow(Noise):
+    """One sample that is slow to come."""
+
+    def __init__(self, seed, tick, *given):
+        super().__init__(seed, 0)
+        self.tick, self.given = tick, given
+
+    def sample(self, k):
+        if k == self.tick:
+            sleep(*self.given)
+        return super().sample(k)
+
+
+@register("slow-chain", "A chain with one slow rank", downloads=True)
+def slow(seed, rank=0, seconds=0.0, build=False, layer=False, tick=-1, schedule="parallel"):
+    """Three groups; one rank is slow to build the experiment, in its first pass through its layers, or at a tick."""
+    setup = chain(seed, schedule=schedule)
+    if build:
+        sleep(rank, seconds)
+    if layer:
+        for part in setup.network.layers:
+            part.append(Sleeper(rank, seconds))
+    return setup._replace(stream=Slow(seed, tick, rank, seconds))
 
 
 class Rows(Stream):

@@ -1,7 +1,7 @@
 """A chain of groups over many devices: the same trajectory as on one, to the bit."""
 
 from .job import Job
-from .launch import Run, Workers, run
+from .launch import Outcome, Workers, run
 from .wire import Lost
 
-__all__ = ["Job", "Lost", "Run", "Workers", "run"]
+__all__ = ["Job", "Lost", "Outcome", "Workers", "run"]

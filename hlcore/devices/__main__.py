@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import torch.distributed as dist
 
-from ..__main__ import _assignment
+from ..command import assignments
 from ..errors import HLError, bad
 from ..experiments import get
 from .job import Job
@@ -31,14 +31,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--resume", metavar="FILE", help="go on from a checkpoint, of any number of ranks")
     parser.add_argument("--balance", metavar="A+B", help="groups per rank, as 2+1; by measured cost if not given")
     parser.add_argument("--replicas", type=int, default=1, help="copies of the whole chain, sharing the batch (1)")
-    parser.add_argument("--patience", type=float, default=10.0, help="seconds a rank may be silent (10)")
+    parser.add_argument("--patience", type=float, default=10.0, help="seconds a ticking rank may be silent (10)")
     parser.add_argument("--lanes", metavar="FILE", help="write what each rank did when: .nc")
     parser.add_argument("--device", default="cpu", help="where ranks compute: cpu or cuda (cpu)")
     parser.add_argument("--staged", action="store_true", help="send through CPU memory even where nccl could")
     given = parser.parse_args(arguments)
     try:
-        rank, world = _place()
-        experiment = get(given.name, seed=given.seed, **dict(map(_assignment, given.set)))
+        rank, world = _rank_and_world()
+        experiment = get(given.name, seed=given.seed, **assignments(given.set))
         names = ("every", "capacity", "checkpoint", "save_every", "resume", "replicas", "patience", "lanes", "device")
         options = {name: getattr(given, name) for name in (*names, "staged")}
         job = Job.of(experiment, given.steps, record=given.out, balance=_balance(given.balance), **options)
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _place() -> tuple[int, int]:
+def _rank_and_world() -> tuple[int, int]:
     try:
         return int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
     except (KeyError, ValueError):

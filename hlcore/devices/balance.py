@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from ..devices import device
 from ..errors import bad
@@ -25,23 +26,28 @@ def measured(chain: Chain, u: Any, here: torch.device = CPU, repeats: int = 5) -
         for i in range(len(twin.groups)):
             for k in twin._cuts[i]:
                 twin.layers[k].to(here)
-            theta = [p for k in twin._cuts[i] for p in twin.layers[k].parameters() if p.requires_grad]
             seconds = []
             for _ in range(repeats + 1):
                 device.settle(here)
                 began = time.perf_counter()
-                leaf = x.detach().requires_grad_() if isinstance(x, torch.Tensor) and x.is_floating_point() else x
-                y = twin._through(i, leaf)
-                wrt = [*theta, *([leaf] if leaf is not x else [])]
-                if y.requires_grad:
-                    torch.autograd.grad(y, wrt, torch.ones_like(y), allow_unused=True)
+                y = both_passes(twin, i, x)
                 device.settle(here)
                 seconds.append(time.perf_counter() - began)
             costs.append(min(seconds[1:]))
-            x = y.detach()
+            x = y
             for k in twin._cuts[i]:
                 twin.layers[k].to(CPU)  # one group at a time: the chain may be larger than the device
     return costs
+
+
+def both_passes(chain: Chain, i: int, x: Any) -> Tensor:
+    """Forward and backward of group i + 1 on x; its output."""
+    theta = [p for k in chain._cuts[i] for p in chain.layers[k].parameters() if p.requires_grad]
+    leaf = x.detach().requires_grad_() if isinstance(x, Tensor) and x.is_floating_point() else x
+    y = chain._through(i, leaf)
+    if y.requires_grad:
+        torch.autograd.grad(y, [*theta, *([leaf] if leaf is not x else [])], torch.ones_like(y), allow_unused=True)
+    return y.detach()
 
 
 def balanced(costs: Sequence[float], ranks: int) -> tuple[int, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -13,11 +14,11 @@ from safetensors.torch import save as pack
 from torch import Tensor
 
 from ..experiments import Experiment
-from ..law.point import Tensors
+from ..law.point import Report, Tensors
 from ..law.sample import Sample
-from ..law.settings import Settings
-from ..learners.hamiltonian import Learner, Report
-from ..records.recorder import AXES, SETTINGS, TRACES, Recorder, _labels
+from ..learners.hamiltonian import Learner
+from ..records.columns import dataset, evenly, labels
+from ..records.recorder import ANSWERS, SCALARS, Recorder
 from .stage import Stage
 
 if TYPE_CHECKING:
@@ -36,15 +37,9 @@ class RankRecord:
         self.shapes: dict[str, Shapes] = {}
         self._picks: dict[str, Tensor | None] = {}
 
-    @property
-    def settings(self) -> Settings:
-        """As a Recorder reads them."""
-        return self.stage.settings
-
-    @property
-    def steps(self) -> int:
-        """As a Recorder reads them."""
-        return self.stage.steps
+    def __getattr__(self, name: str) -> Any:
+        """As a Recorder reads a learner: settings, steps, quantities."""
+        return getattr(self.stage, name)
 
     def traced(self) -> dict[str, Tensors]:
         """The kept entries of each trace here."""
@@ -55,32 +50,31 @@ class RankRecord:
             found[trace] = {trace: (flat if pick is None else flat[pick]).cpu()}
         return found
 
-    def record(self, told: tuple[float, float, list[float], Tensor], sample: Sample) -> None:
-        """Take down where the rank is after a tick that told this."""
-        loss, phi_loss, energy, y = told
+    def record(self, report: Report, sample: Sample) -> None:
+        """Take down where the rank is after a tick that gave this report."""
         if not self.shapes:
             states = {f"h{i + 1}": x.shape for i, x in enumerate(self.stage.shapes(sample))}
-            weights = {n: p.shape for n, p in self.stage.chain.named_parameters() if p.requires_grad}
+            weights = self.stage.whole
             self.shapes = {"h": states, "z": states, "theta": weights, "omega": weights}
             own = self.stage.traced()
             self._picks = {
                 trace: _local(whole, list(own[trace]), self.stage.device) for trace, whole in self.shapes.items()
             }
-        last = self.stage.above is None
+        last = self.stage.rank.above is None
         before, slot = self.recorder.count, self.recorder.count % self.recorder.capacity
-        report = Report(self.stage.t, loss, 0.0, y.cpu() if last else torch.empty(0))
-        self.recorder.record(self, report, sample if last else None)  # type: ignore[arg-type]
+        report = report._replace(output=report.output.cpu() if last else torch.empty(0))
+        self.recorder.record(self, report, sample if last else None)
         if self.recorder.count > before:
-            self._energy[slot], self._phi_loss[slot] = energy, phi_loss
+            self._energy[slot], self._phi_loss[slot] = self.stage.parts, self.stage.phi_loss
 
     def pack(self) -> bytes:
         """The rows held, as bytes."""
         recorder = self.recorder
         rows = np.arange(recorder.count - len(recorder), recorder.count) % recorder.capacity
-        arrays = {trace: recorder.window(trace) for trace in TRACES if recorder.names(trace)}
-        arrays |= {name: recorder.window(name) for name in ("step", "t", "loss", *SETTINGS)}
+        arrays = {trace: recorder.window(trace) for trace in recorder.axes if recorder.names(trace)}
+        arrays |= {name: recorder.window(name) for name in (*SCALARS, *recorder.settings)}
         arrays |= {"energy": self._energy[rows], "phi_loss": self._phi_loss[rows]}
-        names = json.dumps({trace: recorder.names(trace) for trace in ("output", "target")}).encode()
+        names = json.dumps({trace: recorder.names(trace) for trace in ANSWERS}).encode()
         arrays["names"] = np.frombuffer(names, np.uint8)
         return pack({name: torch.tensor(x) for name, x in arrays.items()})
 
@@ -89,68 +83,60 @@ class RankRecord:
 
         H' = φL + Σ z_i·v_i is added here in the order of one process.
         """
-        import xarray
-
         ranks = [unpack(data) for data in packs]
-        scalars = {name: ranks[-1][name].numpy() for name in ("step", "t", "loss", *SETTINGS)}
+        last, axes = ranks[-1], self.recorder.axes
+        scalars = {name: last[name].numpy() for name in (*SCALARS, *self.recorder.settings)}
         energy = torch.cat([r["energy"] for r in ranks], 1).tolist()
-        phi_loss = ranks[-1]["phi_loss"].tolist()
-        hamiltonian = np.array([a + sum(parts) for a, parts in zip(phi_loss, energy, strict=True)])
-        data: dict[str, Any] = {"loss": ("time", scalars["loss"]), "hamiltonian": ("time", hamiltonian)}
-        data |= {name: ("time", scalars[name]) for name in SETTINGS}
-        coords: dict[str, Any] = {"time": scalars["t"], "step": ("time", scalars["step"].astype(np.int64))}
-        for trace in TRACES:
-            parts = [r[trace].numpy() for r in ranks if trace in r]
-            if not parts:
-                continue
-            data[trace] = (("time", AXES[trace]), np.concatenate(parts, 1))
-            whole = self.shapes.get(trace)
-            labels = json.loads(bytes(ranks[-1]["names"].tolist()))[trace] if whole is None else _names(whole)
-            coords[AXES[trace]] = np.asarray(labels, dtype=str)
-        return xarray.Dataset(data, coords, attrs={"every": self.recorder.every, "records": len(hamiltonian)})
+        phi_loss = last["phi_loss"].tolist()
+        scalars["hamiltonian"] = np.array([a + sum(parts) for a, parts in zip(phi_loss, energy, strict=True)])
+        here = {trace: [r[trace].numpy() for r in ranks if trace in r] for trace in axes}
+        traces = {trace: np.concatenate(parts, 1) for trace, parts in here.items() if parts}
+        answers = json.loads(bytes(last["names"].tolist()))
+        names = {trace: answers[trace] if trace in answers else _names(self.shapes[trace]) for trace in traces}
+        told = {"every": self.recorder.every, "records": len(scalars["t"])}
+        return dataset(scalars, traces, names, axes, told)
 
 
 def pack_point(stage: Stage) -> bytes:
     """h, z, ω, weights and buffers of one rank, as bytes."""
-    point, started = stage.traced(), torch.tensor(stage.omega.started, dtype=torch.uint8)
-    if stage.h is None:
-        point["h"] = point["z"] = {name: torch.zeros_like(x) for name, x in point["h"].items()}
-    tensors: Tensors = {"started": started}
-    for part in ("h", "z", "omega"):
-        tensors |= {f"{part}/{name}": x for name, x in point[part].items()}
-    state = dict(stage.chain.named_parameters()) | dict(stage.chain.named_buffers())
-    tensors |= {f"network/{name}": x for name, x in state.items() if not x.is_meta}
-    return pack({name: x.detach().cpu().clone().contiguous() for name, x in tensors.items()})
+    taken = stage.snapshot()
+    tensors: Tensors = {"started": torch.tensor(taken.memory["started"], dtype=torch.uint8)}
+    reached = dict(zip(("reached h", "reached z"), taken.reached, strict=True))
+    for part, found in ({"h": taken.h, "z": taken.z, "omega": taken.omega} | reached).items():
+        tensors |= {f"{part}/{name}": x for name, x in (found or {}).items()}
+    tensors |= {f"network/{name}": x for name, x in taken.network.items() if not x.is_meta}
+    return pack({name: x.cpu().contiguous() for name, x in tensors.items()})
 
 
 def save(experiment: Experiment, stage: Stage, packs: list[bytes], path: Path) -> None:
     """Write the checkpoint that one process would have written here, from what every rank packed."""
-    stages, replicas = stage.place.stages, stage.place.replicas
+    stages, replicas = stage.rank.stages, stage.rank.replicas
     copies = [unpack(data) for data in packs]
     ranks = copies[:stages]
     tensors = {name: x for r in ranks for name, x in r.items() if name != "started"}
     for name in tensors:
-        if replicas > 1 and name.startswith(("h/", "z/")):  # the rows of all replicas; L is the mean of theirs
+        if replicas > 1 and name.startswith(
+            ("h/", "z/", "reached")
+        ):  # the rows of all replicas; L is the mean of theirs
             rows = torch.cat([r[name] for r in copies if name in r])
-            tensors[name] = rows / replicas if name.startswith("z/") else rows
-    parts = {
-        part: {name.removeprefix(f"{part}/"): x for name, x in tensors.items() if name.startswith(f"{part}/")}
-        for part in ("h", "z", "omega", "network")
-    }
+            tensors[name] = rows / replicas if name.startswith(("z/", "reached z/")) else rows
+
     learner, _ = experiment.learner()
-    learner.settings = stage.settings
-    network = dict(learner.network.named_parameters()) | dict(learner.network.named_buffers())
-    with torch.no_grad():
-        for name, x in parts.pop("network").items():
-            network[name].copy_(x)
-    memory = learner.memory() | {
-        "t": stage.t,
-        "steps": stage.steps,
-        "started": [bool(x) for r in ranks for x in r["started"]],
-        "between_sequences": stage.h is None,
-        "z_is_zero": stage.z is None,
-    }
-    learner.resume(memory, **parts)
+    whole = learner.snapshot()
+
+    def part(of: str, names: Iterable[str]) -> Tensors:
+        """Those that came, in the order of one process."""
+        return {name: tensors[f"{of}/{name}"] for name in names if f"{of}/{name}" in tensors}
+
+    h, z, *reached = (part(of, learner.network.initial_state(1)) for of in ("h", "z", "reached h", "reached z"))
+    started = [bool(x) for r in ranks for x in r["started"]]
+    learner.restore(
+        whole._replace(
+            settings=stage.settings, t=stage.t, steps=stage.steps, network=part("network", whole.network),
+            omega=part("omega", whole.omega), h=h or None, z=z or None, reached=(reached[0], reached[1]),
+            memory=whole.memory | {"started": started},
+        )
+    )  # fmt: skip
     learner.save(path)
 
 
@@ -161,23 +147,17 @@ def begun(experiment: Experiment, resume: Path | None) -> Learner:
 
 
 def _names(whole: Shapes) -> list[str]:
-    pick = _evenly(whole)
-    return _labels(list(whole.items()), range(_total(whole)) if pick is None else pick.tolist()) if whole else []
+    pick = evenly(_total(whole), WIDTH)
+    return labels(list(whole.items()), range(_total(whole)) if pick is None else pick.tolist()) if whole else []
 
 
 def _total(shapes: Shapes) -> int:
     return sum(shape.numel() for shape in shapes.values())
 
 
-def _evenly(whole: Shapes) -> np.ndarray | None:
-    """Positions that a Recorder of one process keeps; None: all."""
-    total = _total(whole)
-    return None if total <= WIDTH else np.linspace(0, total - 1, WIDTH).round().astype(np.int64)
-
-
 def _local(whole: Shapes, own: list[str], device: torch.device) -> Tensor | None:
-    """Those positions that lie in `own`, which stand side by side, counted from the first of them."""
-    pick = _evenly(whole)
+    """Of the positions that a Recorder of one process keeps those in `own`, which stand side by side; None: all."""
+    pick = evenly(_total(whole), WIDTH)
     if pick is None:
         return None
     names = list(whole)

@@ -28,7 +28,7 @@ class Job:
     resume            checkpoint to go on from, of this or another number of ranks, or of one process
     balance           groups per rank, as (2, 1); None: by measured cost
     replicas          copies of the whole chain, each on its share of the batch
-    patience          seconds for which a rank may be silent
+    patience          seconds for which a rank may be silent, once all ranks have made their first tick
     lanes             file for what each rank did when
     device            where ranks compute: "cpu" or "cuda"
     staged            send through CPU memory even where nccl could carry a message

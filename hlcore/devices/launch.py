@@ -19,6 +19,7 @@ import torch.distributed as dist
 from ..errors import bad, whole
 from ..experiments import Experiment
 from .job import Job
+from .patience import ARRIVAL
 from .wire import HOST, Lost
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ POLL = 0.01  # seconds between two looks at the workers
 LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"
 
 
-class Run(NamedTuple):
+class Outcome(NamedTuple):
     """What came of a job: the trajectory and the lanes of all ranks, and which groups each rank had."""
 
     trajectory: xarray.Dataset
@@ -45,7 +46,7 @@ class Workers:
 
     def __init__(self, n: int, threads: int = 1) -> None:
         self.n, self.threads = whole("workers", n), whole("threads", threads)
-        self._store = dist.TCPStore(HOST, 0, is_master=True, wait_for_workers=False, timeout=timedelta(seconds=60))
+        self._store = dist.TCPStore(HOST, 0, is_master=True, wait_for_workers=False, timeout=timedelta(seconds=ARRIVAL))
         self._processes: list[subprocess.Popen[bytes] | None] = [None] * n
         self._jobs = [0] * n  # jobs given to each process since it was started
         self._runs, self._running = 0, ""
@@ -59,13 +60,13 @@ class Workers:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
-    def run(self, experiment: Experiment, steps: int, ranks: int | None = None, **options: Any) -> Run:
+    def run(self, experiment: Experiment, steps: int, ranks: int | None = None, **options: Any) -> Outcome:
         """Do a job and wait for it. Options are those of `Job`; raises `Lost` when a rank fell out."""
         self.start(experiment, steps, ranks, **options)
         return self.wait()
 
     def start(self, experiment: Experiment, steps: int, ranks: int | None = None, **options: Any) -> None:
-        """Begin a job on the first `ranks` processes."""
+        """Begin a job on the first `ranks` processes; one that nobody waited for ends here, with its processes."""
         ranks = self.n if ranks is None else whole("ranks", ranks)
         if ranks > self.n:
             raise bad("ranks", ranks, f"at most the {self.n} workers there are")
@@ -76,19 +77,21 @@ class Workers:
         self._job = Job.of(experiment, steps, **options)
         self._spread([self._job] * ranks)
 
-    def wait(self) -> Run:
+    def wait(self) -> Outcome:
         """What came of the job that was started."""
         run, ranks = dist.PrefixStore(self._running, self._store), len(self._at_work)
         away, told = set(range(ranks)), None
         while away:
+            self._tell_ended()
             for rank in sorted(away):
+                ended = self._at_work[rank].poll() is not None  # looked at first: its last word comes before its end
                 if run.check([f"outcome/{rank}"]):
                     text, lost, tick, torn = json.loads(run.get(f"outcome/{rank}"))
                     if torn:
                         self.kill(rank)  # it ends by itself, but the next job shall find a whole one
                     told = told or ((text, lost, tick) if text else None)
                     away -= {rank, lost}  # nobody waits for a rank that was lost
-                elif self._at_work[rank].poll() is not None:
+                elif ended:
                     away -= {rank}
             time.sleep(POLL)
         if told is not None:
@@ -96,12 +99,17 @@ class Workers:
                 self.kill(told[1])  # silent but perhaps not dead, or about to end
             raise Lost(*told)
         dead = [rank for rank in range(ranks) if not run.check([f"outcome/{rank}"])]
-        if dead:
-            raise Lost(f"rank {dead[0]} was lost at tick {self.tick(dead[0])}: its process ended.", dead[0], -1)
+        if dead:  # nobody was left to say more
+            first = int(run.get("ended")) if run.check(["ended"]) else dead[0]
+            tick = self.tick(first)
+            when = f"at tick {tick}" if tick >= 0 else "before its first tick"
+            raise Lost(
+                f"rank {first} was lost {when}: its process ended; resume from the last checkpoint.", first, tick
+            )
         import xarray
 
         record, lanes = (xarray.load_dataset(f, engine="h5netcdf") for f in (self._job.record, self._job.lanes) if f)
-        return Run(record, lanes, run.get("table").decode())
+        return Outcome(record, lanes, run.get("table").decode())
 
     def tick(self, rank: int) -> int:
         """How far a rank was when it last said so; -1: not begun."""
@@ -111,6 +119,7 @@ class Workers:
     def working(self) -> bool:
         """Whether no rank of the job that was started has ended."""
         run = dist.PrefixStore(self._running, self._store)
+        self._tell_ended()
         return not any(run.check([f"outcome/{rank}"]) for rank in range(len(self._at_work)))
 
     @property
@@ -135,6 +144,10 @@ class Workers:
 
     def _spread(self, jobs: Sequence[Job]) -> None:
         """Give each rank its job."""
+        run = dist.PrefixStore(self._running, self._store)
+        for rank in range(len(self._at_work)):
+            if not self._whole(run, rank):
+                self.kill(rank)
         self._running, self._runs = f"run{self._runs}", self._runs + 1
         self._at_work.clear()
         for rank, job in enumerate(jobs):
@@ -143,8 +156,18 @@ class Workers:
                 process = self._begin(rank)
             self._at_work.append(process)
             given = {"run": self._running, "rank": rank, "world": len(jobs), "job": job.text()}
-            self._store.set(f"job/{self._place(rank)}/{self._jobs[rank]}", json.dumps(given))
+            self._store.set(f"job/{self._number(rank)}/{self._jobs[rank]}", json.dumps(given))
             self._jobs[rank] += 1
+
+    def _tell_ended(self) -> None:
+        """Tell the ranks of a process that ended without a word: those who have no connection to it cannot know."""
+        run = dist.PrefixStore(self._running, self._store)
+        for rank, process in enumerate(self._at_work):
+            if process.poll() is not None and not run.check([f"outcome/{rank}"]):
+                run.compare_set("ended", "", str(rank))
+                for other in range(len(self._at_work)):  # who opens connections now hears nothing else
+                    if run.check([f"ready/{other}"]) and self.tick(other) < 0:
+                        self.kill(other)
 
     @staticmethod
     def _whole(run: dist.Store, rank: int) -> bool:
@@ -157,17 +180,17 @@ class Workers:
         environment = os.environ | {"GLOO_SOCKET_IFNAME": LOOPBACK, "OMP_NUM_THREADS": str(self.threads)}
         environment["LOCAL_RANK"] = str(rank)  # which GPU is its own
         environment["PYTHONPATH"] = os.pathsep.join(p for p in sys.path if p)  # modules that were found here
-        where = [str(self._store.port), str(self._place(rank)), str(self.threads)]
+        where = [str(self._store.port), str(self._number(rank)), str(self.threads)]
         process = subprocess.Popen([sys.executable, "-m", "hlcore.devices.serve", *where], env=environment)
         self._processes[rank] = process
         return process
 
-    def _place(self, rank: int) -> int:
+    def _number(self, rank: int) -> int:
         """A number that no process had before."""
         return rank + self.n * self._born[rank]
 
 
-def run(experiment: Experiment, steps: int, ranks: int, **options: Any) -> Run:
+def run(experiment: Experiment, steps: int, ranks: int, **options: Any) -> Outcome:
     """Run an experiment on `ranks` processes of this machine; options are those of `Job`."""
     with Workers(ranks) as workers:
         return workers.run(experiment, steps, **options)

@@ -12,10 +12,10 @@ from ..law.sample import Sample
 
 
 @dataclass(frozen=True)
-class Place:
-    """Rank `replica * stages + stage`: its neighbours in the chain, and its twins in the other replicas."""
+class Rank:
+    """Number `replica * stages + stage`: its neighbours in the chain, and its twins in the other replicas."""
 
-    rank: int
+    number: int
     world: int
     replicas: int = 1
 
@@ -31,22 +31,22 @@ class Place:
     @property
     def stage(self) -> int:
         """Which part of the chain."""
-        return self.rank % self.stages
+        return self.number % self.stages
 
     @property
     def replica(self) -> int:
         """Which copy of the chain."""
-        return self.rank // self.stages
+        return self.number // self.stages
 
     @property
     def below(self) -> int | None:
         """The rank of the groups below; None on the first."""
-        return self.rank - 1 if self.stage else None
+        return self.number - 1 if self.stage else None
 
     @property
     def above(self) -> int | None:
         """The rank of the groups above; None on the last."""
-        return self.rank + 1 if self.stage + 1 < self.stages else None
+        return self.number + 1 if self.stage + 1 < self.stages else None
 
     @property
     def twins(self) -> list[int]:

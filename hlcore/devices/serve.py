@@ -1,4 +1,4 @@
-"""A worker process that waits for jobs: python -m hlcore.devices.serve PORT PLACE, started by `Workers`."""
+"""A worker process that waits for jobs: python -m hlcore.devices.serve PORT NUMBER, started by `Workers`."""
 
 from __future__ import annotations
 
@@ -12,23 +12,20 @@ import torch
 import torch.distributed as dist
 
 from .job import Job
+from .patience import ARRIVAL
 from .wire import HOST, Lost
 from .worker import work
 
 
-def serve(port: int, place: int, threads: int = 1) -> None:
-    """Do job after job until told to stop, or until whoever started this process is gone."""
+def serve(port: int, number: int, threads: int = 1) -> None:
+    """Do job after job until whoever started this process is gone."""
     torch.set_num_threads(threads)
-    store = dist.TCPStore(HOST, port, is_master=False, timeout=timedelta(seconds=60))
-    store.set(f"here/{place}", "")
+    store = dist.TCPStore(HOST, port, is_master=False, timeout=timedelta(seconds=ARRIVAL))
     done = 0
     while True:
-        while not store.check([f"job/{place}/{done}"]):
+        while not store.check([f"job/{number}/{done}"]):
             time.sleep(0.01)
-        text = store.get(f"job/{place}/{done}").decode()
-        if text == "stop":
-            return
-        given = json.loads(text)
+        given = json.loads(store.get(f"job/{number}/{done}"))
         run = dist.PrefixStore(given["run"], store)
         try:
             work(Job.read(given["job"]), run, given["rank"], given["world"], partial(run.set, "table"))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 PHASES = ("begun", "forward", "backward", "sent", "done")  # moments of a tick: what is over then
 
 
-class Lane:
+class Timeline:
     """The moments of the last `capacity` ticks of one rank, in seconds of this machine's monotonic clock.
 
     On a GPU, forward and backward are handed over by then; sent and done are over, as H' has been read.

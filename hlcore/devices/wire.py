@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any, NoReturn
 
 import torch
@@ -14,12 +15,10 @@ from torch import Tensor
 
 from ..errors import HLError
 from .device import CPU, backend, card
+from .patience import ARRIVAL, POLL, Patience
 from .transport import Carrier, Parcel
 
 HOST = "127.0.0.1"  # of workers on this machine
-ARRIVAL = 60.0  # seconds within which all ranks must have come: they import torch first
-POLL = 0.005
-GRACE = 1.0  # seconds in which a waiting rank says for whom it waits
 
 
 class Lost(HLError):
@@ -35,10 +34,14 @@ class Wire:
 
     A wait that fails never hangs and never guesses: the first rank to notice writes down who was lost and when,
     before it leaves; every other rank finds its own waits failing in turn, and reads that.
+
+    Only ticks are paced: patience counts from `begin` on, and not while a checkpoint is written. Whatever comes before,
+    between and after waits for an event: a word in the store, a message, a process or a connection that ended.
     """
 
     def __init__(self, store: dist.Store, rank: int, world: int, patience: float, staged: bool = False) -> None:
-        self.store, self.rank, self.world, self.patience = store, rank, world, patience
+        self.store, self.rank, self.world = store, rank, world
+        self.patience = Patience(store, rank, patience)
         self._carrier = Carrier(staged)
         self._sending: list[Parcel] = []
 
@@ -58,14 +61,15 @@ class Wire:
         """Tell all ranks something, once."""
         self.store.set(key, json.dumps(value))
 
-    def given(self, key: str, giver: int, tick: int = 0, seconds: float | None = None) -> Any:
-        """What a rank gives, awaited until it comes or a fault is told."""
-        seconds = ARRIVAL if seconds is None else seconds
-        end = time.monotonic() + seconds
+    def given(self, key: str, giver: int, tick: int = 0) -> Any:
+        """What a rank gives, awaited until it comes, a process ends or a fault is told."""
+        end = time.monotonic() + ARRIVAL
         try:
             while not self.store.check([key]):
+                if self.store.check(["ended"]):
+                    self._lost(int(self.store.get("ended")), tick, "its process ended")
                 if self.store.check(["fault"]) or time.monotonic() > end:
-                    text = f"rank {giver} was lost at tick {tick}: got no word of it in {seconds:g} s, expected "
+                    text = f"rank {giver} was lost at tick {tick}: got no word of it in {ARRIVAL:g} s, expected "
                     self.stop(text + f"{key!r}; start all ranks.", giver, tick)
                 time.sleep(POLL)
             return json.loads(self.store.get(key))
@@ -77,28 +81,45 @@ class Wire:
         self.give(f"{what}/{self.rank}", value)
         return [self.given(f"{what}/{rank}", rank, tick) for rank in range(self.world)]
 
-    def meet(self, where: str, tick: int, seconds: float) -> None:
+    def meet(self, where: str, tick: int) -> None:
         """Go on when all ranks are here."""
-        self.give(f"{where}/{self.rank}", tick)
-        for rank in range(self.world):
-            self.given(f"{where}/{rank}", rank, tick, seconds)
+        self.shared(where, tick, tick)
 
     def connect(self, tick: int, device: torch.device = CPU) -> None:
         """Open the connections between all ranks."""
-        self.meet("ready", tick, ARRIVAL)
+        self.meet("ready", tick)
         by = backend(self.shared("card", card(device), tick), dist.is_nccl_available())
-        group, most = dist.PrefixStore("group", self.store), max(self.patience, ARRIVAL if by != "gloo" else 1.0)
+        group = dist.PrefixStore("group", self.store)
         try:
-            self._carrier.open(by, group, self.rank, self.world, device, most)
+            self._carrier.open(by, group, self.rank, self.world, device, ARRIVAL)
         except RuntimeError as error:
             self._failed([self.rank], tick, error, 0.0)
+        self.patience.watch()
+
+    def begin(self, tick: int) -> None:
+        """Go on when all ranks have made their first tick; from here on patience counts."""
+        self.assemble(tick)
+        self.patience.begin()
+
+    def assemble(self, tick: int) -> None:
+        """Go on when all ranks are here, between two ticks; one that dies on its way is noticed by its connection."""
+        here = partial(torch.zeros, 1, dtype=torch.uint8)
+        with self.patience.unhurried():
+            for source in [] if self.rank else range(1, self.world):
+                self.arrived(self.expect(here(), source, tick), tick)
+            for other in [0] if self.rank else range(1, self.world):
+                self.send(here(), other, tick)
+            self.flush(tick)
+            if self.rank:
+                self.arrived(self.expect(here(), 0, tick), tick)
 
     def gathered(self, data: bytes, tick: int, ranks: int | None = None) -> list[bytes]:
-        """The bytes of the first `ranks` (None: all) on rank 0, nothing on the others."""
+        """The bytes of the first `ranks` (None: all) on rank 0, nothing on the others; patience does not count."""
         ranks = self.world if ranks is None else ranks
-        if 0 < self.rank < ranks:
-            self._ship(data, 0, tick)
-        return [] if self.rank else [data, *(self._unload(source, tick) for source in range(1, ranks))]
+        with self.patience.unhurried():
+            if 0 < self.rank < ranks:
+                self._ship(data, 0, tick)
+            return [] if self.rank else [data, *(self._unload(source, tick) for source in range(1, ranks))]
 
     def send(self, tensor: Tensor, to: int, tick: int) -> None:
         """Begin to send; the next `flush` waits for it."""
@@ -115,12 +136,13 @@ class Wire:
             self._failed([source], tick, error, 0.0)
 
     def arrived(self, parcel: Parcel, tick: int) -> None:
-        """Wait for what `expect` or `send` began, with patience."""
-        began = time.monotonic()
+        """Wait for what `expect` or `send` began."""
+        began = self.patience.wait(parcel.peers, tick)
         try:
-            parcel.wait(timedelta(seconds=self.patience))
+            parcel.wait(timedelta(seconds=self.patience.limit))
         except RuntimeError as error:
             self._failed(parcel.peers, tick, error, time.monotonic() - began)
+        self.patience.rest()
 
     def flush(self, tick: int) -> None:
         """Wait until everything sent has left."""
@@ -143,12 +165,14 @@ class Wire:
     def stop(self, text: str, rank: int, tick: int, cause: Exception | None = None) -> NoReturn:
         """Write the fault down for all, unless there is one, and raise the first."""
         told = self._told(json.dumps([text, rank, tick])) or (text, rank, tick)
+        self.patience.end()
         self._carrier.abort()
         raise Lost(*told) from cause
 
     def leave(self, tick: int) -> None:
         """Close when all ranks are done: a connection that closes earlier loses its last message."""
-        self.meet("done", tick, self.patience + GRACE)
+        self.meet("done", tick)
+        self.patience.end()
         if dist.is_initialized():
             dist.destroy_process_group()
 
@@ -167,31 +191,15 @@ class Wire:
         return data.numpy().tobytes()
 
     def _failed(self, peers: Sequence[int], tick: int, error: Exception, waited: float) -> NoReturn:
-        slow = waited >= 0.9 * self.patience
-        peer, tick = self._culprit(peers, tick) if slow else (peers[0], tick)
-        why = f"it was silent for {self.patience:g} s" if slow else "its connection closed"
-        mend = "a slow rank needs more patience=" if slow else "start it again"
-        text = (
-            f"rank {peer} was lost at tick {tick}: got no message from it ({why}), expected one per tick; {mend}, "
-            "and resume from the last checkpoint."
-        )
-        self.stop(text, peer, tick, cause=error)
+        (rank, tick), silent = self.patience.culprit(peers, tick, waited)
+        why = f"it was silent for {self.patience.bound:g} s" if silent else "its connection closed"
+        self._lost(rank, tick, why, "a slow rank needs more patience=" if silent else "start it again", error)
 
-    def _culprit(self, peers: Sequence[int], tick: int) -> tuple[int, int]:
-        """Who keeps the others waiting: follow who waits for whom to a rank that waits for nobody."""
-        lost, ahead, seen = (peers[0], tick), [(peer, tick) for peer in peers], {self.rank}
-        try:
-            self.store.set(f"waits/{self.rank}", json.dumps([list(peers), tick]))
-            while ahead:
-                lost = ahead.pop(0)
-                if lost[0] not in seen:
-                    seen.add(lost[0])
-                    self.store.wait([f"waits/{lost[0]}"], timedelta(seconds=GRACE))
-                    further, at = json.loads(self.store.get(f"waits/{lost[0]}"))
-                    ahead += [(peer, at) for peer in further]
-        except RuntimeError:
-            pass
-        return lost
+    def _lost(
+        self, rank: int, tick: int, why: str, mend: str = "start it again", cause: Exception | None = None
+    ) -> NoReturn:
+        text = f"rank {rank} was lost at tick {tick}: got no message from it ({why}), expected one per tick; {mend}, "
+        self.stop(text + "and resume from the last checkpoint.", rank, tick, cause)
 
     def _told(self, text: str) -> list[Any] | None:
         """The first fault written down, `text` if there was none; None when the store itself is gone."""

@@ -5,24 +5,25 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeAlias
 
 import torch
 import torch.distributed as dist
 from safetensors.torch import load as unpack
 from safetensors.torch import save as pack
 
-from ..devices import balance, device, gather
-from ..devices import timeline as lanes
+from ..devices import balance, device, gather, timeline
 from ..errors import HLError
 from ..records import export
 from ..streams import Stream
 from .job import Job
-from .rank import Place
+from .rank import Rank
 from .requirements import checked
 from .stage import Stage
 from .wire import Lost, Wire
 
 PROGRESS = 0.1  # seconds between two notes on how far a rank is
+Writing: TypeAlias = Callable[[], None]  # of one file, on rank 0
 
 
 def work(job: Job, store: dist.Store, rank: int, world: int, say: Callable[[str], None] = print) -> None:
@@ -33,22 +34,26 @@ def work(job: Job, store: dist.Store, rank: int, world: int, say: Callable[[str]
         wire.greet(job.greeting())
         stage, stream = _prepared(job, wire, say)
         first = tick = stage.steps
+        stage.rehearse(stage.rank.share(stream[first]))
         wire.connect(tick, stage.device)
         record = gather.RankRecord(stage, job.every, job.capacity)
-        lane, noted = lanes.Lane(job.capacity), 0.0
+        moments, noted = timeline.Timeline(job.capacity), 0.0
         for tick in range(first, first + job.steps):
-            lane.begin(tick)
-            sample = stage.place.share(stream[tick])
-            record.record(stage.tick(sample), sample)
-            lane.end(stage.marks)
+            moments.begin(tick)
+            sample = stage.rank.share(stream[tick])
+            record.record(stage.step(sample), sample)
+            moments.end(stage.groups.marks)
+            if tick == first:
+                wire.begin(tick)
             if time.monotonic() - noted > PROGRESS:
                 noted = time.monotonic()
                 store.set(f"tick/{rank}", str(tick))
             if job.save_every and (tick + 1) % job.save_every == 0 and tick + 1 < first + job.steps:
                 _save(job, wire, stage, tick)
-        _save(job, wire, stage, tick)
-        _tell(job, wire, record, lane, tick)
+        files = [*_checkpoint(job, wire, stage, tick), *_trajectories(job, wire, record, moments, tick)]
         wire.leave(tick)
+        for write in files:  # nobody waits for the disk of rank 0
+            write()
     except Lost:
         raise
     except Exception as error:  # whatever it is, the other ranks must hear of it
@@ -62,38 +67,49 @@ def _prepared(job: Job, wire: Wire, say: Callable[[str], None]) -> tuple[Stage, 
     for path in (job.record, job.lanes):
         if path is not None:
             export.checked(Path(path))
-    place, here = Place(wire.rank, wire.world, job.replicas), device.chosen(job.device, wire.rank)
+    rank, here = Rank(wire.rank, wire.world, job.replicas), device.chosen(job.device, wire.rank)
     learner = gather.begun(experiment, None if job.resume is None else Path(job.resume))
     chain = checked(learner)
     torch.manual_seed(job.seed)
     if wire.rank == 0:
         costs = balance.measured(chain, experiment.stream[learner.steps].u, here)
         if job.balance is None:
-            sizes = balance.balanced(costs, place.stages)
+            sizes = balance.balanced(costs, rank.stages)
         else:
-            sizes = balance.checked(job.balance, costs, place.stages)
+            sizes = balance.checked(job.balance, costs, rank.stages)
         say(balance.table(costs, sizes))
         wire.give("balance", sizes)
-    own = balance.owned(wire.given("balance", 0))[place.stage]
-    return Stage(learner, own, wire, place, here), experiment.stream
+    own = balance.owned(wire.given("balance", 0))[rank.stage]
+    return Stage(learner, own, wire, rank, here), experiment.stream
 
 
 def _save(job: Job, wire: Wire, stage: Stage, tick: int) -> None:
-    """Write the checkpoint of all ranks, if one is wanted."""
+    """Write the checkpoint of all ranks, if one is wanted, between two ticks: all wait until it is written."""
+    if job.checkpoint is not None:
+        for write in _checkpoint(job, wire, stage, tick):
+            write()
+        wire.assemble(tick)
+
+
+def _checkpoint(job: Job, wire: Wire, stage: Stage, tick: int) -> list[Writing]:
+    """The checkpoint of all ranks, if one is wanted."""
     if job.checkpoint is None:
-        return
-    packs = wire.gathered(gather.pack_point(stage), tick)
-    if packs:
-        gather.save(job.experiment(), stage, packs, Path(job.checkpoint))
+        return []
+    path, packs = Path(job.checkpoint), wire.gathered(gather.pack_point(stage), tick)
+    return [lambda: gather.save(job.experiment(), stage, packs, path)] if packs else []
 
 
-def _tell(job: Job, wire: Wire, record: gather.RankRecord, lane: lanes.Lane, tick: int) -> None:
-    """Write the trajectory of all ranks and what each did when, if wanted."""
+def _trajectories(
+    job: Job, wire: Wire, record: gather.RankRecord, moments: timeline.Timeline, tick: int
+) -> list[Writing]:
+    """The trajectory of all ranks, and what each did when, if wanted."""
+    files: list[Writing] = []
     if job.record is not None:
-        packs = wire.gathered(record.pack(), tick, record.stage.place.stages)
+        path, packs = Path(job.record), wire.gathered(record.pack(), tick, record.stage.rank.stages)
         if packs:
-            export.save(record.merged(packs), Path(job.record))
+            files.append(lambda: export.save(record.merged(packs), path))
     if job.lanes is not None:
-        packs = wire.gathered(pack({"rows": torch.from_numpy(lane.rows())}), tick)
-        if packs:
-            export.save(lanes.merged([unpack(data)["rows"].numpy() for data in packs]), Path(job.lanes))
+        where, rows = Path(job.lanes), wire.gathered(pack({"rows": torch.from_numpy(moments.rows())}), tick)
+        if rows:
+            files.append(lambda: export.save(timeline.merged([unpack(x)["rows"].numpy() for x in rows]), where))
+    return files

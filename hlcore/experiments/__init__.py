@@ -10,6 +10,8 @@ from . import tracking as tracking
 from . import vowels as vowels
 from .experiment import Experiment as Experiment
 from .experiment import Setup as Setup
+from .experiment import differing as differing
+from .registry import entry as entry
 from .registry import get as get
 from .registry import names as names
 from .registry import register as register

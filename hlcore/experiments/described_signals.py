@@ -9,14 +9,14 @@ from torch.nn.functional import mse_loss
 from ..errors import unknown
 from ..law.settings import Settings
 from ..networks import FactoredReadout, KeyedReadout, Rotations, choir
-from ..studies.signal_school import HELD_OUT, SIGNALS, TOKENS, Lectures, Signal
+from ..streams.lectures import HELD_OUT, SIGNALS, TOKENS, Lectures, Signal
 from .experiment import Setup
 from .registry import register
 
 UNITS = 250  # rotation blocks; the set-up of K has 500
 
 
-def taught(held_out: str) -> Mapping[str, Signal]:
+def signals_without(held_out: str) -> Mapping[str, Signal]:
     """The signals without the held-out one; "none" holds nothing out."""
     if held_out not in (*SIGNALS, "none"):
         raise unknown("held_out", held_out, [*SIGNALS, "none"])
@@ -36,7 +36,7 @@ def signal_school(seed: int, held_out: str = HELD_OUT, rounds: int = 3, steps: i
     # In Euler order with τη = 1, ω is the last gradient. |h|² = units, so M moves by a fixed share of its error.
     beta = {"readout.M": 4.5 / units, "readout.amplitude": 0.05, "readout.trust": 30.0, "frequency": 1e-4}
     settings = Settings(tau=0.1, eta=10.0, phi=1.0, beta=beta)
-    return Setup(network, Lectures(taught(held_out), steps, rounds), choir, settings, order="euler")
+    return Setup(network, Lectures(signals_without(held_out), steps, rounds), choir, settings, order="euler")
 
 
 @register("signal-school-baseline", "Signal school · as its authors have it", {"good": {}, "undamped": {"eta": 0.0}})
@@ -46,5 +46,5 @@ def signal_school_baseline(
     """The same lectures with the authors' own student (K): rotations born from the descriptor, a keyed readout."""
     inputs = len(TOKENS) + 1  # the last one is the slot of a signal that is not given
     network = Rotations(units, inputs, 1, start="free", readout=KeyedReadout(inputs, 2 * units, 1))
-    lectures = Lectures(taught(held_out), steps, rounds, silent=1, announced=True)
+    lectures = Lectures(signals_without(held_out), steps, rounds, silent=1, announced=True)
     return Setup(network, lectures, mse_loss, Settings(tau=0.1, eta=2.0, phi=1.0, beta=0.01), order="euler")

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
-from ..errors import whole
+from ..declared import BaseSettings
+from ..errors import bad, whole
 from ..law.hamiltonian import Loss
 from ..law.network import Network
-from ..law.settings import Settings
-from ..learners.hamiltonian import Learner
+from ..learners import registry as learners
 from ..records.recorder import Recorder
 from ..streams.stream import Stream
 
@@ -27,8 +27,49 @@ class Setup(NamedTuple):
     network: Network
     stream: Stream
     loss: Loss
-    settings: Settings
+    settings: BaseSettings
     order: str = "sequential"
+
+
+Build = Callable[[int], Setup]
+
+
+class Origin(NamedTuple):
+    """What the list of experiments made, so that a later change by hand is noticed."""
+
+    name: str
+    build: Build
+    loss: Loss
+    order: str
+    dtype: str
+    learner: str
+
+
+def set_up(build: Build, seed: int, dtype: str) -> Setup:
+    """Fresh parts from `seed`; torch's own generator and default dtype are left as they were."""
+    if whole("seed", seed, 0) >= 2**63:
+        raise bad("seed", seed, "a number below 2**63")
+    before = torch.get_default_dtype()
+    try:
+        torch.set_default_dtype(getattr(torch, dtype))
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return build(seed)
+    finally:
+        torch.set_default_dtype(before)
+
+
+def differing(old: BaseSettings, new: BaseSettings) -> dict[str, Any]:
+    """{name: new value} of the settings, of one kind, that are not the same."""
+    return {k: v for k in new.about() if not _same(v := getattr(new, k), getattr(old, k))}
+
+
+def _same(a: Any, b: Any) -> bool:
+    if isinstance(a, Mapping) and isinstance(b, Mapping):
+        return a.keys() == b.keys() and all(_same(a[name], b[name]) for name in a)
+    if isinstance(a, torch.Tensor) or isinstance(b, torch.Tensor):
+        return a is b
+    return a is b or a == b
 
 
 @dataclass(frozen=True)
@@ -36,21 +77,25 @@ class Experiment:
     """A named set-up, used by labs, command line, tests and benchmarks alike.
 
     `network` and `stream` are made from `seed` when first asked for; `learner()` and `run()` make fresh ones.
-    presets  {name: {setting: value}}, changes of `settings` worth trying
-    options  what `get` was told beside settings and seed, so that the experiment can be made again by name
+    presets       {name: {setting: value}}, changes of `settings` worth trying
+    options       what `get` was told beside settings and seed, so that the experiment can be made again by name
+    learner_name  who learns, a name of `hlcore.learners.names()`; `settings` and `order` are that learner's
+    origin        what `get` made; None for an experiment that is not on the list
     """
 
     name: str
     title: str
     about: str
-    build: Callable[[int], Setup]
+    build: Build
     loss: Loss
-    settings: Settings
+    settings: BaseSettings
     order: str
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     seed: int = 0
     dtype: str = "float32"
     options: Mapping[str, Any] = field(default_factory=dict)
+    learner_name: str = "hamiltonian"
+    origin: Origin | None = None
 
     @cached_property
     def _setup(self) -> Setup:
@@ -68,19 +113,29 @@ class Experiment:
 
     def setup(self, seed: int) -> Setup:
         """Fresh parts from `seed`; torch's own generator is left as it was."""
-        before = torch.get_default_dtype()
-        try:
-            torch.set_default_dtype(getattr(torch, self.dtype))
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(whole("seed", seed, 0))
-                return self.build(seed)
-        finally:
-            torch.set_default_dtype(before)
+        return set_up(self.build, seed, self.dtype)
 
-    def learner(self, seed: int | None = None) -> tuple[Learner, Stream]:
+    def learner(self, seed: int | None = None) -> tuple[Any, Stream]:
         """A learner at the beginning, and its stream."""
         setup = self.setup(self.seed if seed is None else seed)
-        return Learner(setup.network, self.loss, self.settings, self.order), setup.stream
+        learner = learners.get(self.learner_name)
+        return learner(setup.network, self.loss, self.settings, order=self.order), setup.stream
+
+    def recipe(self) -> dict[str, Any]:
+        """The options with which `experiments.get` makes this experiment again, but for settings and seed.
+
+        Raises HLError for one that it cannot make: not on the list, or changed by hand.
+        """
+        mend = "put its builder on the list with @hlcore.experiments.register(name, title), and get it by name"
+        if self.origin is None:
+            raise bad(f"experiment {self.name!r}", "one made by hand", "one from hlcore.experiments.get", mend)
+        for part in ("name", "build", "loss"):
+            if getattr(self, part) != getattr(self.origin, part):
+                raise bad(
+                    f"experiment {self.name!r}", f"another {part} than {self.origin.name!r} has", "the same", mend
+                )
+        now = {"order": self.order, "dtype": self.dtype, "learner": self.learner_name}
+        return dict(self.options) | {k: v for k, v in now.items() if v != getattr(self.origin, k)}
 
     def run(self, steps: int, seed: int = 0, every: int = 1, capacity: int = 10_000) -> xarray.Dataset:
         """The trajectory of `steps` steps from `seed`: the same bits every time on a CPU."""

@@ -12,17 +12,18 @@ from typing import Any, Self
 import ipywidgets as W
 import torch
 
+from .. import learners
 from ..errors import HLError, bad, whole
 from ..experiments import Experiment
 from ..law.settings import BaseSettings
 from ..records.export import write
-from . import equations, interim
+from ..runs.run import Run
+from . import equations
 from .controls import Controls
 from .figures.figure import View
 from .figures.gallery import Gallery
 from .figures.phase import PhasePortrait, axes
 from .figures.time_rows import TimeRows
-from .interim import Run
 from .pace import Pace
 from .panel import Panel
 from .widgets import column
@@ -110,7 +111,7 @@ class Cockpit(Panel):
     def race(self, rival: str | bool | None = True) -> Self:
         """Let another learner (by name; True: "sgd") take the same run from here on; `gap` says how far apart."""
         try:
-            interim.race(self.run, "sgd" if rival is True else rival or None)
+            self.run.race("sgd" if rival is True else rival or None)
         finally:
             self._show_race()
         return self
@@ -118,7 +119,7 @@ class Cockpit(Panel):
     @property
     def gap(self) -> float:
         """The largest |Δθ| from the rival since `race`; nan without a race."""
-        raced = interim.rival(self.run)
+        raced = self.run.rival
         return math.nan if raced is None else raced.gap
 
     def pin(self) -> Self:
@@ -187,8 +188,8 @@ class Cockpit(Panel):
 
     def _build(self) -> None:
         """The controls that this learner has, what their messages do, and where all lies."""
-        learner = interim.kind(self.run.learner)
-        post, rivals = self._loop.post, interim.rivals()
+        learner = self.run.learner
+        post, rivals = self._loop.post, learners.names()
         self._controls = controls = Controls(self.settings, post, self._quiet, self._only, learner.quantities, rivals)
         self.view.units = {name: [0, 1] for name in learner.quantities}
         self.commands |= {
@@ -241,7 +242,7 @@ class Cockpit(Panel):
         self._law.value = equations.law(self.run.learner, self._touched)
 
     def _show_race(self) -> None:
-        raced = interim.rival(self.run)
+        raced = self.run.rival
         self._controls.show_race(None if raced is None else raced.learner.name)
 
     def _apply(self, changes: dict[str, Any], source: dict[str, str] | None = None) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 
 import ipywidgets as W
 
+from ..declared import About
 from ..errors import unknown
-from ..law.settings import About, BaseSettings
+from ..law.settings import BaseSettings
 from .figures.time_rows import LINES
 from .widgets import Quiet, button, column, menu, row, switch
 

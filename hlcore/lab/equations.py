@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from ..declared import About
 from ..errors import Diverged, HLError
-from ..law.settings import About, BaseSettings
+from ..law.settings import BaseSettings
 from ..palette import ALARM, WHITE
-from .interim import kind, rival
 
 
 def law(learner: Any, touched: str = "") -> str:
@@ -21,9 +21,9 @@ def law(learner: Any, touched: str = "") -> str:
     symbols = {name: f"{lit}{x.symbol}</b>" if name == touched else x.symbol for name, x in about.items()}
     spans = (
         f'<span style="white-space:nowrap;margin-right:26px">{equation.format(**symbols)}</span>'
-        for equation in kind(learner).equations
+        for equation in learner.equations
     )
-    regime = kind(learner).regime(learner.settings)
+    regime = learner.regime(learner.settings)
     colour = ALARM if regime.alarm else "inherit"
     named = f'<span style="color:{colour}"><b>{regime.kind}</b>: {regime.words}</span>' if regime.kind else ""
     return (
@@ -35,12 +35,12 @@ def law(learner: Any, touched: str = "") -> str:
 def summary(run: Any) -> str:
     """One sentence a screen reader can read: step, loss and its trend, the largest of what moves θ, stability."""
     recorder, learner = run.recorder, run.learner
-    regime = kind(learner).regime(learner.settings).kind
+    regime = learner.regime(learner.settings).kind
     if not len(recorder):
         return "; ".join(filter(None, ("step 0: not begun", regime))) + "."
-    loss, raced = recorder.window("loss", 400), rival(run)
+    loss, raced = recorder.window("loss", 400), run.rival
     said = [f"step {learner.steps:,}: loss {loss[-min(100, len(loss)) :].mean():.3g}, {_trend(loss)}"]
-    name, quantity = list(kind(learner).quantities.items())[-1]
+    name, quantity = list(learner.quantities.items())[-1]
     if recorder.names(name):
         said.append(f"largest |{quantity.symbol}| {float(abs(recorder.window(name, 1)).max()):.3g}")
     said += [regime] if regime else []
@@ -95,10 +95,10 @@ def stopped(error: Exception, learner: Any) -> str:
     """What stopped the run: for a divergence which quantity, when, and what to do about it."""
     if not isinstance(error, Diverged):
         return str(error) if isinstance(error, HLError) else repr(error)
-    symbols = {name: quantity.symbol for name, quantity in kind(learner).quantities.items()}
+    symbols = {name: quantity.symbol for name, quantity in learner.quantities.items()}
     quantity = ({"loss": "L", "hamiltonian": "H'"} | symbols).get(error.quantity, error.quantity)
     of = f" ({error.component})" if error.component else ""
-    regime = kind(learner).regime(learner.settings)
+    regime = learner.regime(learner.settings)
     cure = f"{regime.words}: change that" if regime.alarm else "take smaller steps, or forget faster"
     return (
         f"Stopped: {quantity}{of} became infinite in step {error.step + 1:,}, after t = {error.t:g}. "

@@ -1,38 +1,48 @@
-"""The robust Hamiltonian H' = φL + z·f^h: one scalar, its value and its derivatives."""
+"""The robust Hamiltonian H' = φL + z·f^h of one network and loss: input checked, maps made by autograd or closed form.
+
+How the maps are made is decided here, and nobody who uses them asks.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import mse_loss
 
-from ..errors import MISTAKES, HLError, bad, described, explain, first_line, same_device
-from .arrays import light
-from .engine import differentiate
-from .hand import Hand, squares
+from ..errors import MISTAKES, HLError, bad, explain, first_line
+from .arrays import Arrays
+from .closed_form import Closed, ClosedForm
+from .differentiate import differentiate
+from .flow import Flow, Pulled, Reading, Slopes, flat
+from .loss import CheckedLoss, Loss
 from .network import Known, Network, State
 from .point import Tensors
 
-Loss = Callable[[Tensor, Any], Tensor]
+log = logging.getLogger("hlcore")
 
 
 class Hamiltonian:
     """H'(h, z, θ; u, ŷ) = φ L(f^y(u,h,θ^y), ŷ) + z·f^h(u,h,θ^h)  (P, eq. 8) for one network and loss.
 
-    Evaluates the two terms with input checked, and differentiates their sum in one call of
-    autograd's engine, or by the network's own `pullback` where it has one; whatever a network or loss raises
-    comes out as an HLError that says where.
+    Input is checked once, here; whatever a network or loss raises comes out as an HLError that says where.
     """
 
     def __init__(self, network: Network, loss: Loss) -> None:
-        self.network, self.loss = network, loss
-        self.slope: Any = squares if loss is mse_loss else getattr(loss, "slope", None)  # L and ∂L/∂y by hand
-        self.own_shapes: bool = getattr(loss, "own_shapes", False)  # of output and target
-        self._whole = all(p.requires_grad for p in network.parameters())  # none is frozen
+        self.network, self.loss = network, CheckedLoss(loss)
+        trained = {name: p for name, p in network.named_parameters() if p.requires_grad}
+        self.names: list[str] = list(trained)
+        self.theta: list[Tensor] = list(trained.values())
+        self._factor: tuple[Any, Tensor] = (None, torch.empty(0))
+        form = network.closed_form()
+        if isinstance(form, ClosedForm) and Closed.holds(form):
+            self._closed: Closed | None = Closed(form, network, self.loss, self.theta)
+        else:
+            self._closed = None
+            if isinstance(form, str):
+                _tell(network, form)
 
     def initial_state(self, batch_size: int) -> State:
         """h at the start of a sequence."""
@@ -42,25 +52,55 @@ class Hamiltonian:
             raise bad(f"initial_state of {type(self.network).__name__}", got, "{name: tensor or None}")
         return state
 
+    def flow(self, u: Any, h: State, tau: float) -> Flow:
+        """f^h at h."""
+        if self._closed is not None and not self._closed.intact():
+            self._closed = None
+            _tell(self.network, "it was hooked or replaced after the Learner was built")
+        found = None if self._closed is None else self._closed.flow(u, h, tau)
+        return _AutogradFlow(self, u, h, tau) if found is None else found
+
+    def read(self, u: Any, h: Tensors, target: Any) -> Reading:
+        """f^y and L at h, whose tensors are leaves or constants."""
+        y = self.output(u, h)
+        L = self.loss(y, target)
+
+        def pull(phi: Any) -> Pulled:
+            if L is None or not L.requires_grad:
+                return dict.fromkeys(h), [None] * len(self.theta)
+            d = derivative([L], [self.factor(L, phi)], [*h.values(), *self.theta])
+            return dict(zip(h, d, strict=False)), d[len(h) :]
+
+        return Reading(y, 0.0 if L is None else L, pull)
+
+    def factor(self, L: Tensor, phi: Any) -> Tensor:
+        """φ as a tensor beside L, made once as long as it stays the same."""
+        last, made = self._factor
+        if isinstance(phi, Tensor) or last != phi or made.dtype != L.dtype or made.device != L.device:
+            made = torch.full_like(L, phi, requires_grad=False)
+            self._factor = (None if isinstance(phi, Tensor) else phi), made
+        return made
+
     def velocity(self, u: Any, h: State, tau: float) -> Tensors:
         """h' = f^h(u,h,θ^h) (E*1), with the names and shapes of h."""
         try:
             v = self.network.velocity(u, h, tau)
         except MISTAKES as error:
             explain("velocity (f^h)", self.network, u, error)
+        of = f"of {type(self.network).__name__}"
         if v.keys() != h.keys() if isinstance(v, dict) else True:
             names = sorted(v) if isinstance(v, dict) else type(v).__name__
-            raise bad(f"velocity of {type(self.network).__name__}", names, f"a dict with the state's names {sorted(h)}")
+            raise bad(f"velocity {of}", names, f"a dict with the state's names {sorted(h)}")
         for name, x in h.items():
             if not isinstance(v[name], Tensor):
                 raise bad(f"velocity[{name!r}]", type(v[name]).__name__, "a tensor")
             if x is not None and v[name].shape != x.shape:
                 raise bad(
-                    f"velocity[{name!r}] of {type(self.network).__name__}",
-                    f"shape {tuple(v[name].shape)}",
-                    f"the state's shape {tuple(x.shape)}",
-                    "start a sequence before the batch size changes",
-                )
+                    f"velocity[{name!r}] {of}", f"shape {tuple(v[name].shape)}",
+                    f"the state's shape {tuple(x.shape)}", "start a sequence before the batch size changes",
+                )  # fmt: skip
+            if x is not None and not x.is_floating_point():
+                raise bad(f"initial_state[{name!r}]", str(x.dtype), "a tensor of floats")
         return v
 
     def output(self, u: Any, h: Known) -> Tensor:
@@ -73,71 +113,84 @@ class Hamiltonian:
             raise bad(f"output of {type(self.network).__name__}", type(y).__name__, "a tensor")
         return y
 
-    def instantaneous_loss(self, y: Tensor, target: Any) -> Tensor | None:
-        """L(y, ŷ), a scalar; None without a target (L = 0)."""
-        if target is None:
-            return None
-        shaped = isinstance(target, Tensor) and target.is_floating_point() and not self.own_shapes
-        if shaped and target.numel() != y.numel():
-            raise bad("target", f"shape {tuple(target.shape)}", f"the output's shape {tuple(y.shape)}")
-        try:
-            L = self.loss(y, target)
-        except MISTAKES as error:
-            same_device("target", target, y)
-            raise HLError(
-                f"loss: got output {described(y)} and target {described(target)}, expected a pair that it takes; "
-                f"torch says: {first_line(error)}."
-            ) from error
-        if not isinstance(L, Tensor) or L.dim() != 0 or not L.is_floating_point():
-            raise bad("loss", described(L), "a scalar tensor of floats", "reduce it with .mean() or .sum()")
-        return L
 
-    def by_hand(self, sample: Any, h: State, z: Tensors | None, tau: float, theta: Tensors) -> Hand | None:
-        """The network's and the loss's derivatives worked out by hand, at this point; None: leave it to autograd."""
-        return Hand.taken(self, sample, h, z, tau, theta) if self._whole else None
-
-    @staticmethod
-    def derivative(
-        L: Tensor | None, phi: float, z: Tensors | None, v: Tensors, wrt: Sequence[Tensor], keep: bool = False
-    ) -> tuple[Sequence[Tensor | None], float]:
-        """∂H'/∂x for each x in wrt, up to the scale returned beside it (None where H' does not depend on x).
-
-        Without z the derivative of L itself is returned with scale φ, so that φ reaches the weights
-        as one factor of the update and the identity with SGD holds to the last bit.
-        """
-        terms: list[Tensor] = []
-        factors: list[Tensor] = []
-        if L is not None and L.requires_grad:
-            terms.append(L)
-            factors.append(torch.ones_like(L) if z is None or phi == 1.0 else torch.full_like(L, phi))
-        if z is not None:
-            for name, x in v.items():
-                if x.requires_grad:
-                    terms.append(x)
-                    factors.append(z[name])
-        if not terms or not wrt:
-            return (None,) * len(wrt), 1.0
-        try:
-            grads = differentiate(terms, factors, wrt, keep)
-        except RuntimeError as error:
-            raise HLError(
-                f"derivative of H': got {first_line(error)}; expected a network and a loss that torch can "
-                "differentiate; build a new Learner after parameters were frozen or moved."
-            ) from error
-        return grads, phi if z is None else 1.0
-
-    @staticmethod
-    def value(L: float, phi: float, z: dict[str, Any], v: dict[str, Any]) -> float:
-        """H' itself."""
-        return phi * L + sum([float((z[name] * x).sum()) for name, x in v.items()])
+def derivative(terms: Sequence[Tensor], factors: Sequence[Tensor], wrt: Sequence[Tensor]) -> Sequence[Tensor | None]:
+    """∂(Σ factor·term)/∂x for each x in wrt; the graph stays."""
+    try:
+        return differentiate(terms, factors, wrt, keep=True)
+    except RuntimeError as error:
+        raise HLError(
+            f"derivative of H': got {first_line(error)}; expected a network and a loss that torch can "
+            "differentiate; build a new Learner after parameters were frozen or moved."
+        ) from error
 
 
-@np.errstate(over="ignore", invalid="ignore")
-def not_finite(tensors: Tensors) -> str | None:
-    """Name of the first tensor with an entry that is inf or nan, or None."""
-    for name, x in tensors.items():
-        _, total = light(x)
-        total = float(total.sum())
-        if total - total != 0.0 and not bool(torch.isfinite(x).all()):
-            return name
-    return None
+class _AutogradFlow(Flow):
+    """The maps by autograd. No gradient flows through time: h is a leaf."""
+
+    def __init__(self, law: Hamiltonian, u: Any, h: State, tau: float) -> None:
+        self._law, self._u, self.theta = law, u, law.theta
+        leaves: State = {name: None if x is None else x.detach().requires_grad_() for name, x in h.items()}
+        self._live = v = law.velocity(u, leaves, tau)
+        self.v = {name: x.detach() for name, x in v.items()}
+        self._leaves = {n: torch.zeros_like(self.v[n]).requires_grad_() if x is None else x for n, x in leaves.items()}
+        self.h = {name: x.detach() for name, x in self._leaves.items()}
+
+    def to_state(self, z: Arrays | None) -> Arrays:
+        return dict(zip(self.h, self._along(z, list(self._leaves.values())), strict=True))
+
+    def to_weights(self, z: Arrays | None) -> Slopes:
+        return self._along(z, self._law.theta)
+
+    def pull(self, z: Arrays | None) -> Pulled:
+        d, n = self._along(z, [*self._leaves.values(), *self._law.theta]), len(self.h)
+        return dict(zip(self.h, d, strict=False)), d[n:]
+
+    def derivative(self, at: Reading, phi: Any, z: Arrays | None) -> Pulled:
+        """In one call of the engine."""
+        L = at.loss
+        if z is None or not (isinstance(L, Tensor) and L.requires_grad):
+            return super().derivative(at, phi, z)
+        there = [name for name, x in self._live.items() if x.requires_grad]
+        terms, factors = [L, *(self._live[name] for name in there)], [self._law.factor(L, phi), *(z[n] for n in there)]
+        d, n = derivative(terms, factors, [*self._leaves.values(), *self.theta]), len(self.h)
+        return dict(zip(self.h, d, strict=False)), d[n:]
+
+    def read(self, h: Arrays, target: Any) -> Reading:
+        at = self._leaves if h is self.h else {name: x.detach().requires_grad_() for name, x in h.items()}
+        return self._law.read(self._u, at, target)
+
+    def jacobian(self) -> tuple[Tensor, Tensor]:
+        """All rows in one batched call where the derivatives have a batched form."""
+        rows = torch.cat([x.flatten() for x in self._live.values()])
+        like = [*self._leaves.values(), *self.theta]
+        if not rows.requires_grad:
+            found = rows.new_zeros(len(rows), sum(x.numel() for x in like))
+        else:
+            eye = torch.eye(len(rows), dtype=rows.dtype, device=rows.device)
+            try:
+                d = torch.autograd.grad(rows, like, eye, retain_graph=True, allow_unused=True, is_grads_batched=True)
+                parts = [x.new_zeros(len(rows), x.numel()) if g is None else g.reshape(len(rows), -1)
+                         for g, x in zip(d, like, strict=True)]  # fmt: skip
+                found = torch.cat(parts, 1)
+            except RuntimeError:  # a derivative without a batched form: row by row
+                found = torch.stack([flat(derivative([rows], [e], like), like) for e in eye])
+        units = sum(x.numel() for x in self.h.values())
+        return found[:, :units], found[:, units:]
+
+    def _along(self, z: Arrays | None, wrt: Sequence[Tensor]) -> Slopes:
+        there = [] if z is None else [name for name, x in self._live.items() if x.requires_grad]
+        if z is None or not there or not wrt:
+            return [None] * len(wrt)
+        return derivative([self._live[name] for name in there], [z[name] for name in there], wrt)
+
+
+_TOLD: set[str] = set()
+
+
+def _tell(network: Network, why: str) -> None:
+    """Say once that a network takes the slower way, and why."""
+    text = f"{type(network).__name__}: derivatives by autograd, not in closed form: {why}"
+    if text not in _TOLD:
+        _TOLD.add(text)
+        log.warning("%s", text)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -11,11 +11,11 @@ from torch import Tensor
 from ..errors import bad
 from .point import Tensors
 
+if TYPE_CHECKING:
+    from .closed_form import ClosedForm
+
 State: TypeAlias = dict[str, Tensor | None]  # None: zeros of a shape not yet known
 Known: TypeAlias = Mapping[str, Tensor | None]
-Arrays: TypeAlias = dict[str, Any]  # of numpy or torch
-Velocity: TypeAlias = Callable[[Arrays], tuple[Arrays, Arrays]]
-Read: TypeAlias = Callable[[Arrays], tuple[Any, Callable[[Any], tuple[Arrays, Arrays]]]]
 
 
 class Network(torch.nn.Module):
@@ -41,15 +41,16 @@ class Network(torch.nn.Module):
         """y = f^y(u, h, θ^y)."""
         raise bad(f"{type(self).__name__}.output", "no definition", "a method output(self, u, h)")
 
-    def pullback(self, xp: Any, u: Any, h: Arrays, theta: Arrays, tau: float) -> tuple[Arrays, Velocity, Read] | None:
-        """(h', back, read): velocity and output with their derivatives worked out by hand; None: leave it to autograd.
+    def closed_form(self) -> ClosedForm | str | None:
+        """f^h and f^y with their derivatives worked out by hand; None: leave them to autograd; a text: why not here.
 
-        Optional, for speed. back(z) pulls costates back along f^h: the derivatives of z·h', by the names of h, then by
-        those of the parameters it depends on. read(h) is f^y wherever it is wanted: y, and what pulls ∂L/∂y back along
-        it in the same way. u is what the stream yields; all else is in arrays of `xp`, numpy or torch (`hlcore.light`).
-        Not inherited: a subclass may move otherwise.
+        Optional, for speed. It is asked once, and again when a part was touched; see `law.closed_form.ClosedForm`.
         """
         return None
+
+    def undo(self, u: Any, h: Tensors, tau: float) -> Tensors:
+        """The state from which a step of τ leads to h: the exact inverse of h + τ f^h, where there is one."""
+        raise bad(f"{type(self).__name__}.undo", "no definition", "a network whose step can be undone")
 
     def _zeros(self, *shape: int) -> Tensor:
         """Zeros of this network's dtype and device."""
@@ -57,11 +58,9 @@ class Network(torch.nn.Module):
         return torch.zeros(shape, dtype=like.dtype, device=like.device)
 
 
-def by_hand(module: torch.nn.Module | None) -> Any:
-    """`module.pullback` if the module's own class wrote it and nothing is hooked to its forward; else None."""
-    if "pullback" not in vars(type(module)) or module is None or module._forward_hooks or module._forward_pre_hooks:
-        return None
-    return module.pullback
+def can_undo(network: Network) -> bool:
+    """Whether the network says how its step is undone."""
+    return type(network).undo is not Network.undo
 
 
 def apply(module: torch.nn.Module, u: Any) -> Any:

@@ -1,9 +1,9 @@
-"""A point of phase space: where a learner is."""
+"""A point of phase space, where a learner is, and what a step reports."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from torch import Tensor
 
@@ -27,3 +27,12 @@ class PhasePoint:
         """A copy that later steps do not touch."""
         parts = (self.h, self.theta, self.z, self.omega)
         return PhasePoint(self.t, *({name: x.detach().clone() for name, x in part.items()} for part in parts))
+
+
+class Report(NamedTuple):
+    """What a step says: the time it reached, L and H' where its order evaluates them, the output (the caller's own)."""
+
+    t: float
+    loss: float
+    hamiltonian: float
+    output: Tensor

@@ -1,9 +1,10 @@
-"""The costate of the weights: ω as one vector, proposed, checked, then committed together with θ."""
+"""The weights' two equations: as a pure function, and in place, proposed, refused or committed."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,8 +16,19 @@ from .settings import Beta
 LARGE = 1 << 17  # entries per weight; beyond, a pass over memory costs more than a few calls per weight
 
 
-class WeightCostate:
-    """ω⁺ = (1 - τη) ω - τ s ∂H'/∂θ (E*4) and θ⁺ = θ - τ β ω (E*2) for all weights at once.
+def advanced(theta: Sequence[Any], omega: Sequence[Any], dtheta: Sequence[Any], scale: Any, c: Any, fresh: bool) -> Any:
+    """(θ⁺, ω⁺) of E*2 and E*4, with the new ω if `fresh`, else the old one; c: the settings in force, β shared.
+
+    ω⁺ = (1 - τη) ω - τ s ∂H'/∂θ        θ⁺ = θ - τ β ω
+    """
+    keep, gain = 1 - c.tau * c.eta, -c.tau * c.s * scale
+    after = [keep * w if g is None else keep * w + gain * g for w, g in zip(omega, dtheta, strict=True)]
+    pace = c.tau * c.beta
+    return [p - pace * w for p, w in zip(theta, after if fresh else omega, strict=True)], after
+
+
+class Weights:
+    """`advanced` for all weights at once, in place: ω⁺ = keep ω + gain ∂H'/∂θ, θ⁺ = θ - τ β ω.
 
     ω lives in one flat vector, seen through one view per weight. The next ω is made in a second vector, so that a
     step which overflows can be refused; `commit` swaps the two. A large ω whose gradients' norm shows that it cannot

@@ -1,133 +1,375 @@
-"""What the learners of a race share: one interface, that of `Learner`, and one law for the weights."""
+"""What all learners share: checked input, a step that is refused or taken whole, snapshots, checkpoints, a run."""
 
 from __future__ import annotations
 
+import copy
+import logging
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple, Self
 
 import torch
 from torch import Tensor
 
-from ..errors import Diverged, HLError, bad
-from ..law.hamiltonian import Hamiltonian, Loss, not_finite
-from ..law.network import Known, Network
-from ..law.point import PhasePoint, Tensors
-from ..law.preserved import preserved
+from ..declared import BaseSettings
+from ..errors import MISTAKES, Diverged, HLError, bad, explain, unknown, whole
+from ..law.arrays import not_finite
+from ..law.hamiltonian import Hamiltonian
+from ..law.loss import Loss
+from ..law.network import Network, State
+from ..law.point import PhasePoint, Report, Tensors
 from ..law.sample import Sample
-from ..law.settings import Settings
-from ..law.weights import WeightCostate
-from .hamiltonian import Report
+from ..law.settings import WeightSettings
+from ..law.weights import Weights
+from ..networks.preserved import preserved
+from ..records import checkpoint
+from ..records.recorder import Recorder
+from ..records.snapshots import Snapshot
+from ..streams.stream import Stream
+from . import resume
+from .inventory import Inventory
 
-if TYPE_CHECKING:
-    from ..records.recorder import Recorder
-
-
-class Look(NamedTuple):
-    """One step, not yet taken: ω⁺ = keep ω + gain g, or ω and θ stand where there is no g."""
-
-    h: Tensors
-    output: Tensor
-    loss: float
-    g: list[Tensor] | None
-    gain: float
-    keep: float
+log = logging.getLogger("hlcore")
+IDLE = 200  # steps that move weights after which one that had no gradient is told
 
 
-class OnlineLearner(ABC):
-    """State first, then the loss at the moved state, then ω⁺ = (1-τη) ω + τφ g and θ⁺ = θ - τβ ω⁺ (E*4, E*2).
+class Quantity(NamedTuple):
+    """Something that a learner moves: its symbol, what it is called, and along which axis a record has its entries."""
 
-    A subclass says what g is. Everything else is `Learner` in sequential order: the same stream, settings, point,
-    report and record, so that what differs in a race is the gradient alone. There is no costate z between steps.
+    symbol: str
+    words: str
+    axis: str = "unit"
+
+
+class Regime(NamedTuple):
+    """What settings mean, known before the first step: a name, a sentence, whether it alarms, and one more line."""
+
+    kind: str
+    words: str
+    alarm: bool = False
+    note: str = ""
+
+
+class Step(NamedTuple):
+    """A step on one sample, not yet taken.
+
+    h, z       the next state and costate; {} and None for a learner or a network without
+    output     y, the caller's own: no part of a state
+    loss       L     hamiltonian  H', where the order of the learner evaluates them
+    dtheta     ∂H'/∂θ in the order of θ up to `gain`, None where a weight has none; None: ω and θ stand
+    gain, keep ω⁺ = keep ω + gain dtheta
+    memory     what the learner carries on beside (h, z, θ, ω), once the step is taken
     """
 
-    def __init__(self, network: Network, loss: Loss, settings: Settings | None = None) -> None:
-        if not isinstance(network, Network):
-            raise bad("network", type(network).__name__, "an hlcore.Network")
-        self.network, self.loss, self.order = network, loss, "sequential"
+    h: Tensors
+    z: Tensors | None
+    output: Tensor
+    loss: float
+    hamiltonian: float
+    dtheta: Sequence[Tensor | None] | None
+    gain: float = 1.0
+    keep: float = 1.0
+    memory: Mapping[str, Any] = {}
+
+
+class BaseLearner(ABC):
+    """A learner is one file: its settings, its quantities, its equations, and `propose`.
+
+    network, loss   what learns, and by what it is judged     order  in which order it takes its equations
+    memory          what `propose` needs from the steps before, beside h, z, θ and ω: read it there, return what comes
+                    next as `Step.memory`; numbers, texts, tensors, and lists and dicts of them are saved by themselves
+
+    A step that would write inf or nan raises `Diverged` and leaves everything at the point before it: weights,
+    memory, the network's buffers and torch's generator.
+    """
+
+    name: ClassVar[str] = ""  # on the list, see `register`
+    title: ClassVar[str] = ""
+    settings_type: ClassVar[type[BaseSettings]] = WeightSettings
+    quantities: ClassVar[dict[str, Quantity]] = {
+        "h": Quantity("h", "state"),
+        "theta": Quantity("θ", "weights", "weight"),
+        "omega": Quantity("ω", "costate of θ", "weight"),
+    }
+    conjugate: ClassVar[tuple[str, str]] = ("theta", "omega")  # the axes of the phase portrait
+    equations: ClassVar[tuple[str, ...]] = ()  # in HTML, a setting's symbol as {phi}
+    orders: ClassVar[tuple[str, ...]] = ("sequential",)
+    fresh: ClassVar[bool] = True  # θ moves with the new ω
+
+    def __init__(
+        self, network: Network, loss: Loss, settings: BaseSettings | None = None, order: str | None = None
+    ) -> None:
+        order = self.orders[0] if order is None else order
+        if order not in self.orders:
+            raise unknown("order", order, self.orders)
+        self.inventory = Inventory(network)
+        self.law = Hamiltonian(network, loss)
+        self.network, self.loss, self.order = network, loss, order
         self.steps, self.t = 0, 0.0
-        self._law = Hamiltonian(network, loss)
-        self._theta: Tensors = {name: p for name, p in network.named_parameters() if p.requires_grad}
-        self._omega = WeightCostate(list(self._theta), list(self._theta.values()))
-        self._h: Known | None = None  # None: at the start of a sequence
-        self._reached: Tensors = {}
-        self.settings = Settings() if settings is None else settings
+        self.memory: dict[str, Any] = {}
+        self._omega = Weights(self.law.names, self.law.theta)
+        self._h: State | None = None  # None: at the start of a sequence, made anew for the next sample's batch
+        self._z: Tensors | None = None  # None: zeros
+        self._idle = IDLE  # steps until weights without a gradient are told
+        self._reached: tuple[Tensors, Tensors] = ({}, {})  # h and z of the last step, before a clear
+        self.settings = self.settings_type() if settings is None else settings
+
+    # ---- what a new learner writes -----------------------------------------------------------------------------------
+
+    @abstractmethod
+    def propose(self, sample: Sample) -> Step:
+        """The step on `sample`; nothing moves but the network's buffers and torch's generator."""
+
+    @classmethod
+    def regime(cls, settings: Any) -> Regime:
+        """What these settings mean, in words."""
+        return Regime("", "")
+
+    @classmethod
+    def settings_from(cls, settings: BaseSettings) -> BaseSettings:
+        """This learner's settings nearest to those of another: what both have under the same names."""
+        return cls.settings_type.of(settings)
 
     @property
-    def settings(self) -> Settings:
+    def options(self) -> dict[str, Any]:
+        """What its constructor was told beside network, loss, settings and order, as numbers, texts or None."""
+        return {}
+
+    # ---- what a user calls -------------------------------------------------------------------------------------------
+
+    @property
+    def settings(self) -> Any:
         """The settings in force; assign others between steps."""
         return self._settings
 
     @settings.setter
-    def settings(self, settings: Settings) -> None:
-        if not isinstance(settings, Settings):
-            raise bad("settings", type(settings).__name__, "hlcore.Settings", "learner.settings.replace(eta=0.3)")
-        self._omega.scale_by(settings.beta)
+    def settings(self, settings: BaseSettings) -> None:
+        if not isinstance(settings, self.settings_type):
+            if not isinstance(settings, BaseSettings):
+                wanted = f"hlcore.{self.settings_type.__name__}"
+                raise bad("settings", type(settings).__name__, wanted, "learner.settings.replace(eta=0.3)")
+            settings = self.settings_from(settings)
+        self._omega.scale_by(getattr(settings, "beta", 1.0))
         self._settings = settings
 
     @property
     def point(self) -> PhasePoint:
-        """Where the learner is, with z = 0; the tensors are live."""
-        h = dict(self._reached)
-        theta = {name: p.detach() for name, p in self._theta.items()}
-        return PhasePoint(self.t, h, theta, {k: torch.zeros_like(x) for k, x in h.items()}, self._omega.named())
+        """Where the learner is; the tensors are live, `point.clone()` keeps them."""
+        h = self._start() if self._h is None else {k: x for k, x in self._h.items() if x is not None}
+        z = {k: torch.zeros_like(x) for k, x in h.items()} if self._z is None else dict(self._z)
+        theta = {name: p.detach() for name, p in zip(self.law.names, self.law.theta, strict=True)}
+        return PhasePoint(self.t, h, theta, z, self._omega.named())
+
+    @point.setter
+    def point(self, point: PhasePoint) -> None:
+        here = self.point
+        for part in ("theta", "omega"):
+            have, given = getattr(here, part), getattr(point, part)
+            if {k: x.shape for k, x in have.items()} != {k: x.shape for k, x in given.items()}:
+                raise bad(f"point.{part}", sorted(given), f"the names and shapes of {sorted(have)}")
+        if point.h.keys() != point.z.keys():
+            raise bad("point.z", sorted(point.z), f"the names of h, {sorted(point.h)}")
+        with torch.no_grad():
+            for name, p in zip(self.law.names, self.law.theta, strict=True):
+                p.copy_(point.theta[name])
+        self._omega.assign(point.omega)
+        point = point.clone()
+        self.t, self._h, self._z = point.t, (dict(point.h) or None), point.z or None
 
     def step(self, sample: Sample) -> Report:
-        """Take in one token; raises `Diverged` before anything non-finite is written."""
-        tau, phi = self._tau_for(sample), self._settings.phi_at(self.t)
-        look = self._look(sample, tau, phi)
-        bad = not_finite(look.h)
-        if bad is not None:
-            raise Diverged("h", bad, self.t, self.steps)
-        if not math.isfinite(look.loss):
-            raise Diverged("loss", "", self.t, self.steps)
-        if look.g is not None:
-            self._omega.propose(look.g, look.gain, look.keep, missing="decay", lift=1.0)
-            overflow = self._omega.overflow(tau, fresh=True)
-            if overflow is not None:
-                raise Diverged(*overflow, self.t, self.steps)
-            self._omega.commit(tau, fresh=True)
-        self._remember(sample, look)
+        """Take one step of tau (or of the sample's dt)."""
+        self.require(sample)
+        self.inventory.check()
+        kept = self.inventory.kept()
+        try:
+            step = self._proposed(sample)
+            self._refuse(step)
+            tau = self.numbers(sample).tau
+            if step.dtheta is not None:
+                self._weigh(step)
+                overflow = self._omega.overflow(tau, self.fresh)
+                if overflow is not None:
+                    raise Diverged(*overflow, self.t, self.steps)
+        except HLError:
+            self.inventory.put_back(kept)
+            raise
+        if step.dtheta is not None:
+            self._omega.commit(tau, self.fresh)
+            if self._idle:
+                self._look_for_idle_weights()
+        self.memory.update(step.memory)
         self.t += tau
         self.steps += 1
-        self._reached, self._h = look.h, None if sample.end else look.h
-        return Report(self.t, look.loss, phi * look.loss, look.output)
+        self._arrive(step, sample)
+        return Report(self.t, step.loss, step.hamiltonian, step.output)
 
     def gradient(self, sample: Sample) -> Tensors:
-        """φ g as the next step on `sample` finds it, {name: tensor}, zero where the weights stand; nothing moves."""
-        tau = self._tau_for(sample)
+        """∂H'/∂θ as the next step on `sample` finds it: {name: tensor}, zero where the weights stand; nothing moves."""
+        self.require(sample)
         with preserved(self.network):
-            look = self._look(sample, tau, self._settings.phi_at(self.t))
-        if look.g is None:
-            return {name: torch.zeros_like(p) for name, p in self._theta.items()}
-        return {name: g * (look.gain / tau) for name, g in zip(self._theta, look.g, strict=True)}
+            step = self._proposed(sample)
+        found = [None] * len(self.law.theta) if step.dtheta is None else step.dtheta
+        scale = step.gain / self.numbers(sample).tau
+        return {
+            name: torch.zeros_like(p) if g is None else g * scale
+            for name, p, g in zip(self.law.names, self.law.theta, found, strict=True)
+        }
 
     def run(self, stream: Iterable[Sample], steps: int | None = None, recorder: Recorder | None = None) -> Report:
-        """Step through `stream` from its beginning, at most `steps` samples; returns the last report."""
+        """Step through `stream` from its beginning, at most `steps` samples; returns the last report.
+
+        Raises HLError for an empty stream, and `Diverged` at the first non-finite value; learner and recorder
+        then hold everything before it.
+        """
+        if steps is not None:
+            whole("steps", steps, 0)
+        try:
+            walk = iter(stream)
+        except TypeError:
+            raise bad("stream", type(stream).__name__, "an iterable of Samples") from None
+        act = stream.act if isinstance(stream, Stream) else None
         report = None
-        for sample in islice(stream, steps):
+        for sample in islice(walk, steps):
             report = self.step(sample)
             if recorder is not None:
-                recorder.record(self, report, sample)  # type: ignore[arg-type]  # it reads what both kinds have
+                recorder.record(self, report, sample)
+            if act is not None:
+                act(report.output)
         if report is None:
+            if steps == 0:
+                return Report(self.t, math.nan, math.nan, torch.empty(0))
             raise HLError("stream: got no sample at all, expected at least one; check that it is not used up.")
         return report
 
+    def clear(self) -> None:
+        """h to its initial state, z to zero, as after a sample with end=True."""
+        self._h = self._z = None
+
     def traced(self) -> dict[str, Tensors]:
-        """What a Recorder takes down."""
-        return {"h": self._reached, "z": self.point.z, "theta": self._theta, "omega": self._omega.named()}
+        """What a Recorder takes down, by quantity: h and z as the last step left them (before a clear), θ and ω."""
+        h, z = self._reached
+        theta = dict(zip(self.law.names, self.law.theta, strict=True))
+        return {"h": h, "z": z, "theta": theta, "omega": self._omega.named()}
 
-    @abstractmethod
-    def _look(self, sample: Sample, tau: float, phi: float) -> Look:
-        """The step on `sample`, with nothing moved but buffers and torch's generator."""
+    def snapshot(self) -> Snapshot:
+        """All that the next steps depend on, copied."""
+        return resume.snapshot_of(self)
 
-    @abstractmethod
-    def _remember(self, sample: Sample, look: Look) -> None:
-        """Take over what the last `_look` found, once it is known to be finite."""
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go to where a snapshot was taken; one of another network or learner is an HLError and moves nothing."""
+        resume.go_to(self, snapshot)
 
-    def _tau_for(self, sample: Sample) -> float:
+    def save(self, path: str | Path, stream: Any = None) -> None:
+        """Write a checkpoint (safetensors, no pickle) from which `load` goes on bit for bit.
+
+        stream  one that has a state of its own, such as a World: it is saved too
+        """
+        checkpoint.save(self.snapshot(), Path(path), self.network, stream)
+
+    @classmethod
+    def load(
+        cls, path: str | Path, network: Network, loss: Loss, settings: BaseSettings | None = None, stream: Any = None
+    ) -> Self:
+        """The learner of a checkpoint; its next steps equal those of an uninterrupted run to the bit.
+
+        `settings` are needed only where one was a function, which a file cannot hold; `stream` goes to where it was.
+        """
+        found = checkpoint.load(Path(path), cls, settings, stream)
+        told = found.snapshot
+        learner = cls(network, loss, told.settings, order=told.order, **told.options)
+        learner.restore(found.snapshot)
+        found.resume(network, stream)
+        return learner
+
+    @classmethod
+    def beside(cls, other: BaseLearner) -> Self:
+        """A rival of `other`: a copy of its network as it is now, settings mapped, ω taken over, at the same time."""
+        network = copy.deepcopy(other.network)
+        if type(other) is cls:
+            twin = cls(network, other.loss, other.settings, order=other.order, **other.options)
+            twin.restore(other.snapshot())
+            return twin
+        order = other.order if other.order in cls.orders else None
+        rival = cls(network, other.loss, cls.settings_from(other.settings), order=order)
+        rival.t, rival.steps = other.t, other.steps
+        rival._omega.assign(other._omega.named())
+        rival._omega.begin(other._omega.started)
+        rival._h, rival._z, rival._reached = resume.copied((other._h, other._z, other._reached))
+        return rival
+
+    # ---- what a subclass uses ----------------------------------------------------------------------------------------
+
+    def require(self, sample: Any) -> None:
+        """HLError for anything that is no Sample."""
         if not isinstance(sample, Sample):
             raise bad("step", type(sample).__name__, "an hlcore.Sample", "write Sample(u, target)")
-        return self._settings.tau if sample.dt is None else sample.dt
+
+    def numbers(self, sample: Sample) -> Any:
+        """The settings in force for this sample, as numbers by name."""
+        return self._settings.at(self.t, sample.dt)
+
+    def state_for(self, sample: Sample) -> tuple[State, Tensors | None]:
+        """(h, z) that the sample finds; z = None is zero."""
+        if self._h is not None:
+            return self._h, self._z
+        return self.law.initial_state(sample.batch_size), None
+
+    # ---- inside ------------------------------------------------------------------------------------------------------
+
+    def _proposed(self, sample: Sample) -> Step:
+        """`propose` with gradients on; what a learner or a network raises is told as an HLError."""
+        try:
+            if torch.is_grad_enabled():
+                return self.propose(sample)
+            with torch.enable_grad():
+                return self.propose(sample)
+        except MISTAKES as error:
+            explain(f"step of {type(self).__name__}", self.network, sample.u, error)
+
+    def _refuse(self, step: Step) -> None:
+        """Raise `Diverged` if the loss, h, z or H' of this step is not finite."""
+        finite = math.isfinite(step.loss)
+        if not step.h and finite and math.isfinite(step.hamiltonian):
+            return
+        # in sequential order the state has moved before the loss is evaluated
+        first = [("h", step.h), ("z", step.z or {})] if finite else [("h", step.h)] if self.fresh else []
+        for quantity, tensors in first:
+            named = not_finite(tensors)
+            if named is not None:
+                raise Diverged(quantity, named, self.t, self.steps)
+        for quantity, value in (("loss", step.loss), ("hamiltonian", step.hamiltonian)):
+            if not math.isfinite(value):
+                raise Diverged(quantity, "", self.t, self.steps)
+
+    def _look_for_idle_weights(self) -> None:
+        """Say once which weights had no gradient in the first steps: they stand still, and nobody would notice."""
+        self._idle -= 1
+        waiting = [name for name, begun in zip(self.law.names, self._omega.started, strict=True) if not begun]
+        if waiting and not self._idle:
+            log.warning("%s: no gradient in %d steps reached %s; they do not learn", type(self).__name__, IDLE, waiting)
+        self._idle = self._idle if waiting else 0
+
+    def _weigh(self, step: Step) -> None:
+        assert step.dtheta is not None
+        self._omega.propose(step.dtheta, step.gain, step.keep, "decay", 1.0)
+
+    def _arrive(self, step: Step, sample: Sample) -> None:
+        """h and z are those of the step, or cleared at the end of a sequence."""
+        if not step.h:  # a network without state: nothing to clear
+            self._h = {}
+            return
+        self._reached = step.h, step.z or {}
+        self._h, self._z = (None, None) if sample.end else ({**step.h}, step.z)  # type: ignore[assignment]
+
+    def _start(self) -> Tensors:
+        """The initial state, for the batch of the last step; {} before the first."""
+        last = self._reached[0]
+        if not last:
+            return {}
+        shape = next(iter(last.values())).shape
+        with preserved(self.network):
+            start = self.law.initial_state(int(shape[0]) if len(shape) else 1)
+        return {k: torch.zeros_like(last[k]) if x is None else x.detach() for k, x in start.items()}

@@ -2,81 +2,133 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass
 from math import prod
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
 
+from ..declared import BaseSettings, setting
 from ..errors import HLError, whole
-from ..law.hamiltonian import Loss
+from ..law.arrays import moved
+from ..law.loss import Loss
 from ..law.network import Known, Network
-from ..law.preserved import preserved
 from ..law.sample import Sample
-from ..law.settings import Settings
-from .base import Look, OnlineLearner
-from .reversed_stream import Token, advance, first_state, way_back
+from ..law.settings import WeightSettings
+from ..networks.preserved import preserved
+from .base import BaseLearner, Step
+from .registry import register
+from .reversed_stream import StoredStep, advance, backward, first_state
 
 
-class _Backward(OnlineLearner):
+def _tokens(name: str, value: Any) -> int | None:
+    return None if value is None else whole(name, value)
+
+
+@dataclass(frozen=True)
+class BPTTSettings(WeightSettings):
+    """The weights' settings, and
+
+    window  r: losses and paths of the last r tokens only; None: the whole sequence
+    every   k: turn every k tokens, too; None: at the end of a sequence only
+    """
+
+    window: int | None = setting(None, "r", "window", "tokens that the way back takes", _tokens, scale="whole")
+    every: int | None = setting(None, "k", "turn every", "tokens", _tokens, scale="whole")
+
+
+@dataclass(frozen=True)
+class HLBPTTSettings(BPTTSettings):
+    """Those of BPTT, and eta_z: the dissipation of the neuron costate on the way back; None: eta."""
+
+    eta_z: float | None = setting(None, "η<sub>z</sub>", "dissipation of z", "1/time; type 0 for none", follows="eta")
+
+
+class _Backward(BaseLearner):
     """Stores states, turns at the end of a sequence and every `every` tokens; between turns the weights stand (β = 0).
 
     A turn takes the losses since the turn before, and their paths through the last `window` tokens.
+    memory: steps (at most window - 1), length (tokens of the sequence so far), since (tokens since the last turn)
     """
+
+    usual: ClassVar[dict[str, int]] = {"window": 20, "every": 1}  # in an experiment, whose stream may have no end
 
     def __init__(
         self,
         network: Network,
         loss: Loss,
-        settings: Settings | None = None,
+        settings: BaseSettings | None = None,
         window: int | None = None,
         every: int | None = None,
+        *,
+        order: str | None = None,
     ) -> None:
-        super().__init__(network, loss, settings)
-        self.window = None if window is None else whole("window", window)
-        self.every = None if every is None else whole("every", every)
-        self.waiting = False  # True: the last step was no turn
-        self._tokens: list[Token] = []  # at most window - 1 between steps
-        self._length = self._since = 0  # tokens of the sequence so far, and since the last turn
-        self._seen: Token | None = None
+        given = self.settings_type() if settings is None else self.settings_type.of(settings)
+        told = {"window": window, "every": every}
+        super().__init__(network, loss, given.replace(**{k: v for k, v in told.items() if v is not None}), order)
+        self.memory = {"steps": [], "length": 0, "since": 0}
 
-    def _look(self, sample: Sample, tau: float, phi: float) -> Look:
-        h = first_state(self._law, sample) if self._h is None else self._h
-        token, moved, y = advance(self._law, sample, h, tau, tau * phi)
-        L = self._law.instantaneous_loss(y, sample.target)
-        self._seen = token
+    @classmethod
+    def settings_from(cls, settings: BaseSettings) -> BaseSettings:
+        """What both have, with a window and turns for streams without end."""
+        found = cls.settings_type.of(settings)
+        return found if hasattr(settings, "window") else found.replace(**cls.usual)
+
+    @classmethod
+    def beside(cls, other: BaseLearner) -> Self:
+        """A rival that has stored nothing yet; where a sequence goes on, its start is out of reach."""
+        rival = super().beside(other)
+        if type(other) is not cls:
+            rival.memory["length"] = int(rival._h is not None)
+        return rival
+
+    @property
+    def waiting(self) -> bool:
+        """True: the last step was no turn."""
+        return self.memory["since"] > 0
+
+    def propose(self, sample: Sample) -> Step:
+        """The state moves on; at a turn the way is walked back."""
+        c, memory = self.numbers(sample), self.memory
+        window, every = c.window, c.every
+        h = first_state(self.law, sample) if self._h is None else self._h
+        seen, after, y = advance(self.law, sample, h, c.tau, c.tau * c.phi)
+        L = self.law.loss(y, sample.target)
         loss = 0.0 if L is None else float(L)
-        if not (sample.end or (self.every is not None and self._since + 1 >= self.every)):
-            return Look(moved, y, loss, None, 0.0, 1.0)
-        path = [*self._tokens, token]
-        path = path if self.window is None else path[-self.window :]
-        old = max(0, len(path) - self._since - 1)  # these have had their turn: paths, no losses
-        path = [t._replace(sample=replace(t.sample, target=None)) for t in path[:old]] + path[old:]
-        with preserved(self.network):
-            start = first_state(self._law, path[0].sample) if len(path) == self._length + 1 else {}
-            g, keep = self._walk(path, start, tau)
-        return Look(moved, y, loss, g, 1.0, keep)
+        turn = sample.end or (every is not None and memory["since"] + 1 >= every)
+        dtheta, keep = None, 1.0
+        if turn:
+            path = [*(StoredStep(*step) for step in memory["steps"]), seen]
+            path = path if window is None else path[-window:]
+            old = max(0, len(path) - memory["since"] - 1)  # these have had their turn: paths, no losses
+            path = [step._replace(target=None) for step in path[:old]] + path[old:]
+            with preserved(self.network):
+                start = first_state(self.law, sample) if len(path) == memory["length"] + 1 else {}
+                dtheta, keep = self._walk(path, start, c)
+        kept = [] if sample.end else [*memory["steps"], tuple(seen)]
+        if window is not None:
+            kept = kept[max(0, len(kept) - window + 1) :]
+        elif len(kept) > LONGEST:
+            raise HLError(f"{type(self).__name__}: got an endless sequence; give a window, or mark ends.")
+        following = {
+            "steps": kept,
+            "length": 0 if sample.end else memory["length"] + 1,
+            "since": 0 if turn else memory["since"] + 1,
+        }
+        return Step(after, None, y, loss, c.phi * loss, dtheta, 1.0, keep, following)
 
-    def _remember(self, sample: Sample, look: Look) -> None:
-        assert self._seen is not None
-        self.waiting = look.g is None
-        self._since = self._since + 1 if self.waiting else 0
-        self._length = 0 if sample.end else self._length + 1
-        if sample.end:
-            self._tokens = []
-        else:
-            self._tokens.append(self._seen)
-            if self.window is not None:
-                del self._tokens[: max(0, len(self._tokens) - self.window + 1)]
-            elif len(self._tokens) > 1_000_000:
-                raise HLError(f"{type(self).__name__}: got an endless sequence; give a window, or mark ends.")
-
-    def _walk(self, path: list[Token], start: Known, tau: float) -> tuple[list[Tensor], float]:
+    @abstractmethod
+    def _walk(self, path: list[StoredStep], start: Known, c: Any) -> tuple[list[Tensor], float]:
         """(what ω receives from the way back, the part of the old ω that is kept)."""
-        raise NotImplementedError
 
 
+LONGEST = 1_000_000  # tokens
+
+
+@register("hl-bptt")
 class HLBPTT(_Backward):
     """Hamiltonian Learning on the reversed stream (P, eq. 24-27): at a turn z = 0, then `reversed_costate`.
 
@@ -86,24 +138,42 @@ class HLBPTT(_Backward):
                  dissipated at every token of the way back
     """
 
+    title = "HL on the reversed stream"
+    settings_type = HLBPTTSettings
+    usual: ClassVar[dict[str, int]] = {"window": 20, "every": 5}
+    equations = (
+        "there: h' = f(u, h, θ), the weights stand",
+        "every {every} tokens back through {window}:",
+        "z ← {tau} {phi} ∂L/∂h + (∂h⁺/∂h)ᵀ z - {tau} {eta_z} z",
+        "ω ← ω + (∂h⁺/∂θ)ᵀ z - {tau} {eta} ω",
+        "θ ← θ - {tau} {beta} ω",
+    )
+
     def __init__(
         self,
         network: Network,
         loss: Loss,
-        settings: Settings | None = None,
+        settings: BaseSettings | None = None,
         window: int | None = None,
         every: int | None = None,
         reset_omega: bool = True,
+        *,
+        order: str | None = None,
     ) -> None:
-        super().__init__(network, loss, settings, window, every)
+        super().__init__(network, loss, settings, window, every, order=order)
         self.reset_omega = reset_omega
 
-    def _walk(self, path: list[Token], start: Known, tau: float) -> tuple[list[Tensor], float]:
-        eta, eta_z = self.settings.eta, self.settings.dissipation_z
-        omega = way_back(self._law, path[::-1], self._theta, eta, eta_z, start)
-        return list(omega.values()), 0.0 if self.reset_omega else prod(1 - token.tau * eta for token in path)
+    @property
+    def options(self) -> dict[str, Any]:
+        """reset_omega."""
+        return {"reset_omega": self.reset_omega}
+
+    def _walk(self, path: list[StoredStep], start: Known, c: Any) -> tuple[list[Tensor], float]:
+        omega = backward(self.law, path[::-1], c.eta, c.eta_z, start)
+        return list(omega.values()), 0.0 if self.reset_omega else prod(1 - step.tau * c.eta for step in path)
 
 
+@register("bptt")
 class TruncatedBPTT(_Backward):
     """Truncated backpropagation through time by autograd: the losses since the last turn, through `window` tokens.
 
@@ -113,25 +183,31 @@ class TruncatedBPTT(_Backward):
     cost grows with it. ω⁺ = (1-τη) ω + τφ g: momentum as in `Learner`.
     """
 
-    def _walk(self, path: list[Token], start: Known, tau: float) -> tuple[list[Tensor], float]:
+    title = "Truncated BPTT"
+    settings_type = BPTTSettings
+    equations = (
+        "h' = f(u, h, θ), the last {window} tokens stored",
+        "every {every} tokens: g = Σ ∂L/∂θ through them",
+        "ω ← ω + {tau} ({phi} g - {eta} ω)",
+        "θ ← θ - {tau} {beta} ω",
+    )
+
+    def _walk(self, path: list[StoredStep], start: Known, c: Any) -> tuple[list[Tensor], float]:
         with torch.enable_grad():
             h: Known = _joined(path[0].h, start)
             total: Tensor | None = None
-            for token in path:
-                torch.set_rng_state(token.generator)
-                for buffer, then in zip(self.network.buffers(), token.buffers, strict=True):
-                    buffer.copy_(then)
-                v = self._law.velocity(token.sample.u, dict(h), token.tau)
-                h = {name: token.tau * v[name] if x is None else x + token.tau * v[name] for name, x in h.items()}
-                L = self._law.instantaneous_loss(self._law.output(token.sample.u, h), token.sample.target)
+            for step in path:
+                step.put_back(self.law)
+                v = self.law.velocity(step.u, dict(h), step.tau)
+                h = moved({name: torch.zeros_like(v[name]) if x is None else x for name, x in h.items()}, v, step.tau)
+                L = self.law.loss(self.law.output(step.u, h), step.target)
                 if L is not None:
-                    total = token.gain * L if total is None else total + token.gain * L
-        weights = list(self._theta.values())
-        found: list[Tensor | None] = [None] * len(weights)
+                    total = step.gain * L if total is None else total + step.gain * L
+        found: list[Tensor | None] = [None] * len(self.law.theta)
         if total is not None and total.requires_grad:
-            found = list(torch.autograd.grad(total, weights, allow_unused=True))
-        g = [torch.zeros_like(p) if x is None else x for p, x in zip(weights, found, strict=True)]
-        return g, 1 - tau * self.settings.eta
+            found = list(torch.autograd.grad(total, self.law.theta, allow_unused=True))
+        g = [torch.zeros_like(p) if x is None else x for p, x in zip(self.law.theta, found, strict=True)]
+        return g, 1 - c.tau * c.eta
 
 
 def _joined(h: Mapping[str, Tensor], start: Known) -> dict[str, Tensor | None]:

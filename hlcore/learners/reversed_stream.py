@@ -9,26 +9,37 @@ import torch
 from torch import Tensor
 
 from ..errors import HLError, bad, number
-from ..law.hamiltonian import Hamiltonian, Loss
-from ..law.network import Known, Network, State
+from ..law.arrays import axpy, moved, owned, plus, tensor
+from ..law.flow import Slopes
+from ..law.hamiltonian import Hamiltonian, derivative
+from ..law.loss import Loss
+from ..law.network import Known, Network, State, can_undo
 from ..law.point import Tensors
-from ..law.preserved import preserved
 from ..law.sample import Sample
 from ..law.settings import Settings
+from ..networks.preserved import preserved
 from ..streams.reversed import there_and_back
 
 Watch = Callable[[Tensors, Tensors], None]
 
 
-class Token(NamedTuple):
+class StoredStep(NamedTuple):
     """One step of the way there: what the way back needs to see it again."""
 
-    sample: Sample
+    u: Any
+    target: Any
     h: Tensors  # the state that the token found
     tau: float
     gain: float  # τφ, the weight of its loss
     generator: Tensor  # torch's generator and the buffers as the token found them: the same dropout, the same turn
     buffers: list[Tensor]
+
+    def put_back(self, law: Hamiltonian) -> None:
+        """Generator and buffers as the token found them."""
+        torch.set_rng_state(self.generator)
+        with torch.no_grad():
+            for buffer, then in zip(law.network.buffers(), self.buffers, strict=True):
+                buffer.copy_(then)
 
 
 def bptt_gradient(
@@ -88,122 +99,123 @@ def _costate(
     stored: bool = True,
     watch: Watch | None = None,
 ) -> Tensors:
-    if not stored and not callable(getattr(network, "undo", None)):
+    if not stored and not can_undo(network):
         raise bad("stored", f"False for {type(network).__name__}", "a network with undo(u, h, tau)", "store them")
     law, sequence = Hamiltonian(network, loss), _one_sequence(samples)
     path = there_and_back(len(sequence), window)
-    theta: Tensors = {name: p for name, p in network.named_parameters() if p.requires_grad}
     eta, eta_z = (0.0, 0.0) if settings is None else (settings.eta, settings.dissipation_z)
     with preserved(network):
         start = first_state(law, sequence[0])
-        tokens: list[Token] = []
+        steps: list[StoredStep] = []
         h: Known = start
         t = 0.0
         for sample in sequence:
-            step = tau if sample.dt is None else sample.dt
-            token, h, _ = advance(law, sample, h, step, 1.0 if settings is None else step * settings.phi_at(t))
-            tokens.append(token if stored or not tokens else _bare(token, tokens[0]))
-            t += step
-        back = [tokens[q] for q in path[len(tokens) - 1 :]]
-        walk = back if stored else _retraced(network, back, h, tokens[0])
-        return way_back(law, walk, theta, eta, eta_z, start if len(back) == len(tokens) else {}, watch)
+            dt = tau if sample.dt is None else sample.dt
+            step, h, _ = advance(law, sample, h, dt, 1.0 if settings is None else dt * settings.phi_at(t))
+            steps.append(step if stored or not steps else _bare(step, steps[0]))
+            t += dt
+        back = [steps[q] for q in path[len(steps) - 1 :]]
+        walk = back if stored else _retraced(network, back, h, steps[0])
+        return backward(law, walk, eta, eta_z, start if len(back) == len(steps) else {}, watch)
 
 
-def _bare(token: Token, first: Token) -> Token:
-    """The token without its state; what it drew and its buffers must be those of the first."""
-    same = torch.equal(token.generator, first.generator) and all(map(torch.equal, token.buffers, first.buffers))
+def _bare(step: StoredStep, first: StoredStep) -> StoredStep:
+    """The step without its state; what it drew and its buffers must be those of the first."""
+    same = torch.equal(step.generator, first.generator) and all(map(torch.equal, step.buffers, first.buffers))
     if not same:
         raise bad("stored", "False for a network that draws numbers or moves its buffers", "one that does not")
-    return token._replace(h={}, generator=first.generator, buffers=first.buffers)
+    return step._replace(h={}, generator=first.generator, buffers=first.buffers)
 
 
-def _retraced(network: Any, back: list[Token], h: Known, first: Token) -> Iterator[Token]:
-    """The tokens of the way back, each with the state that it found: the exact inverse of the step, h from h⁺."""
-    for token in back:
+def _retraced(network: Network, back: list[StoredStep], h: Known, first: StoredStep) -> Iterator[StoredStep]:
+    """The steps of the way back, each with the state that it found: the exact inverse of the step, h from h⁺."""
+    for step in back:
         with torch.no_grad():
-            h = first.h if token is first else network.undo(token.sample.u, h, token.tau)
-        yield token._replace(h={name: x for name, x in h.items() if x is not None})
+            h = first.h if step is first else network.undo(step.u, dict(h), step.tau)  # type: ignore[arg-type]
+        yield step._replace(h={name: x for name, x in h.items() if x is not None})
 
 
 def first_state(law: Hamiltonian, sample: Sample) -> State:
     """h at the beginning of a sequence, as the network gives it."""
     with torch.enable_grad():
-        return law.network.initial_state(sample.batch_size)
+        return law.initial_state(sample.batch_size)
 
 
-def advance(law: Hamiltonian, sample: Sample, h: Known, tau: float, gain: float) -> tuple[Token, Tensors, Tensor]:
+def advance(law: Hamiltonian, sample: Sample, h: Known, tau: float, gain: float) -> tuple[StoredStep, Tensors, Tensor]:
     """One step there, without derivatives: (what to remember of it, h⁺ = h + τ f^h(u,h,θ), y at h⁺)."""
     generator, buffers = torch.get_rng_state(), [b.clone() for b in law.network.buffers()]
     with torch.no_grad():
         v = law.velocity(sample.u, dict(h), tau)
         known = {name: torch.zeros_like(v[name]) if x is None else x.detach() for name, x in h.items()}
-        moved = {name: x + tau * v[name] for name, x in known.items()}
-        y = law.output(sample.u, moved)
-    return Token(sample, known, tau, gain, generator, buffers), moved, y
+        after = moved(known, v, tau)
+        y = law.output(sample.u, after)
+    return StoredStep(_own(sample.u), _own(sample.target), known, tau, gain, generator, buffers), after, owned(y, after)
 
 
-def way_back(
+def _own(x: Any) -> Any:
+    """A copy of a part of a sample: the caller may go on to use it otherwise."""
+    return tuple(map(_own, x)) if isinstance(x, tuple) else x.clone() if isinstance(x, Tensor) else x
+
+
+def backward(
     law: Hamiltonian,
-    tokens: Iterable[Token],
-    theta: Tensors,
+    steps: Iterable[StoredStep],
     eta: float,
     eta_z: float,
     start: Known,
     watch: Watch | None = None,
 ) -> Tensors:
-    """{name: ω} after walking `tokens`, the turning one first, as `reversed_costate` says.
+    """{name: ω} after walking `steps`, the turning one first, as `reversed_costate` says.
 
     start  the initial state if the walk reaches it: weights that it was made of receive (∂h_0/∂θ)ᵀz
     """
-    weights = list(theta.values())
-    omega = [torch.zeros_like(p) for p in weights]
+    omega = [torch.zeros_like(p) for p in law.theta]
     z: Tensors = {}
-    for token in tokens:
+    for step in steps:
         for x in omega:
-            x.mul_(1 - token.tau * eta)
-        there, z = _step_back(law, token, weights, z, omega, eta_z)
+            x.mul_(1 - step.tau * eta)
+        there, z = _step_back(law, step, z, omega, eta_z)
         if watch is not None:
-            watch(there, dict(zip(theta, omega, strict=True)))
+            watch(there, dict(zip(law.names, omega, strict=True)))
     learned = {name: x for name, x in start.items() if x is not None and x.requires_grad}
     if learned:
-        _derivative(list(learned.values()), [z[name] for name in learned], weights, omega)
-    return dict(zip(theta, omega, strict=True))
+        _gather(omega, derivative(list(learned.values()), [z[name] for name in learned], law.theta), 1.0)
+    return dict(zip(law.names, omega, strict=True))
 
 
 def _step_back(
-    law: Hamiltonian, token: Token, weights: list[Tensor], z: Tensors, omega: list[Tensor], eta_z: float
+    law: Hamiltonian, step: StoredStep, z: Tensors, omega: list[Tensor], eta_z: float
 ) -> tuple[Tensors, Tensors]:
     """One token of the way back: ω receives its share; returned are z at the token's h⁺, and what it carries to h.
 
-    Both are derivatives of the move h⁺(h, θ) and of the loss at h⁺, which is a leaf: no gradient flows through time.
+    z ← z + τφ ∂L/∂h⁺          ω ← ω + τφ ∂L/∂θ + τ (∂f^h/∂θ)ᵀz          carried: z + τ (∂f^h/∂h)ᵀz - τη_z z
     """
-    torch.set_rng_state(token.generator)
-    with torch.no_grad():
-        for buffer, then in zip(law.network.buffers(), token.buffers, strict=True):
-            buffer.copy_(then)
-    u = token.sample.u
+    step.put_back(law)
     with torch.enable_grad():
-        h = {name: x.requires_grad_() for name, x in token.h.items()}
-        v = law.velocity(u, dict(h), token.tau)
-        moved = {name: x + token.tau * v[name] for name, x in h.items()}
-        seen = {name: x.detach().requires_grad_() for name, x in moved.items()}
-        L = law.instantaneous_loss(law.output(u, seen), token.sample.target)
-    z = {name: x.clone() for name, x in z.items()} or {name: torch.zeros_like(x) for name, x in seen.items()}
-    if L is not None and L.requires_grad:
-        gain = torch.full_like(L, token.gain)
-        _derivative([L], [gain], [*seen.values(), *weights], [*z.values(), *omega])
-    if not h:
-        return {}, {}
-    carried = {name: x * (-token.tau * eta_z) for name, x in z.items()}
-    _derivative(list(moved.values()), list(z.values()), [*h.values(), *weights], [*carried.values(), *omega])
-    return z, carried
+        if not step.h:
+            _, slopes = law.read(step.u, {}, step.target).pull(step.gain)
+            _gather(omega, slopes, 1.0)
+            return {}, {}
+        f = law.flow(step.u, dict(step.h), step.tau)
+        after = moved(f.h, f.v, step.tau)
+        dh, slopes = f.read(after, step.target).pull(step.gain)
+        zero = {name: torch.zeros_like(tensor(x)) for name, x in after.items()}
+        z = {name: plus(x, None if dh[name] is None else tensor(dh[name])) for name, x in (z or zero).items()}
+        back, further = f.pull(f.as_given(z))
+    _gather(omega, slopes, 1.0)
+    _gather(omega, further, step.tau)
+    keep = 1 - step.tau * eta_z
+    return z, {
+        name: tensor(axpy(keep, x, step.tau, None if back[name] is None else tensor(back[name])))
+        for name, x in z.items()
+    }
 
 
-def _derivative(of: list[Tensor], factors: list[Tensor], by: list[Tensor], to: list[Tensor]) -> None:
-    """to += Σ factor · ∂of/∂by."""
-    for x, g in zip(to, torch.autograd.grad(of, by, factors, allow_unused=True), strict=True):
+def _gather(omega: list[Tensor], slopes: Slopes, factor: float) -> None:
+    """ω += factor · slopes."""
+    for x, g in zip(omega, slopes, strict=True):
         if g is not None:
-            x.add_(g)
+            x.add_(g, alpha=factor)
 
 
 def _one_sequence(samples: Iterable[Sample]) -> list[Sample]:

@@ -1,16 +1,96 @@
-"""What forward HL is raced against on real streams: persistence and river's learners, behind `Learner`'s own `step`."""
+"""river's learners: its linear regression as a learner like any other, and others behind `Learner`'s own `step`."""
 
 from __future__ import annotations
 
+import math
 from collections import deque
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
+from torch.nn.functional import l1_loss, smooth_l1_loss
 
-from ..errors import bad, whole
+from ..declared import BaseSettings, positive, setting
+from ..errors import Diverged, bad, whole
+from ..law.point import Report, Tensors
 from ..law.sample import Sample
-from .hamiltonian import Report
+from ..law.settings import WeightSettings
+from .base import BaseLearner, Quantity, Regime, Step
+from .registry import register
+
+
+@dataclass(frozen=True)
+class RiverSettings(BaseSettings):
+    """Those of river's linear regression: lr γ >= 0, l2 λ >= 0, and tau, the time that a step takes."""
+
+    lr: float = setting(0.01, "γ", "learning rate", "w⁺ = w - γ g; type 0 to freeze")
+    l2: float = setting(0.0, "λ", "penalty", "g = ∂L/∂w + λ w; type 0 for none")
+    tau: float = setting(1.0, "τ", "step", "time per step", positive)
+
+
+@register("river")
+class RiverRegressor(BaseLearner):
+    """river's LinearRegression by plain SGD on the entries of u, whatever the network is: y = w·u + b.
+
+    One sample a step (batch 1), one number to foretell. The loss is the experiment's where river has it (absolute,
+    Huber), else the square of the error. The network stands still: it is only there to be raced against.
+    """
+
+    title = "river's linear regression"
+    settings_type = RiverSettings
+    quantities: ClassVar[dict[str, Quantity]] = {"theta": Quantity("w", "weights", "weight")}
+    conjugate = ("theta", "theta")
+    equations = ("y = w·u + b", "g = ∂L(y)/∂w + {l2} w", "w⁺ = w - {lr} g", "each step takes {tau}")
+
+    @classmethod
+    def settings_from(cls, settings: BaseSettings) -> RiverSettings:
+        """γ = τβφ/η: the rate at which HL goes downhill in the long run."""
+        if not isinstance(settings, WeightSettings) or not isinstance(settings.beta, float):
+            return RiverSettings.of(settings)
+        c = settings.at(0.0)
+        return RiverSettings(lr=c.tau * c.beta * c.phi / c.eta if c.eta else RiverSettings().lr, tau=c.tau)
+
+    @classmethod
+    def regime(cls, settings: RiverSettings) -> Regime:
+        """Whether anything moves."""
+        return Regime("frozen", "γ = 0: the weights stand still") if settings.lr == 0 else Regime("plain", "plain SGD")
+
+    def propose(self, sample: Sample) -> Step:
+        """Foretell the target, then learn from it: the next weights and the number of steps so far are its memory."""
+        u, target = numbers(sample)
+        model, x = self._model(), {f"u[{i}]": value for i, value in enumerate(u)}
+        y = float(model.predict_one(x))
+        model.learn_one(x, target)
+        output = torch.tensor([[y]], dtype=torch.float64)
+        assert isinstance(sample.target, Tensor)
+        loss = float(self.loss(output, sample.target.to(output.dtype).view(1, 1)))
+        weights = {k: float(w) for k, w in model.weights.items()}
+        told = {**weights, "intercept": float(model.intercept)}
+        for name, w in told.items():
+            if not math.isfinite(w):
+                raise Diverged("theta", name, self.t, self.steps)
+        memory = {"weights": weights, "intercept": float(model.intercept), "seen": self.memory.get("seen", 0) + 1}
+        return Step({}, None, output, loss, 0.0, None, memory=memory)
+
+    def traced(self) -> dict[str, Tensors]:
+        """w and b."""
+        told = {**self.memory.get("weights", {}), "intercept": self.memory.get("intercept", 0.0)}
+        return {"theta": {name: torch.tensor(w, dtype=torch.float64) for name, w in told.items()}}
+
+    def _arrive(self, step: Step, sample: Sample) -> None:
+        """The network has not been asked: its state is where it was."""
+
+    def _model(self) -> Any:
+        from river import linear_model, optim
+
+        losses: dict[Any, Any] = {smooth_l1_loss: optim.losses.Huber(1.0), l1_loss: optim.losses.Absolute()}
+        loss, s = losses.get(self.loss, optim.losses.Squared()), self.settings
+        model = linear_model.LinearRegression(optim.SGD(s.lr), loss=loss, l2=s.l2, intercept_lr=s.lr)
+        for name, w in self.memory.get("weights", {}).items():
+            model._weights[name] = w
+        model.intercept, model.optimizer.n_iterations = self.memory.get("intercept", 0.0), self.memory.get("seen", 0)
+        return model
 
 
 class Persistence:
@@ -18,9 +98,11 @@ class Persistence:
 
     def step(self, sample: Sample) -> Report:
         """u as the forecast of the target."""
-        if sample.u.shape != sample.target.shape:
-            raise bad("Persistence", f"u {tuple(sample.u.shape)}", f"the target's {tuple(sample.target.shape)}")
-        return _report(0.0, sample.u, sample.target)
+        u, target = (x if isinstance(x, Tensor) else None for x in (sample.u, sample.target))
+        if u is None or target is None or u.shape != target.shape:
+            told, wanted = ("none" if x is None else tuple(x.shape) for x in (u, target))
+            raise bad("Persistence", f"u {told} and target {wanted}", "tensors of one shape")
+        return _report(0.0, u, target)
 
 
 class Regressor:
@@ -36,7 +118,7 @@ class Regressor:
 
     def step(self, sample: Sample) -> Report:
         """Foretell the target, then learn from it."""
-        u, target = _numbers(sample)
+        u, target = numbers(sample)
         self._past.extendleft([u] * (1 if self._past else self.lags))
         x = {f"u{i}[{j}]": value for i, row in enumerate(self._past) for j, value in enumerate(row)}
         y = float(self.model.predict_one(x))
@@ -57,7 +139,7 @@ class Forecaster:
 
     def step(self, sample: Sample) -> Report:
         """Foretell the target, then learn from it."""
-        u, target = _numbers(sample)
+        u, target = numbers(sample)
         if not self.steps:
             self.model.learn_one(u[0])
         try:
@@ -69,13 +151,18 @@ class Forecaster:
         return _report(float(self.steps), torch.tensor([[y]], dtype=torch.float64), sample.target)
 
 
-def _numbers(sample: Sample) -> tuple[list[float], float]:
-    if sample.batch_size != 1 or sample.target is None or sample.target.numel() != 1:
-        raise bad("sample", f"batch {sample.batch_size}", "one sample with one number as target")
-    return sample.u.double().flatten().tolist(), float(sample.target)
+def numbers(sample: Any) -> tuple[list[float], float]:
+    """The entries of u, and the target, of a sample for river."""
+    if not isinstance(sample, Sample):
+        raise bad("step", type(sample).__name__, "an hlcore.Sample", "write Sample(u, target)")
+    u, target = sample.u, sample.target
+    if not isinstance(u, Tensor) or not isinstance(target, Tensor) or sample.batch_size != 1 or target.numel() != 1:
+        got = f"batch {sample.batch_size} and target {tuple(target.shape) if isinstance(target, Tensor) else target}"
+        raise bad("sample", got, "one sample with one number as target")
+    return u.double().flatten().tolist(), float(target)
 
 
-def _report(t: float, y: Tensor, target: Tensor) -> Report:
+def _report(t: float, y: Tensor, target: Any) -> Report:
     """The loss is the square of the error; there is no Hamiltonian."""
     return Report(t, float((y - target).square().mean()), 0.0, y)
 

@@ -1,77 +1,196 @@
-"""The same run by torch.optim.SGD, beside the learner (theorem T1): they move as one until a setting is touched."""
+"""torch.optim.SGD as a learner: what Hamiltonian Learning is without momentum of its own, and the other side of T1."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any, ClassVar, Self
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from ..declared import BaseSettings, positive, setting
 from ..errors import bad
-from ..experiments import Experiment
-from ..law.point import Tensors
+from ..law.arrays import moved, owned
+from ..law.hamiltonian import derivative
 from ..law.sample import Sample
-from .hamiltonian import Learner
+from ..law.settings import Settings, WeightSettings
+from ..law.weights import Weights
+from .base import BaseLearner, Quantity, Regime, Step
+from .registry import register
 
 
-class Twin:
-    """torch.optim.SGD with lr τβ, momentum 1-τη and dampening 1-τφ, from the learner's weights, its ω as buffer.
+def _finite(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
+        raise bad(name, repr(value), "a finite number")
+    return float(value)
 
-    It keeps the settings it was born with. `gap` is the largest |Δθ| so far.
-    Raises HLError where the theorem does not hold: another order than "sequential", a state that lives on.
+
+@dataclass(frozen=True)
+class SGDSettings(BaseSettings):
+    """Those of torch.optim.SGD, and the time that a step takes.
+
+    lr         γ >= 0     momentum  μ, below zero too, as HL's 1-τη may be     dampening  ρ
+    tau        τ > 0; the step of a network's own state, and of the clock
+
+    As HL has them: η = (1-μ)/τ, β = γ/τ, φ = (1-ρ)/τ (P, section 4).
     """
 
-    def __init__(self, experiment: Experiment, seed: int, learner: Learner, capacity: int) -> None:
-        if learner.order != "sequential":
-            raise bad("SGD twin", f"order {learner.order!r}", "order 'sequential'", "Euler order is one step behind")
-        sgd = learner.settings.to_sgd(learner.t)
-        if callable(learner.settings.phi):
-            raise bad("SGD twin", "a schedule φ", "a number", "torch.optim.SGD has no schedule of its own")
-        self.network, self.loss, self.tau = experiment.setup(seed).network, learner.loss, learner.settings.tau
-        self.names = [name for name, p in self.network.named_parameters() if p.requires_grad]
-        self.theta = [p for p in self.network.parameters() if p.requires_grad]
-        momentum, weight = sgd["momentum"], 1 - sgd["dampening"]
-        # without momentum torch keeps no buffer and never dampens: the weight of a gradient goes into lr
-        self.optimiser = torch.optim.SGD(self.theta, lr=sgd["lr"] * (weight if momentum == 0 else 1.0))
-        self.optimiser.param_groups[0].update(momentum=momentum, dampening=sgd["dampening"])
-        point = learner.point
-        self.network.load_state_dict(learner.network.state_dict())
-        for name, p in zip(self.names, self.theta, strict=True):
-            self.optimiser.state[p]["momentum_buffer"] = point.omega[name].clone()
-        self.gap, self.born, self.steps = 0.0, learner.steps, 0
-        self._gaps = np.full(capacity, np.nan)
-        self._rows = np.full((capacity, min(sum(p.numel() for p in self.theta), 1024)), np.nan, np.float32)
+    lr: float = setting(0.01, "γ", "learning rate", "θ⁺ = θ - γb; type 0 to freeze")
+    momentum: float = setting(0.0, "μ", "momentum", "share of b kept", _finite, scale="linear")
+    dampening: float = setting(0.0, "ρ", "dampening", "share of g lost", _finite, scale="linear")
+    tau: float = setting(1.0, "τ", "step", "time per step", positive)
 
-    def step(self, sample: Sample, learner: Learner) -> None:
-        """One step on the sample that `learner` has just taken; then look how far apart they are."""
-        if not sample.end:
-            raise bad("SGD twin", "a state that lives on after the sample", "samples with end=True", "see T3 for time")
-        self.optimiser.zero_grad()
-        self.loss(self._output(sample), sample.target).backward()
-        self.optimiser.step()
-        theirs = learner.traced()["theta"]
-        with torch.no_grad():
-            apart = [float((theirs[n] - p).abs().max()) for n, p in zip(self.names, self.theta, strict=True)]
-            slot = self.steps % len(self._gaps)
-            flat = torch.cat([p.reshape(-1) for p in self.theta])[: self._rows.shape[1]]
-            self._rows[slot] = flat.numpy()
-        self.gap = max(self.gap, *(d if math.isfinite(d) else math.inf for d in apart))
-        self._gaps[slot] = self.gap
-        self.steps += 1
+    @property
+    def eta(self) -> float:
+        """(1-μ)/τ."""
+        return (1 - self.momentum) / self.tau
 
-    def window(self, steps: np.ndarray, entry: int | None = None) -> np.ndarray:
-        """The running max |Δθ| (or one of the weights) at these steps of the learner; nan where it was not there."""
-        k = np.asarray(steps, dtype=np.int64) - self.born - 1
-        known = (k >= 0) & (k < self.steps) & (k >= self.steps - len(self._gaps))
-        source = self._gaps if entry is None else self._rows[:, entry]
-        return np.where(known, source[k % len(self._gaps)], np.nan)
+    @property
+    def beta(self) -> float:
+        """γ/τ."""
+        return self.lr / self.tau
 
-    def _output(self, sample: Sample) -> Tensor:
-        h = self.network.initial_state(sample.batch_size)
-        moved: Tensors = {}
+    @property
+    def phi(self) -> float:
+        """(1-ρ)/τ; without momentum torch never dampens."""
+        return (1 - self.dampening if self.momentum else 1.0) / self.tau
+
+
+@register("sgd")
+class SGD(BaseLearner):
+    """b⁺ = μ b + (1-ρ) g, θ⁺ = θ - γ b⁺, by torch.optim.SGD itself; b is ω (P, section 4; theorem T1).
+
+    g = ∂L(f^y(h + τ f^h(u,h,θ), ŷ))/∂θ with h as it is: no gradient through time. For a network without state, or one
+    whose samples all have end=True, this is plain SGD, and HL in sequential order has the same weights. On a state that
+    lives on it is backpropagation cut off after one step.
+
+    torch's two conventions: the first gradient of a weight is not dampened, nor is any while μ = 0.
+    """
+
+    title = "torch.optim.SGD"
+    settings_type = SGDSettings
+    quantities: ClassVar[dict[str, Quantity]] = {
+        "h": Quantity("h", "state"),
+        "theta": Quantity("θ", "weights", "weight"),
+        "omega": Quantity("b", "momentum buffer", "weight"),
+    }
+    equations = (
+        "g = ∂L(y⁺)/∂θ",
+        "b⁺ = {momentum} b + (1 - {dampening}) g",
+        "θ⁺ = θ - {lr} b⁺",
+        "h⁺ = h + {tau} f(u, h, θ)",
+    )
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._omega = _Buffers(self.law.names, self.law.theta)
+
+    @classmethod
+    def settings_from(cls, settings: BaseSettings) -> SGDSettings:
+        """γ = τβ, μ = 1-τη, ρ = 1-τφ; without momentum 1-ρ goes into γ. HLError where SGD has nothing like it."""
+        if not isinstance(settings, WeightSettings):
+            return SGDSettings.of(settings)
+        if callable(settings.phi):
+            raise bad("learner 'sgd'", "a schedule φ", "a number", "torch.optim.SGD has no schedule of its own")
+        known = (
+            settings if isinstance(settings, Settings) else WeightSettings.of(settings)
+        )  # a window means nothing here
+        found = known.to_sgd()
+        if found["momentum"] == 0:
+            found = {"lr": found["lr"] * (1 - found["dampening"])}
+        return SGDSettings(**found, tau=settings.tau)
+
+    @classmethod
+    def regime(cls, settings: SGDSettings) -> Regime:
+        """The regime of the buffer, whose homogeneous factor is μ, and the map to HL."""
+        size = abs(settings.momentum)
+        note = (
+            f"as HL: τ = {settings.tau:.3g} · η = {settings.eta:.3g} · β = {settings.beta:.3g} · φ = {settings.phi:.3g}"
+        )
+        for kind, holds, words in (
+            ("frozen", settings.lr == 0, "γ = 0: the weights stand still"),
+            ("unstable", size > 1, "|μ| > 1: b grows at every step, whatever the data say"),
+            ("undamped", size == 1, "|μ| = 1: nothing is forgotten"),
+            ("oscillating", settings.momentum < 0, "μ < 0: b changes sign at every step and settles"),
+            ("plain", size == 0, "μ = 0: each step forgets the one before"),
+            ("smooth", True, f"b remembers about {1 / max(1 - size, 1e-9):.3g} steps"),
+        ):
+            if holds:
+                return Regime(kind, words, kind == "unstable", note)
+        raise AssertionError
+
+    @classmethod
+    def beside(cls, other: BaseLearner) -> Self:
+        """torch.optim.SGD from where `other` is now, its ω as buffer."""
+        rival = super().beside(other)
+        if not isinstance(other, cls) and not getattr(other, "torch_start", False):
+            rival._omega.begin([True] * len(rival.law.theta))  # the law dampens a first gradient, too
+        return rival
+
+    def propose(self, sample: Sample) -> Step:
+        """g of this sample; nothing moves."""
+        law, tau = self.law, self.numbers(sample).tau
+        h, after = self.state_for(sample)[0], dict[str, Tensor]()
         if h:
-            for name, v in self.network.velocity(sample.u, h, self.tau).items():
-                here = h[name]
-                moved[name] = self.tau * v if here is None else here + self.tau * v
-        return self.network.output(sample.u, moved)
+            at = h if self._h is None else {name: None if x is None else x.detach() for name, x in h.items()}
+            after = moved(at, law.velocity(sample.u, at, tau), tau)
+        y = law.output(sample.u, after)
+        L = law.loss(y, sample.target)
+        g: Sequence[Tensor | None] = [None] * len(law.theta)
+        if L is not None and L.requires_grad:
+            g = derivative([L], [torch.ones_like(L)], law.theta)
+        s = self.settings
+        share = 1 - s.dampening if s.momentum else 1.0
+        reached = {name: x.detach() for name, x in after.items()}
+        return Step(reached, None, owned(y, after), 0.0 if L is None else L.item(), 0.0, g, share, s.momentum)
+
+    def _weigh(self, step: Step) -> None:
+        assert step.dtheta is not None
+        self._omega.scale_by(self.settings.lr)
+        self._omega.propose(step.dtheta, step.gain, step.keep, "stand", 1 / step.gain if step.gain else 1.0)
+
+
+class _Buffers(Weights):
+    """The momentum buffers of a torch.optim.SGD, as views of one vector; proposed and checked as ω is."""
+
+    def __init__(self, names: list[str], theta: list[Tensor]) -> None:
+        self._optimiser = torch.optim.SGD(theta or [torch.nn.Parameter(torch.empty(0))])
+        super().__init__(names, theta)
+
+    def begin(self, started: list[bool]) -> None:
+        """Which weights have a buffer: the others' first gradient becomes theirs."""
+        super().begin(started)
+        for p, view, begun in zip(self.theta, self._views, started, strict=True):
+            self._optimiser.state[p]["momentum_buffer"] = view if begun else None
+
+    def propose(self, gradients: Sequence[Tensor | None], gain: float, keep: float, missing: str, lift: float) -> None:
+        """As ω is proposed."""
+        super().propose(gradients, gain, keep, missing, lift)
+        self._share, self._kept = gain, keep
+
+    def overflow(self, tau: float, fresh: bool) -> tuple[str, str] | None:
+        """The stride is γ b⁺, whatever the time that a step takes."""
+        return super().overflow(1.0, True)
+
+    def commit(self, tau: float, fresh: bool) -> None:
+        """One step of the optimiser; the gradients that a user may keep on the weights come back."""
+        momentum, gradients = self._kept, self._gradients
+        self._optimiser.param_groups[0].update(lr=self._beta, momentum=momentum, dampening=1 - self._share)
+        kept = [p.grad for p in self.theta]
+        for p, g in zip(self.theta, gradients, strict=True):
+            p.grad = g
+        self._optimiser.step()
+        for p, g, before, view in zip(self.theta, gradients, kept, self._views, strict=True):
+            p.grad = before
+            if g is not None:
+                state = self._optimiser.state[p]
+                found = g if momentum == 0 else state["momentum_buffer"]
+                if found is not view:
+                    view.copy_(found)
+                    state["momentum_buffer"] = view
+        self.started = [s or g is not None for s, g in zip(self.started, gradients, strict=True)]
+        self._all_started = all(self.started)
+        self._gradients = ()

@@ -12,7 +12,7 @@ from torch import Tensor
 from ..errors import bad, unknown
 from ..law.network import Known, Network, State, apply, instantaneous, require_module
 from ..law.point import Tensors
-from ..law.preserved import preserved
+from ..networks.preserved import preserved
 
 SCHEDULES = ("parallel", "delay_free")
 

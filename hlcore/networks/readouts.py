@@ -2,33 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import combinations
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
 
 from ..errors import bad, number, whole
-from ..law.arrays import gathered, light, outer, peak, tensor, total, zeros
-from ..law.network import Arrays
+from ..law.arrays import arrays, outer, row_max, scatter_rows, tensor, total, zeros
+from ..law.differentiate import transforming
+from ..law.loss import DeclaredLoss
+from .module_forms import module_form, touched
 
-Back: TypeAlias = Callable[[Any], tuple[Any, Arrays]]
+Back: TypeAlias = Callable[[Any], tuple[Any, list[Any]]]
 
 
-class _Kept:
-    """A function of one tensor that keeps its last answer: throughout a lecture the descriptor is the same."""
+class DescribedForm(NamedTuple):
+    """y(u, x) of a readout: run(xp, u, x, w) -> (y, back), back(g) = ((∂y/∂x)ᵀg, [(∂y/∂w)ᵀg])."""
+
+    weights: Sequence[torch.nn.Parameter]
+    run: Callable[[Any, Any, Any, list[Any]], tuple[Any, Back]]
+
+
+def described_form(readout: torch.nn.Module | None) -> DescribedForm | str:
+    """The closed form of a readout of (u, h), or of a matrix that reads h alone; in words why there is none."""
+    for known in (KeyedReadout, FactoredReadout):
+        if isinstance(readout, known):
+            return touched(readout, known) or readout.closed_form()
+    if type(readout) is not torch.nn.Linear:
+        return f"the readout {type(readout).__name__} is not on the list of closed forms"
+    form = module_form(readout)
+    return form if isinstance(form, str) else DescribedForm(form.weights, lambda xp, u, x, w: form.run(xp, x, w))
+
+
+class _Remembered:
+    """A function of one small tensor that keeps its last answer: throughout a lecture the descriptor is the same."""
 
     def __init__(self, function: Callable[[Tensor], Any]) -> None:
         self._function = function
-        self._last: tuple[Tensor | None, int, Any] = (None, 0, None)
+        self._of: Any = None
+        self._found: Any = None
 
     def __call__(self, u: Tensor) -> Any:
-        of, version, found = self._last
-        if of is not u or version != u._version:
-            found = self._function(u)
-            self._last = u, u._version, found
-        return found
+        of = (u.dtype, u.shape, u.detach().numpy().tobytes()) if u.is_cpu else None
+        if of is None or of != self._of:
+            self._of, self._found = of, self._function(u)
+        return self._found
 
 
 class KeyedReadout(torch.nn.Module):
@@ -47,7 +67,7 @@ class KeyedReadout(torch.nn.Module):
         self.register_buffer("keys", keys / keys.norm(dim=1, keepdim=True))
         bound = whole("width", width) ** -0.5
         self.M = torch.nn.Parameter(torch.empty(memories, whole("outputs", outputs), width).uniform_(-bound, bound))
-        self._unit = _Kept(torch.nn.functional.normalize)
+        self._unit = _Remembered(torch.nn.functional.normalize)
 
     def forward(self, u: Tensor, h: Tensor) -> Tensor:
         """(batch, outputs) from u (batch, inputs) and h (batch, width)."""
@@ -56,23 +76,27 @@ class KeyedReadout(torch.nn.Module):
             return h @ self.M[int(winner[0])].T
         return torch.einsum("bow,bw->bo", self.M[tensor(winner)], h)
 
-    def pullback(self, xp: Any, u: Tensor, h: Any, theta: Arrays) -> tuple[Any, Back]:
-        """y and its derivative by hand, as in `Network.pullback`."""
-        k, M = self._winner(u), theta["M"]
-        rows = M[k]
+    def closed_form(self) -> DescribedForm:
+        """y and its derivative by hand."""
 
-        def back(g: Any) -> tuple[Any, Arrays]:
-            of_winner = (g[:, :, None] * h[:, None]).reshape(len(g), -1)
-            return (g[:, None] @ rows)[:, 0], {"M": gathered(k, of_winner, len(M)).reshape(M.shape)}
+        def run(xp: Any, u: Tensor, h: Any, w: list[Any]) -> tuple[Any, Back]:
+            k, M = self._winner(u), w[0]
+            rows = M[k]
 
-        return (rows @ h[:, :, None])[:, :, 0], back
+            def back(g: Any) -> tuple[Any, list[Any]]:
+                of_winner = (g[:, :, None] * h[:, None]).reshape(len(g), -1)
+                return (g[:, None] @ rows)[:, 0], [scatter_rows(k, of_winner, len(M)).reshape(M.shape)]
+
+            return (rows @ h[:, :, None])[:, :, 0], back
+
+        return DescribedForm([self.M], run)
 
     def _winner(self, u: Tensor) -> Any:
         """k of each sample, an array (batch,); in training its key moves."""
-        _, x, keys = light(self._unit(u), self.keys)
+        _, x, keys = arrays(self._unit(u), self.keys)
         winner = (x @ keys.T).argmax(1)
         if self.training and self.step:
-            keys += self.step * gathered(winner, x, len(keys))
+            keys += self.step * scatter_rows(winner, x, len(keys))
             moved = keys[winner]
             keys[winner] = moved / (moved * moved).sum(1, keepdims=True) ** 0.5
         return winner
@@ -101,21 +125,26 @@ class FactoredReadout(torch.nn.Module):
         self.M = torch.nn.Parameter(torch.zeros(len(self.rows), whole("width", width)))
         self.amplitude = torch.nn.Parameter(torch.zeros(tokens))
         self.trust = torch.nn.Parameter(torch.zeros(tokens))
-        self._voices = _Kept(self._named)
+        self._voices = _Remembered(self._named)
 
     def forward(self, u: Tensor, h: Tensor) -> Tensor:
         """(batch, 1 + 2·active) from the descriptor u (batch, tokens) and h (batch, width)."""
-        return _Choir.apply(h, self.M, self.amplitude, self.trust, *self._voices(u)[0])
+        given = (h, self.M, self.amplitude, self.trust, *self._voices(u)[0])
+        return _sing(torch, *given)[0] if transforming() else _Choir.apply(*given)
 
-    def pullback(self, xp: Any, u: Tensor, h: Any, theta: Arrays) -> tuple[Any, Back]:
-        """The output and its derivative by hand, as in `Network.pullback`."""
-        y, kept = _sing(xp, h, theta["M"], theta["amplitude"], theta["trust"], *self._voices(u)[1])
+    def closed_form(self) -> DescribedForm:
+        """The output and its derivative by hand."""
 
-        def back(g: Any) -> tuple[Any, Arrays]:
-            dh, *weights = _sing_back(xp, g, *kept)
-            return dh, dict(zip(("M", "amplitude", "trust"), weights, strict=True))
+        def run(xp: Any, u: Tensor, h: Any, w: list[Any]) -> tuple[Any, Back]:
+            y, kept = _sing(xp, h, *w, *self._voices(u)[1])
 
-        return y, back
+            def back(g: Any) -> tuple[Any, list[Any]]:
+                dh, *slopes = _sing_back(xp, g, *kept)
+                return dh, slopes
+
+            return y, back
+
+        return DescribedForm([self.M, self.amplitude, self.trust], run)
 
     def _named(self, u: Tensor) -> tuple[tuple[Tensor, ...], tuple[Any, ...]]:
         """Row of M, factor token and sample of each voice, (batch, active) or (batch, 1), as tensors and as arrays."""
@@ -126,7 +155,7 @@ class FactoredReadout(torch.nn.Module):
         rows = [[self.rows[tuple(i for i in d if i != k)] for k in d] for d in named]
         each = torch.arange(len(u)).unsqueeze(1)
         parts = tuple(x.to(u.device) for x in (torch.tensor(rows), torch.tensor(named), each))
-        return parts, light(*parts)[1:]
+        return parts, arrays(*parts)[1:]
 
 
 def _sing(
@@ -134,7 +163,7 @@ def _sing(
 ) -> tuple[Any, tuple[Any, ...]]:
     """(y, v, ρ) of a `FactoredReadout`, and what its derivative needs."""
     loud, weight = xp.exp(amplitude[factors]), trust[factors]
-    weight = xp.exp(weight - peak(weight))
+    weight = xp.exp(weight - row_max(weight))
     rho = weight / weight.sum(1, keepdims=True)
     v = (h @ M.T)[each, rows] * loud
     out = xp.concatenate([(rho * v).sum(1, keepdims=True), v, rho], 1)
@@ -170,7 +199,7 @@ class _Choir(torch.autograd.Function):
         return *_sing_back(torch, g, *ctx.saved_tensors), None, None, None
 
 
-def choir(output: Tensor, target: Tensor) -> Tensor:
+def _choir(output: Tensor, target: Tensor) -> Tensor:
     """Σ_k (1 + ρ_k)(v_k - ŷ)², mean over the batch: each voice is asked for the signal, and once more by its trust.
 
     output  (batch, 1 + 2m) of a `FactoredReadout`     target  (batch, 1)
@@ -187,8 +216,7 @@ def _choir_slope(xp: Any, output: Any, target: Any) -> tuple[float, Any]:
     e = output[:, 1 : 1 + m] - target
     weighed, share = e + output[:, 1 + m :] * e, 1 / len(e)
     slope = xp.concatenate([zeros(e, len(e), 1), (2 * share) * weighed, share * (e * e)], 1)
-    return share * float(weighed.ravel() @ e.ravel()), slope
+    return share * (weighed.ravel() @ e.ravel()), slope
 
 
-choir.own_shapes = True  # type: ignore[attr-defined]  # output and target differ in shape on purpose
-choir.slope = _choir_slope  # type: ignore[attr-defined]
+choir = DeclaredLoss(_choir, _choir_slope, own_shapes=True)

@@ -8,11 +8,13 @@ import torch
 from torch import Tensor
 
 from ..errors import bad, number
-from ..law.arrays import light, outer, total
-from ..law.network import Arrays, Known, Network, Read, State, Velocity, instantaneous, require_module
+from ..law.arrays import Arrays, arrays, outer, total
+from ..law.closed_form import ClosedForm
+from ..law.network import Known, Network, State, instantaneous, require_module
 from ..law.point import Tensors
+from .module_forms import fits, module_form, touched
 
-PLAIN = {f"cell.{kind}_{of}" for kind in ("weight", "bias") for of in ("ih", "hh")} | {"readout.weight", "readout.bias"}
+CELL = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
 
 class Recurrent(Network):
@@ -59,38 +61,48 @@ class Recurrent(Network):
         """y = readout(h)."""
         return self.readout(h["h"])
 
-    def pullback(self, xp: Any, u: Any, h: Arrays, theta: Arrays, tau: float) -> tuple[Arrays, Velocity, Read] | None:
-        """By hand for torch's tanh RNNCell and a Linear readout: with a = tanh(W u + b + V h + b'), h' = c (a - h),
+    def closed_form(self) -> ClosedForm | str | None:
+        """Of torch's tanh RNNCell and a readout on the list: with a = tanh(W u + b + V h + b'), h' = c (a - h),
 
         δ = c z (1 - a²),   ∂/∂h = Vᵀδ - c z,   ∂/∂W = δ uᵀ,   ∂/∂V = δ hᵀ,   ∂/∂b = ∂/∂b' = δ.
         """
-        if set(theta) != PLAIN or not self._plain(u, h["h"]):
+        cell = self.cell
+        if not isinstance(cell, torch.nn.RNNCell):
             return None
-        W, V, C = theta["cell.weight_ih"], theta["cell.weight_hh"], theta["readout.weight"]
-        x, c = light(u)[1], 1 / tau if self.speed is None else self.speed
-        a = xp.tanh(x @ W.T + theta["cell.bias_ih"] + h["h"] @ V.T + theta["cell.bias_hh"])
+        readout = module_form(self.readout)
+        for why in (touched(self, Recurrent), touched(cell, torch.nn.RNNCell), readout):
+            if isinstance(why, str) and why:
+                return why
+        if cell.nonlinearity != "tanh" or not cell.bias:
+            return None
+        weights = [getattr(cell, name) for name in CELL]
+        assert not isinstance(readout, str)
 
-        def back(z: Arrays) -> tuple[Arrays, Arrays]:
-            g = c * z["h"]
-            d = g * (1 - a * a)
-            b = total(d)
-            weights = {"cell.weight_ih": outer(d, x), "cell.weight_hh": outer(d, h["h"])}
-            return {"h": d @ V - g}, weights | {"cell.bias_ih": b, "cell.bias_hh": b}
+        def velocity(xp: Any, u: Any, h: Arrays, w: list[Any], tau: float) -> Any:
+            if not fits(u, (len(h["h"]), cell.input_size), weights[0]):
+                return None
+            W, V, b, b2 = w
+            x, c = arrays(u)[1] if xp is not torch else u.detach(), 1 / tau if self.speed is None else self.speed
+            a = xp.tanh(x @ W.T + b + h["h"] @ V.T + b2)
 
-        def read(at: Arrays) -> tuple[Any, Any]:
-            def read_back(g: Any) -> tuple[Arrays, Arrays]:
-                return {"h": g @ C}, {"readout.weight": outer(g, at["h"]), "readout.bias": total(g)}
+            def to_state(z: Arrays) -> Arrays:
+                g = c * z["h"]
+                return {"h": (g * (1 - a * a)) @ V - g}
 
-            return at["h"] @ C.T + theta["readout.bias"], read_back
+            def to_weights(z: Arrays) -> list[Any]:
+                d = (c * z["h"]) * (1 - a * a)
+                db = total(d)
+                return [outer(d, x), outer(d, h["h"]), db, db]
 
-        return {"h": c * (a - h["h"])}, back, read
+            return {"h": c * (a - h["h"])}, to_state, to_weights
 
-    def _plain(self, u: Any, h: Any) -> bool:
-        """Whether cell and readout are torch's own, nothing hangs on them, and u fits: autograd complains better."""
-        cell, readout = self.cell, self.readout
-        if type(cell) is not torch.nn.RNNCell or type(readout) is not torch.nn.Linear or cell.nonlinearity != "tanh":
-            return False
-        hooks = (m._forward_hooks or m._forward_pre_hooks or m._backward_hooks for m in (cell, readout))
-        weight = cell.weight_ih
-        fits = isinstance(u, Tensor) and u.shape == (len(h), cell.input_size) and u.dtype == weight.dtype
-        return fits and u.device == weight.device and not any(hooks)
+        def output(xp: Any, u: Any, h: Arrays, w: list[Any]) -> tuple[Any, Any]:
+            y, back = readout.run(xp, h["h"], w)
+
+            def whole(g: Any) -> tuple[Arrays, list[Any]]:
+                dh, slopes = back(g)
+                return {"h": dh}, slopes
+
+            return y, whole
+
+        return ClosedForm(velocity, weights, output, readout.weights)

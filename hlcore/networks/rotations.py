@@ -9,9 +9,13 @@ import torch
 from torch import Tensor
 
 from ..errors import bad, number, unknown, whole
-from ..law.arrays import total
-from ..law.network import Arrays, Known, Network, Read, State, Velocity, by_hand, require_module
+from ..law.arrays import Arrays, total
+from ..law.closed_form import ClosedForm
+from ..law.differentiate import transforming
+from ..law.network import Known, Network, State, require_module
 from ..law.point import Tensors
+from .module_forms import touched
+from .readouts import described_form
 
 STARTS = ("rest", "free", "clock")
 SPREADS = ("uniform", "even")
@@ -126,30 +130,35 @@ class Rotations(Exact):
 
     def free(self, h: Tensor, tau: float) -> Tensor:
         """(R h - h)/τ."""
-        return _Turn.apply(h, self.frequency, tau)
+        return _turn(torch, h, self.frequency, tau)[0] if transforming() else _Turn.apply(h, self.frequency, tau)
 
-    def pullback(self, xp: Any, u: Any, h: Arrays, theta: Arrays, tau: float) -> tuple[Arrays, Velocity, Read] | None:
-        """By hand where the network runs by itself and its readout has a derivative by hand."""
-        readout = by_hand(self.readout)
-        if readout is None or self.start == "rest" or self.sigma is not None:
+    def closed_form(self) -> ClosedForm | str | None:
+        """Of a network that runs by itself, with a readout whose derivative is known."""
+        if self.start == "rest" or self.sigma is not None:
             return None
-        v, kept = _turn(xp, h["h"], theta["frequency"], tau)
-        weights = {name[8:]: x for name, x in theta.items() if name.startswith("readout.")}
+        readout = described_form(self.C if self.readout is None else self.readout)
+        why = touched(self, Rotations) or (readout if isinstance(readout, str) else "")
+        if why or isinstance(readout, str):
+            return why
 
-        def back(z: Arrays) -> tuple[Arrays, Arrays]:
-            dh, dw = _turn_back(xp, z["h"], *kept)
-            return {"h": dh}, {"frequency": dw}
+        def velocity(xp: Any, u: Any, h: Arrays, w: list[Any], tau: float) -> Any:
+            v, (turned, c, s) = _turn(xp, h["h"], w[0], tau)
+            return (
+                {"h": v},
+                lambda z: {"h": _turn_back(xp, z["h"], c, s, tau)},
+                lambda z: [_frequency_back(z["h"], turned)],
+            )
 
-        def read(h: Arrays) -> tuple[Any, Any]:
-            y, pull = readout(xp, u, h["h"], weights)
+        def output(xp: Any, u: Any, h: Arrays, w: list[Any]) -> tuple[Any, Any]:
+            y, back = readout.run(xp, u, h["h"], w)
 
-            def read_back(g: Any) -> tuple[Arrays, Arrays]:
-                dh, found = pull(g)
-                return {"h": dh}, {f"readout.{name}": d for name, d in found.items()}
+            def whole(g: Any) -> tuple[Arrays, list[Any]]:
+                dh, slopes = back(g)
+                return {"h": dh}, slopes
 
-            return y, read_back
+            return y, whole
 
-        return {"h": v}, back, read
+        return ClosedForm(velocity, [self.frequency], output, readout.weights)
 
     def driven(self, b: Tensor, tau: float) -> Tensor:
         """∫ R(σ) b dσ/τ over one step, also where ϖ = 0."""
@@ -165,19 +174,24 @@ class Rotations(Exact):
         return torch.cat([torch.cos(angle), torch.sin(angle)], 1)
 
 
-def _turn(xp: Any, h: Any, frequency: Any, tau: float) -> tuple[Any, tuple[Any, ...]]:
-    """v = (R h - h)/τ, and what its derivative needs: the turned state r = R h, c, s, τ."""
+def _turn(xp: Any, h: Any, frequency: Any, tau: float) -> tuple[Any, tuple[Any, Any, Any]]:
+    """v = (R h - h)/τ, and what its derivative needs: the turned state r = R h, c, s."""
     angle = frequency[None] * tau
     c, s, (h1, h2) = xp.cos(angle), xp.sin(angle), _halves(h)
     turned = xp.concatenate([c * h1 + s * h2, c * h2 - s * h1], 1)
-    return (turned - h) / tau, (turned, c, s, tau)
+    return (turned - h) / tau, (turned, c, s)
 
 
-def _turn_back(xp: Any, g: Any, turned: Any, c: Any, s: Any, tau: float) -> tuple[Any, Any]:
-    """∂v/∂hᵀ g = (Rᵀ g - g)/τ,  ∂v/∂ϖᵀ g = g1 r2 - g2 r1."""
+def _turn_back(xp: Any, g: Any, c: Any, s: Any, tau: float) -> Any:
+    """∂v/∂hᵀ g = (Rᵀ g - g)/τ."""
+    g1, g2 = _halves(g)
+    return (xp.concatenate([c * g1 - s * g2, c * g2 + s * g1], 1) - g) / tau
+
+
+def _frequency_back(g: Any, turned: Any) -> Any:
+    """∂v/∂ϖᵀ g = g1 r2 - g2 r1."""
     (g1, g2), (r1, r2) = _halves(g), _halves(turned)
-    back = xp.concatenate([c * g1 - s * g2, c * g2 + s * g1], 1)
-    return (back - g) / tau, total(g1 * r2 - g2 * r1)
+    return total(g1 * r2 - g2 * r1)
 
 
 def _halves(x: Any) -> tuple[Any, Any]:
@@ -190,7 +204,8 @@ class _Turn(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, h: Tensor, frequency: Tensor, tau: float) -> Tensor:
-        v, (*kept, ctx.tau) = _turn(torch, h, frequency, tau)
+        v, kept = _turn(torch, h, frequency, tau)
+        ctx.tau = tau
         ctx.save_for_backward(*kept)
         return v
 
@@ -198,7 +213,7 @@ class _Turn(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor, Tensor, None]:
         turned, c, s = ctx.saved_tensors
-        return *_turn_back(torch, g, turned, c, s, ctx.tau), None
+        return _turn_back(torch, g, c, s, ctx.tau), _frequency_back(g, turned), None
 
 
 class Antisymmetric(Exact):

@@ -1,101 +1,107 @@
-"""A learner on disk: safetensors, no pickle, bit for bit."""
+"""A snapshot on disk: safetensors and JSON, no pickle, bit for bit."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from ..declared import BaseSettings
 from ..errors import HLError, bad
-from ..law.settings import Settings
+from ..streams.plain import plain, unplain
+from .snapshots import Snapshot
 
-if TYPE_CHECKING:
-    from ..law.hamiltonian import Loss
-    from ..law.network import Network
-    from ..learners.hamiltonian import Learner
-
-CHECKPOINT_FORMAT = 1
+CHECKPOINT_FORMAT = 2
 
 
-def save(learner: Learner, path: Path) -> None:
-    """Write h, z, θ, ω, the network's buffers and frozen weights, the settings, the clock and torch's generators."""
+class Found(NamedTuple):
+    """What a file held: a snapshot, torch's generators, and the state of a stream that has one."""
+
+    snapshot: Snapshot
+    generators: dict[str, Tensor]
+    stream: Any
+
+    def resume(self, network: nn.Module, stream: Any = None) -> None:
+        """Generators, and the stream, go to where they were."""
+        torch.set_rng_state(self.generators["cpu"])
+        gpu = _gpu(network)
+        if gpu is not None and "gpu" in self.generators:
+            torch.cuda.set_rng_state(self.generators["gpu"], gpu)
+        if stream is not None and self.stream is not None:
+            stream.restore(self.stream)
+
+
+def save(snapshot: Snapshot, path: Path, network: nn.Module, stream: Any = None) -> None:
+    """Write a snapshot, torch's generators and the stream's own state: beside the file, then in its place."""
     from safetensors.torch import save_file
 
-    point = learner.point
-    tensors: dict[str, Tensor] = {"generator": torch.get_rng_state()}
-    gpu = _gpu(learner.network)
+    generators = {"cpu": torch.get_rng_state()}
+    gpu = _gpu(network)
     if gpu is not None:
-        tensors["gpu generator"] = torch.cuda.get_rng_state(gpu)
-    for part in ("h", "z", "omega"):
-        tensors |= {f"{part}/{name}": x for name, x in getattr(point, part).items()}
-    tensors |= {f"network/{name}": x for name, x in _weights_and_buffers(learner.network).items()}
-    meta: dict[str, Any] = {
+        generators["gpu"] = torch.cuda.get_rng_state(gpu)
+    tensors: dict[str, Tensor] = {}
+
+    def aside(x: Tensor, entry: str) -> str:
+        tensors[entry] = x
+        return entry
+
+    settings = {name: _plain(getattr(snapshot.settings, name)) for name in snapshot.settings.about()}
+    parts = snapshot._asdict() | {"settings": settings, "generators": generators}
+    parts["stream"] = None if stream is None else stream.state()
+    meta = {
         "format": CHECKPOINT_FORMAT,
-        "network": type(learner.network).__name__,
-        "order": learner.order,
-        "torch_start": learner.torch_start,
-        "reset_omega": learner.reset_omega,
-        "memory": learner.memory(),
-        "settings": {},
-        "training": {name: m.training for name, m in learner.network.named_modules()},
+        "parts": {name: plain(x, name, aside) for name, x in parts.items()},
+        "complex": [name for name, x in tensors.items() if x.is_complex()],
     }
-    for field in fields(Settings):
-        value = getattr(learner.settings, field.name)
-        if callable(value):
-            value = "schedule"
-        elif isinstance(value, dict):
-            tensors |= {f"beta/{k}": x for k, x in value.items() if isinstance(x, Tensor)}
-            value = {k: None if isinstance(x, Tensor) else x for k, x in value.items()}
-        meta["settings"][field.name] = value
-    flat = {name: x.detach().cpu().clone().contiguous() for name, x in tensors.items()}
+    flat = {name: _flat(name, x) for name, x in tensors.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(path.name + ".part")
     save_file(flat, unfinished, metadata={"hlcore": json.dumps(meta)})
     unfinished.replace(path)  # a crash while writing leaves the older checkpoint whole
 
 
-def load(cls: type[Learner], path: Path, network: Network, loss: Loss, settings: Settings | None) -> Learner:
-    """The learner of a checkpoint, around `network`, whose weights and buffers are overwritten."""
+def load(path: Path, learner: Any, given: BaseSettings | None = None, stream: Any = None) -> Found:
+    """What the file holds for this class of learner; `given` settings where one of its own was a function."""
     meta, tensors = _read(path)
-    if meta.get("format") != CHECKPOINT_FORMAT:
-        raise bad(f"checkpoint {path}", f"format {meta.get('format')}", f"format {CHECKPOINT_FORMAT}")
-    have = _weights_and_buffers(network)
-    given = {name.removeprefix("network/"): x for name, x in tensors.items() if name.startswith("network/")}
-    if {k: (x.shape, x.dtype) for k, x in have.items()} != {k: (x.shape, x.dtype) for k, x in given.items()}:
-        different = sorted(
-            k
-            for k in have.keys() | given.keys()
-            if k not in have or k not in given or have[k].shape != given[k].shape or have[k].dtype != given[k].dtype
-        )
+    parts = {name: unplain(x, lambda entry: tensors[entry]) for name, x in meta["parts"].items()}
+    generators, state = parts.pop("generators"), parts.pop("stream")
+    name = parts["learner"]
+    if name != learner.name:
+        mend = f"hlcore.learners.get({name!r}).load reads it"
+        raise bad(f"checkpoint {path}", f"one of {name!r}", f"one of the learner {learner.name!r}", mend)
+    if stream is not None and stream.answers and state is None:
+        raise bad(f"checkpoint {path}", "no state of the stream", "one saved with it", "learner.save(path, stream)")
+    parts["settings"] = _settings(parts["settings"], learner.settings_type) if given is None else given
+    return Found(Snapshot(**parts), generators, state)
+
+
+SCHEDULE = "a function of time"
+
+
+def _plain(value: Any) -> Any:
+    return SCHEDULE if callable(value) else dict(value) if isinstance(value, dict) else value
+
+
+def _settings(parts: dict[str, Any], kind: type[BaseSettings]) -> BaseSettings:
+    for name, value in parts.items():
+        if value == SCHEDULE:
+            got = f"a checkpoint whose {name} was a function"
+            raise bad("settings", got, "settings with that function", "load(path, network, loss, settings=...)")
+    return kind(**parts)
+
+
+def _flat(name: str, x: Tensor) -> Tensor:
+    """A tensor as safetensors has it: on the CPU, in one piece, complex numbers as pairs."""
+    if x.layout != torch.strided or x.is_quantized or x.is_meta:
+        got = f"{str(x.dtype).removeprefix('torch.')}, {x.layout}, on {x.device}"
         raise bad(
-            f"network for checkpoint {path}",
-            f"another shape, dtype or set of names in {different}",
-            f"the {meta['network']} that was saved",
-            "build it as it was built then",
+            f"checkpoint entry {name!r}", got, "a dense tensor with numbers", "keep it dense, or build it in forward"
         )
-    restored = _settings(meta["settings"], tensors, settings)
-    learner = cls(
-        network, loss, restored, meta["order"], torch_start=meta["torch_start"], reset_omega=meta["reset_omega"]
-    )
-    with torch.no_grad():
-        for name, x in have.items():
-            x.copy_(given[name])
-    for name, module in network.named_modules():
-        module.training = meta["training"].get(name, module.training)
-    parts = {
-        part: {name.removeprefix(f"{part}/"): x for name, x in tensors.items() if name.startswith(f"{part}/")}
-        for part in ("h", "z", "omega")
-    }
-    learner.resume(meta["memory"], **parts)
-    torch.set_rng_state(tensors["generator"])
-    gpu = _gpu(network)
-    if gpu is not None and "gpu generator" in tensors:
-        torch.cuda.set_rng_state(tensors["gpu generator"], gpu)
-    return learner
+    x = x.detach()
+    return (torch.view_as_real(x) if x.is_complex() else x).cpu().clone().contiguous()
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -105,7 +111,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         with safe_open(path, framework="pt") as file:
             meta = json.loads((file.metadata() or {})["hlcore"])
             # A copy lies where torch puts tensors; a product of matrices that lie elsewhere may have other last bits.
-            return meta, {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError:
         raise bad("checkpoint", f"no file {path}", "a file that learner.save wrote") from None
     except (OSError, SafetensorError, KeyError, json.JSONDecodeError) as error:
@@ -113,29 +119,13 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
             f"checkpoint {path}: got a file that cannot be read ({error}); expected one that learner.save "
             "wrote; it may be cut short."
         ) from error
+    if meta.get("format") != CHECKPOINT_FORMAT:
+        mend = "it is of another version of hlcore: go on with that one, or train anew"
+        raise bad(f"checkpoint {path}", f"format {meta.get('format')}", f"format {CHECKPOINT_FORMAT}", mend)
+    return meta, {name: torch.view_as_complex(x) if name in meta["complex"] else x for name, x in tensors.items()}
 
 
-def _settings(stored: dict[str, Any], tensors: dict[str, Tensor], given: Settings | None) -> Settings:
-    if given is not None:
-        return given
-    if stored["phi"] == "schedule":
-        raise bad(
-            "settings",
-            "a checkpoint whose phi was a function",
-            "settings with that function",
-            "Learner.load(path, network, loss, settings=...)",
-        )
-    if isinstance(stored["beta"], dict):
-        stored["beta"] = {k: tensors[f"beta/{k}"] if x is None else x for k, x in stored["beta"].items()}
-    return Settings(**stored)
-
-
-def _weights_and_buffers(network: Network) -> dict[str, Tensor]:
-    """Every weight (frozen ones too) and buffer once, by name."""
-    return dict(network.named_parameters()) | dict(network.named_buffers())
-
-
-def _gpu(network: Network) -> torch.device | None:
+def _gpu(network: nn.Module) -> torch.device | None:
     """The GPU that a network is on, which has a generator of its own."""
     device = next(network.parameters(), torch.empty(0)).device
     return device if device.type == "cuda" else None

@@ -24,6 +24,14 @@ def checked(path: Path) -> Path:
         raise unknown("file", path.suffix or str(path), KINDS)
     if not path.parent.is_dir():
         raise bad("file", f"a folder {path.parent} that does not exist", "a folder that does")
+    there = path.exists()
+    try:
+        with path.open("ab"):
+            pass
+    except OSError as error:
+        raise bad("file", f"{path} ({error.strerror})", "a file that can be written", "choose another name") from None
+    if not there:
+        path.unlink()
     return path
 
 

@@ -8,60 +8,62 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import HLError, bad
+from ..declared import BaseSettings
+from ..errors import HLError, bad, whole
+from .columns import Columns, dataset
 
 if TYPE_CHECKING:
     import xarray
 
     from ..law.sample import Sample
-    from ..learners.hamiltonian import Learner, Report
 
-SETTINGS = ("tau", "eta", "eta_z", "beta", "phi", "s")
-TRACES = ("h", "z", "theta", "omega", "output", "target")
-AXES = {"h": "unit", "z": "unit", "theta": "weight", "omega": "weight", "output": "channel", "target": "channel_target"}
+SCALARS = ("step", "t", "loss", "hamiltonian")  # kept beside the settings in force
+ANSWERS = {"output": "channel", "target": "channel_target"}  # kept beside the learner's quantities: their axes
 
 
 class Recorder:
     """Keeps every `every`-th step, the last `capacity` of them; memory is bounded by capacity * width.
 
-    width  the most entries kept of each of h, z, θ, ω, output and target; a wider one is sampled evenly
+    width  the most entries kept of each quantity, of output and target; a wider one is sampled evenly
 
-    Each record holds (h, z, θ, ω) after the step, and the loss, H', output, target and settings of the step.
+    Each record holds the learner's quantities (of HL h, z, θ, ω) after the step, and the loss, H', output, target and
+    settings of the step.
     """
 
     def __init__(self, every: int = 1, capacity: int = 10_000, width: int = 1024) -> None:
-        for name, value in (("every", every), ("capacity", capacity), ("width", width)):
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise bad(f"Recorder {name}", repr(value), "a whole number >= 1")
-        self.every, self.capacity, self.width = every, capacity, width
+        self.every, self.capacity = whole("Recorder every", every), whole("Recorder capacity", capacity)
+        self.width = whole("Recorder width", width)
         self.clear()
 
     def clear(self) -> None:
         """Forget everything."""
         self.count = 0  # records made, of which the last `capacity` are kept
         self.classes = False  # whether targets are classes, not values
+        self.axes: dict[str, str] = {}  # {quantity: its axis}, output and target too
+        self.settings: list[str] = []  # names of the settings
         self._seen = 0
-        self._columns: dict[str, _Columns] = {}
+        self._columns: dict[str, Columns] = {}
         self._scalars = np.empty((0, 0))
         self._row: list[float] = []
-        self._settings: Any = None
+        self._in_force: BaseSettings | None = None  # those that `_row` tells
         self._shapes: list[torch.Size] | None = None  # of the tensors of a record, which `_views` take up
         self._views: list[Tensor] = []
 
     def __len__(self) -> int:
         return min(self.count, self.capacity)
 
-    def record(self, learner: Learner, report: Report, sample: Sample | None = None) -> None:
+    def record(self, learner: Any, report: Any, sample: Sample | None = None) -> None:
         """Take down where `learner` is after the step that gave `report`."""
         self._seen += 1
         if (self._seen - 1) % self.every:
             return
-        parts = learner.traced()
+        traced = learner.traced()
+        parts = {name: traced[name] for name in learner.quantities}
         parts["output"] = {"y": report.output}
         target = None if sample is None else sample.target
         parts["target"] = {"target": target} if isinstance(target, Tensor) else {}
         if not self.count:
-            self._scalars = np.full((self.capacity, 4 + len(SETTINGS)), np.nan)
+            self._begin(learner)
         slot = self.count % self.capacity
         tensors = [x.cpu() for part in parts.values() for x in part.values()]
         shapes = [x.shape for x in tensors]
@@ -72,17 +74,26 @@ class Recorder:
             torch._foreach_copy_(self._views, tensors)  # one call for all: a record costs a tenth of a step
         for columns in self._columns.values():
             columns.write(slot)
-        if learner.settings is not self._settings:
-            self._settings = s = learner.settings
-            beta = float(s.beta) if isinstance(s.beta, float) else np.nan
-            self._row = [s.tau, s.eta, s.dissipation_z, beta, 0.0 if callable(s.phi) else s.phi, s.s]
+        dt = None if sample is None else sample.dt
+        if learner.settings is not self._in_force or dt is not None:
+            self._tell(learner.settings, report.t, dt)
         self._scalars[slot, :4] = learner.steps, report.t, report.loss, report.hamiltonian
         self._scalars[slot, 4:] = self._row
-        if sample is not None and sample.dt is not None:
-            self._scalars[slot, 4] = sample.dt
-        if callable(learner.settings.phi):
-            self._scalars[slot, 8] = learner.settings.phi_at(report.t - self._scalars[slot, 4])
         self.count += 1
+
+    def _begin(self, learner: Any) -> None:
+        self.settings = list(learner.settings.about())
+        self.axes = {name: quantity.axis for name, quantity in learner.quantities.items()} | ANSWERS
+        self._scalars = np.full((self.capacity, len(SCALARS) + len(self.settings)), np.nan)
+
+    def _tell(self, settings: BaseSettings, t: float, dt: float | None) -> None:
+        """The numbers in force in the step that reached t; read again at each step where they may change by then."""
+        names = list(settings.about())
+        if names != self.settings:
+            raise bad("Recorder", f"settings {names}", f"those it has begun with, {self.settings}", "use another one")
+        moving = dt is not None or any(callable(getattr(settings, name)) for name in names)
+        self._in_force = None if moving else settings
+        self._row = settings.numbers(t - settings.at(t, dt).tau, dt)
 
     def _lay_out(self, parts: dict[str, dict[str, Tensor]], tensors: list[Tensor]) -> None:
         """One vector for the record to come, a view of it per tensor, a slice per trace."""
@@ -94,7 +105,7 @@ class Recorder:
         at = 0
         for trace, part in parts.items():
             if part and trace not in self._columns:
-                self._columns[trace] = _Columns(part, self.capacity, self.width)
+                self._columns[trace] = Columns(part, self.capacity, self.width)
             end = at + sum(x.numel() for x in part.values())
             if trace in self._columns:
                 self._columns[trace].source = vector.numpy()[at:end]
@@ -121,27 +132,20 @@ class Recorder:
         stride = 1 if most is None else max(1, -(-n // most))
         first = self.count - n
         rows = np.arange(first + -first % stride, self.count, stride) % self.capacity
-        n = len(rows)
-        scalars = ("step", "t", "loss", "hamiltonian", *SETTINGS)
+        scalars = (*SCALARS, *self.settings)
         if trace in scalars:
             return self._scalars[rows, scalars.index(trace)] if self.count else np.empty(0)
         columns = self._columns.get(trace)
-        return columns.rows(rows, entries) if columns else np.empty((n, 0))
+        return columns.rows(rows, entries) if columns else np.empty((len(rows), 0))
 
     def trajectory(self) -> xarray.Dataset:
         """The record as an xarray.Dataset over time."""
-        import xarray
-
         if not self.count:
             raise HLError("trajectory: got a Recorder without records, expected at least one; run some steps first.")
-        data: dict[str, Any] = {name: ("time", self.window(name)) for name in ("loss", "hamiltonian", *SETTINGS)}
-        coords: dict[str, Any] = {"time": self.window("t"), "step": ("time", self.window("step").astype(np.int64))}
-        for trace in TRACES:
-            if trace == "target" and trace not in self._columns:
-                continue
-            data[trace] = (("time", AXES[trace]), self.window(trace))
-            coords[AXES[trace]] = np.asarray(self.names(trace), dtype=str)
-        return xarray.Dataset(data, coords, attrs={"every": self.every, "records": len(self)})
+        scalars = {name: self.window(name) for name in (*SCALARS, *self.settings)}
+        traces = {name: self.window(name) for name in self.axes if name != "target" or name in self._columns}
+        names = {name: self.names(name) for name in traces}
+        return dataset(scalars, traces, names, self.axes, {"every": self.every, "records": len(self)})
 
     def truncate(self, keep: int) -> None:
         """Forget the newest records, keeping the oldest `keep` of those still held (to fork from the past)."""
@@ -155,40 +159,3 @@ class Recorder:
             self._scalars[:keep] = self._scalars[rows]
             self.count = keep
         self._seen = self.count * self.every
-
-
-class _Columns:
-    """A ring of flat rows for one trace, at most `width` evenly sampled entries of it."""
-
-    def __init__(self, tensors: dict[str, Tensor], capacity: int, width: int) -> None:
-        self.total = sum(x.numel() for x in tensors.values())
-        self.pick = None if self.total <= width else np.linspace(0, self.total - 1, width).round().astype(np.int64)
-        kind = np.float64 if any(x.dtype == torch.float64 for x in tensors.values()) else np.float32
-        self.data = np.full((capacity, min(self.total, width)), np.nan, kind)
-        self.source = np.empty(0)  # where the next record lies
-        shapes = [(name, tuple(x.shape)) for name, x in tensors.items()]
-        self.names = _labels(shapes, range(self.total) if self.pick is None else self.pick.tolist())
-
-    def write(self, slot: int) -> None:
-        row = self.source
-        if len(row) != self.total:  # another batch size: what fits, and nan for what is missing
-            row = np.full(self.total, np.nan)
-            row[: len(self.source)] = self.source[: self.total]
-        self.data[slot] = row if self.pick is None else row[self.pick]
-
-    def rows(self, rows: np.ndarray, entries: list[int] | None = None) -> np.ndarray:
-        return self.data[rows] if entries is None else self.data[rows[:, None], entries]
-
-
-def _labels(shapes: list[tuple[str, tuple[int, ...]]], wanted: Any) -> list[str]:
-    """ "name[i,j]" of the wanted flat positions; a batch axis of length one and a lone scalar go unindexed."""
-    labels: list[str] = []
-    offset, queue = 0, list(shapes)
-    name, shape = queue.pop(0)
-    for position in wanted:
-        while position - offset >= int(np.prod(shape)):
-            offset += int(np.prod(shape))
-            name, shape = queue.pop(0)
-        index = np.unravel_index(position - offset, shape) if shape else ()
-        labels.append(f"{name}[{','.join(str(int(i)) for i in index)}]" if index else name)
-    return labels

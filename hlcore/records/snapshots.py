@@ -2,47 +2,66 @@
 
 from __future__ import annotations
 
+import copy
 from collections import deque
 from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from ..law.point import PhasePoint
-from ..law.settings import Settings
-from ..learners.hamiltonian import Learner
+from ..declared import BaseSettings
+from ..law.point import Tensors
 
-EVERY, KEPT = 500, 40  # steps between two moments; moments kept
+EVERY, KEPT = 500, 40  # steps between two snapshots of a history; snapshots kept
+
+
+class Snapshot(NamedTuple):
+    """All that the next steps of a learner depend on; it shares no memory with the learner.
+
+    learner   its name on the list of learners     order, options  how it was built
+    network   every weight, frozen ones too, and every buffer, non-persistent ones too
+    training  of each module
+    h, z      None: at the start of a sequence; zero
+    reached   h and z as the last step left them
+    memory    what else a learner carries from step to step: nested dicts and lists of numbers, texts and tensors
+    """
+
+    learner: str
+    order: str
+    options: dict[str, Any]
+    settings: BaseSettings
+    t: float
+    steps: int
+    network: Tensors
+    training: dict[str, bool]
+    omega: Tensors
+    h: Tensors | None
+    z: Tensors | None
+    reached: tuple[Tensors, Tensors]
+    memory: dict[str, Any]
 
 
 class Moment(NamedTuple):
-    """All that the next steps depend on."""
+    """A snapshot, torch's generator and the state of the stream at that step."""
 
-    steps: int
-    settings: Settings
-    point: PhasePoint
-    network: dict[str, Tensor]
-    memory: dict[str, Any]
+    snapshot: Snapshot
     generator: Tensor
+    stream: Any
 
-    def restore(self, learner: Learner) -> None:
-        """Put the learner there."""
-        learner.network.load_state_dict(self.network)
-        learner.settings = self.settings
-        point = self.point.clone()
-        learner.resume(self.memory, point.h, point.z, point.omega)
+    @property
+    def steps(self) -> int:
+        """How many had been taken."""
+        return self.snapshot.steps
 
 
-class Past:
+class History:
     """The last moments of a run."""
 
     def __init__(self) -> None:
         self._moments: deque[Moment] = deque(maxlen=KEPT)
 
-    def keep(self, learner: Learner, generator: Tensor) -> None:
+    def keep(self, snapshot: Snapshot, generator: Tensor, stream: Any = None) -> None:
         """Remember this moment."""
-        network = {name: x.detach().clone() for name, x in learner.network.state_dict().items()}
-        moment = (learner.steps, learner.settings, learner.point.clone(), network, learner.memory(), generator.clone())
-        self._moments.append(Moment(*moment))
+        self._moments.append(Moment(snapshot, generator.clone(), copy.deepcopy(stream)))
 
     def before(self, steps: int) -> Moment | None:
         """The latest moment that is not after `steps`; what is later is forgotten."""

@@ -9,17 +9,16 @@ import numpy as np
 import torch
 
 from ..errors import whole
-from ..law.preserved import preserved
-from ..learners.base import OnlineLearner
-from ..learners.hamiltonian import Learner
+from ..learners.base import BaseLearner
 from ..learners.rtrl import Sensitivity
+from ..networks.preserved import preserved
 from ..streams.stream import Stream
 
 if TYPE_CHECKING:
     import xarray
 
 
-def alignment(learner: Learner | OnlineLearner, stream: Stream, steps: int) -> xarray.Dataset:
+def alignment(learner: BaseLearner, stream: Stream, steps: int) -> xarray.Dataset:
     """Run `learner` for `steps` steps with an exact oracle (`Sensitivity`) beside it, at the learner's own weights.
 
     Over time, where the learner has a gradient g (a BPTT learner has one per turn, compared with the sum of the true
@@ -33,12 +32,14 @@ def alignment(learner: Learner | OnlineLearner, stream: Stream, steps: int) -> x
     rows: list[list[float]] = []
     for sample in islice(stream, whole("steps", steps)):
         settings = learner.settings
-        tau, phi = settings.tau if sample.dt is None else sample.dt, settings.phi_at(learner.t)
+        c = settings.at(learner.t, sample.dt)
+        tau, phi = c.tau, getattr(c, "phi", getattr(settings, "phi", 1.0))
         with preserved(learner.network):
             for name, g in oracle.step(sample, tau).items():
                 true[name].add_(g, alpha=phi)
         found = learner.gradient(sample)
         report = learner.step(sample)
+        stream.act(report.output)
         if getattr(learner, "waiting", False):
             continue
         moving = oracle.P.any(0)  # weights that the state depends on
@@ -48,7 +49,7 @@ def alignment(learner: Learner | OnlineLearner, stream: Stream, steps: int) -> x
     data = np.array(rows).reshape(-1, 6)
     names = ("loss", "cosine", "length", "cosine_state", "length_state")
     columns = {name: ("time", data[:, k + 1]) for k, name in enumerate(names)}
-    return xarray.Dataset(columns, {"time": data[:, 0]}, attrs={"learner": type(learner).__name__})
+    return xarray.Dataset(columns, {"time": data[:, 0]}, attrs={"learner": learner.name})
 
 
 def _compare(g: torch.Tensor, truth: torch.Tensor) -> tuple[float, float]:

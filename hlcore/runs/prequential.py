@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from itertools import islice
+from numbers import Real
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import HLError, bad, number, whole
+from ..errors import bad, number, whole
+from ..law.point import Report
 from ..law.sample import Sample
-from ..learners.hamiltonian import Report
 from ..streams.stream import Stream
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ Reading = Callable[[int, Tensor], Tensor]
 
 
 class Stepper(Protocol):
-    """What can be judged: `Learner`, every `OnlineLearner`, and the rivals."""
+    """What can be judged: every learner, and whatever else has this one method."""
 
     def step(self, sample: Sample) -> Report:
         """Output first, from what was learned before; then learn from the sample's target."""
@@ -53,6 +55,8 @@ def prequential(learner: Stepper, stream: Iterable[Sample], steps: int, read: Re
         forecasts.append(forecast.flatten())
         targets.append(target.flatten())
         losses.append(report.loss)
+        if isinstance(stream, Stream):
+            stream.act(report.output)
     if len(losses) < steps:
         raise bad("stream", f"{len(losses)} samples", f"at least {steps}", "ask for fewer steps")
     y, known = torch.stack(forecasts).numpy(), torch.stack(targets).numpy()
@@ -73,10 +77,10 @@ def drifts(signal: Iterable[float], delta: float = 0.002) -> list[int]:
 
     if not 0 < number("delta", delta) < 1:
         raise bad("delta", delta, "a number between 0 and 1")
-    detector, found = ADWIN(delta=delta), []
+    detector, found = ADWIN(delta=delta), list[int]()
     for k, value in enumerate(signal):
-        if not np.isfinite(value):
-            raise HLError(f"signal: got {value} at sample {k}, expected finite numbers.")
+        if isinstance(value, bool) or not isinstance(value, (Real, np.number, Tensor)) or not math.isfinite(value):
+            raise bad(f"signal at sample {k}", repr(value), "a finite number")
         detector.update(float(value))
         if detector.drift_detected:
             found.append(k)

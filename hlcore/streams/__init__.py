@@ -1,37 +1,23 @@
 """Where (u, ŷ, δ) come from."""
 
-from .changes import Changes
-from .clock import Clock
-from .datasets import Labelled, digits, iris, mnist
-from .held import Held
-from .imdb import imdb
-from .late import Late
-from .real_series import Real, real
-from .reversed import Reversed
-from .sequences import Sequences, vowels
-from .series import Series, water_flow
-from .signals import Signal, sines, square
-from .stream import Stream
-
-__all__ = [
-    "Changes",
-    "Clock",
-    "Held",
-    "Labelled",
-    "Late",
-    "Real",
-    "Reversed",
-    "Sequences",
-    "Series",
-    "Signal",
-    "Stream",
-    "digits",
-    "imdb",
-    "iris",
-    "mnist",
-    "real",
-    "sines",
-    "square",
-    "vowels",
-    "water_flow",
-]
+from .changes import Changes as Changes
+from .clock import Clock as Clock
+from .datasets import Labelled as Labelled
+from .datasets import digits as digits
+from .datasets import iris as iris
+from .datasets import mnist as mnist
+from .delayed import Held as Held
+from .delayed import Late as Late
+from .imdb import imdb as imdb
+from .real_series import Real as Real
+from .real_series import real as real
+from .reversed import Reversed as Reversed
+from .sequences import Sequences as Sequences
+from .sequences import vowels as vowels
+from .series import Series as Series
+from .series import water_flow as water_flow
+from .signals import Signal as Signal
+from .signals import sines as sines
+from .signals import square as square
+from .stream import Stream as Stream
+from .world import World as World

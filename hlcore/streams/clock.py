@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from ..errors import HLError, bad, number
+from ..errors import HLError, number
 from ..law.sample import Sample
-from .stream import Stream
+from .stream import Stream, replayable
 
 
 class Clock:
@@ -27,13 +27,8 @@ class Clock:
         now: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        if not isinstance(stream, Stream):
-            raise bad("Clock stream", type(stream).__name__, "a replayable hlcore.streams.Stream")
-        self.stream, self.period, self.tau = (
-            stream,
-            number("period", period, positive=True),
-            number("tau", tau, positive=True),
-        )
+        self.stream = replayable("Clock stream", stream)
+        self.period, self.tau = number("period", period, positive=True), number("tau", tau, positive=True)
         self._now, self._sleep = now, sleep
         self.dropped = 0
 

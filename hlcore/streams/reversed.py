@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ..errors import bad, whole
 from ..law.sample import Sample
-from .stream import Stream
+from .stream import Stream, replayable
 
 LONGEST = 1_000_000  # tokens after which a sequence is taken for an endless stream
 
@@ -27,9 +27,8 @@ class Reversed(Stream):
     """
 
     def __init__(self, stream: Stream, window: int | None = None) -> None:
-        if not isinstance(stream, Stream):
-            raise bad("Reversed stream", type(stream).__name__, "a replayable hlcore.streams.Stream")
-        self.stream, self.window = stream, None if window is None else whole("window", window)
+        self.stream = replayable("Reversed stream", stream)
+        self.window = None if window is None else whole("window", window)
         self._starts, self._turned = [0], [0]  # where each sequence begins, in `stream` and here
         if stream.length is not None:
             while self._starts[-1] < stream.length:

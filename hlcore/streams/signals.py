@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from numbers import Real
 
 import torch
 
@@ -48,6 +49,9 @@ def sines(frequencies: Sequence[float], amplitudes: Sequence[float], phases: Seq
             f"{len(frequencies)} frequencies, {len(amplitudes)} amplitudes, {len(shifts)} phases",
             "the same number of each, at least one",
         )
+    for x in (*frequencies, *amplitudes, *shifts):
+        if isinstance(x, bool) or not isinstance(x, Real) or not math.isfinite(x):
+            raise bad("sines", repr(x), "finite numbers")
     parts = list(zip(frequencies, amplitudes, shifts, strict=True))
     return lambda t: sum(a * math.sin(2 * math.pi * (f * t + p)) for f, a, p in parts)
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from ..errors import unknown, whole
+from ..law.arrays import moved
 from ..law.network import State
 from ..law.point import Tensors
 from ..law.sample import Sample
@@ -103,8 +104,7 @@ def truncated(network: Network, tokens: list[Sample], window: int) -> Tensors:
 
 def _after(network: Network, u: Tensor, state: State) -> Tensors:
     """h⁺ = h + f^h(u,h,θ), τ = 1."""
-    v = network.velocity(u, state, 1.0)
-    return {name: v[name] if x is None else x + v[name] for name, x in state.items()}
+    return moved(state, network.velocity(u, state, 1.0), 1.0)
 
 
 def _flat(tensors: Any) -> Tensor:

@@ -2,6 +2,8 @@
 
 import gc
 import os
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -9,7 +11,10 @@ import torch
 from torch.nn.functional import mse_loss
 
 import hlcore
-from hlcore import Diverged, Learner, Recorder, Sample, Settings, experiments
+from hlcore import Diverged, HLError, Learner, Recorder, Sample, Settings, experiments
+from hlcore.declared import BaseSettings, setting
+from hlcore.learners import BaseLearner, Quantity, Step
+from hlcore.records import export
 
 
 def rnn(units=3):
@@ -154,3 +159,91 @@ def test_each_quantity_is_named(quantity):
             learner.step(Sample(torch.ones(1, 1), torch.ones(1, 1), end=False))
     assert caught.value.quantity == quantity
     assert all(bool(torch.isfinite(x).all()) for x in learner.point.theta.values())
+
+
+@dataclass(frozen=True)
+class OwnSettings(BaseSettings):
+    """One that follows a schedule, one that is a choice, and the clock's step."""
+
+    rate: float = setting(lambda t: 0.1 * t, "r", "rate", check=lambda name, value: value)
+    tau: float = setting(0.5, "τ", "step")
+    kind: int = setting(1, "k", "kind", scale="choice", choices=(("one", 1), ("two", 2)))
+
+
+class Own(BaseLearner):
+    """A learner with quantities of its own: a trace of three numbers, and a count on an axis of its own."""
+
+    name, title, settings_type = "own", "Own", OwnSettings
+    quantities: ClassVar[dict[str, Quantity]] = {
+        "trace": Quantity("e", "trace", "unit"),
+        "odd": Quantity("o", "another number of units", "unit"),
+        "count": Quantity("n", "count", "visit"),
+    }
+
+    def propose(self, sample):
+        memory = {"trace": torch.arange(3.0) * self.steps, "count": torch.tensor(float(self.steps))}
+        return Step({}, None, torch.zeros(1, 1), float(self.steps), 0.0, None, memory=memory)
+
+    def traced(self):
+        return {
+            "trace": {"e": self.memory["trace"]},
+            "odd": {"o": self.memory["trace"][:2]},
+            "count": {"n": self.memory["count"]},
+            "more": {"m": torch.zeros(5)},
+        }
+
+
+def test_the_record_is_of_the_learners_own_quantities_and_settings():
+    learner, recorder = Own(hlcore.OutputNetwork(torch.nn.Linear(1, 1)), mse_loss), Recorder(capacity=8)
+    learner.run(walk(10), recorder=recorder)
+    learner.settings = learner.settings.replace(kind=2)
+    learner.run([Sample(torch.ones(1, 1), torch.ones(1, 1), False, dt=0.25)], recorder=recorder)
+    data = recorder.trajectory()
+    assert set(data.data_vars) == {
+        "loss", "hamiltonian", "rate", "tau", "kind", "trace", "odd", "count", "output", "target"
+    }  # fmt: skip
+    assert data.trace.values[-1].tolist() == [0, 10, 20] and data.trace.dims == ("time", "unit")
+    assert data.unit.values.tolist() == ["e[0]", "e[1]", "e[2]"]
+    assert data.odd.dims == ("time", "unit_odd") and data.unit_odd.values.tolist() == ["o[0]", "o[1]"]
+    assert data["count"].dims == ("time", "visit") and data["count"].values[:, 0].tolist() == list(range(3, 11))
+    assert data.rate.values == pytest.approx([0.05 * k for k in range(3, 11)]), "read at the time before the step"
+    assert data.tau.values.tolist() == [0.5] * 7 + [0.25] and data.kind.values.tolist() == [1] * 7 + [2]
+    assert recorder.window("rate").tolist() == data.rate.values.tolist() and recorder.names("more") == []
+
+
+@pytest.mark.parametrize("name", ["hamiltonian", "sgd", "bptt", "hl-bptt", "rtrl"])
+def test_every_learner_is_recorded_by_its_own_names(name):
+    learner, stream = experiments.get("tracker-sinusoid", learner=name, units=4).learner(0)
+    recorder = Recorder()
+    learner.run(stream, 30, recorder)
+    data = recorder.trajectory()
+    kept = {"loss", "hamiltonian", "output", "target", *learner.quantities, *learner.settings.about()}
+    assert set(data.data_vars) == kept
+    for quantity in learner.quantities:
+        live = torch.cat([x.detach().flatten() for x in learner.traced()[quantity].values()]).numpy()
+        assert np.array_equal(data[quantity].values[-1], live.astype(data[quantity].dtype)), quantity
+        assert np.ptp(data[quantity].values, axis=0).max() > 0, f"{quantity} moved"
+
+
+def test_a_recorder_is_of_one_kind_of_learner():
+    learner, recorder = Learner(rnn(), mse_loss), Recorder()
+    learner.run(walk(3), recorder=recorder)
+    other = hlcore.learners.get("sgd").beside(learner)
+    with pytest.raises(HLError, match="Recorder"):
+        other.run(walk(3), recorder=recorder)
+    assert len(recorder) == 3
+    recorder.clear()
+    other.run(walk(3), recorder=recorder)
+    assert "momentum" in recorder.trajectory()
+
+
+def test_a_file_that_cannot_be_written_is_told_before_anything_is(tmp_path):
+    for wrong in ("a.txt", "nowhere/a.nc", ""):
+        with pytest.raises(HLError):
+            export.checked(tmp_path / wrong)
+    (tmp_path / "folder.nc").mkdir()
+    with pytest.raises(HLError, match="can be written"):
+        export.checked(tmp_path / "folder.nc")
+    (tmp_path / "old.csv").write_text("kept")
+    assert export.checked(tmp_path / "old.csv").read_text() == "kept"
+    assert not export.checked(tmp_path / "new.csv").exists()

@@ -9,7 +9,7 @@ from hlcore import HLError, Learner, experiments
 from hlcore.networks import Network
 from hlcore.studies.signal_school import HELD_OUT, SIGNALS, TOKENS, Lectures, describe, exam, grades, heard, run_free
 from hlcore.studies.signal_school.__main__ import main
-from hlcore.studies.signal_school.results import EXPERIMENTS, Student, examined, row, taught
+from hlcore.studies.signal_school.results import EXPERIMENTS, Student, examined, row, trained
 
 
 class Counter(Network):
@@ -77,11 +77,11 @@ def test_nothing_of_the_held_out_signal_is_ever_heard(experiment):
 def test_a_student_passes_all_eight_exams_and_the_authors_student_does_not():
     """Forward HL alone, three rounds: at most .1 on what was taught, .05 on what was not; the control is the baseline,
     which has no weights for a description that it never heard."""
-    found = taught(Student("signal-school", HELD_OUT, 0))
+    found = trained(Student("signal-school", HELD_OUT, 0))
     assert max(found.values()) <= 0.1 and found[HELD_OUT] <= 0.05
     untaught = grades(experiments.get("signal-school").network)
     assert untaught[HELD_OUT] == pytest.approx(0.25), "before the lectures it is silent"
-    baseline = taught(Student("signal-school-baseline", HELD_OUT, 0))
+    baseline = trained(Student("signal-school-baseline", HELD_OUT, 0))
     assert baseline[HELD_OUT] > 0.05 and baseline["smoLfLa"] <= 0.1
 
 

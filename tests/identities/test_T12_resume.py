@@ -2,6 +2,7 @@
 
 import copy
 
+import numpy as np
 import pytest
 import safetensors.torch
 import torch
@@ -11,6 +12,7 @@ from torch.nn.functional import mse_loss
 
 import hlcore
 from hlcore import HLError, Learner, Recorder, Sample, Settings
+from hlcore.learners import Step
 from hlcore.streams import Signal, sines
 
 STREAM_X = sines([0.05, 0.13], [1.0, 0.4])
@@ -195,3 +197,177 @@ def test_T12_the_record_of_a_replayed_part_is_the_record():
     learner.steps = 10
     learner.run(stream.since(10), 20, recorder)
     assert recorder.trajectory().identical(whole)
+
+
+KINDS = {
+    "sgd": {"lr": 0.05, "momentum": 0.7, "dampening": 0.2, "tau": 0.5},
+    "bptt": {"tau": 0.5, "eta": 0.6, "beta": 0.1, "window": 4, "every": 3},
+    "hl-bptt": {"tau": 0.5, "eta": 0.6, "beta": 0.1, "window": 4, "every": 3, "eta_z": 0.1},
+    "rtrl": {"tau": 0.5, "eta": 0.6, "beta": 0.1},
+}
+
+
+@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("at", [0, 1, 7, 9, 13])
+def test_T12_every_learner_resumes(name, at, tmp_path):
+    kind, stream = hlcore.learners.get(name), Wide()
+    learner = kind(lstm(), mse_loss, kind.settings_type(**KINDS[name]))
+    torch.manual_seed(7)
+    for k in range(at):
+        learner.step(stream[k])
+    learner.save(tmp_path / "a.hl")
+    start = bits(learner)
+    for k in range(at, at + 20):
+        learner.step(stream[k])
+    resumed = kind.load(tmp_path / "a.hl", lstm(), mse_loss)
+    assert same(bits(resumed), start)
+    for k in range(at, at + 20):
+        resumed.step(stream[k])
+    assert same(bits(resumed), bits(learner)) and not same(bits(resumed), start)
+    assert resumed.settings == learner.settings
+
+
+def test_T12_rivers_regression_resumes(tmp_path):
+    kind, stream = hlcore.learners.get("river"), hlcore.streams.water_flow()
+    learner = kind(state(), mse_loss)
+    learner.run(stream, 30)
+    learner.save(tmp_path / "a.hl")
+    resumed = kind.load(tmp_path / "a.hl", state(), mse_loss)
+    for each in (learner, resumed):
+        each.run(stream.since(30), 30)
+    a, b = learner.traced()["theta"], resumed.traced()["theta"]
+    assert a and a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+
+
+class Remembering(hlcore.learners.BaseLearner):
+    """What a learner of one's own may remember: of everything something."""
+
+    name, title = "remembering", "Remembering"
+
+    def propose(self, sample):
+        seen = [*self.memory.get("seen", []), (sample, sample.u * 2, {"steps": self.steps, 3: None})]
+        memory = {"seen": seen, "x": np.arange(3.0) * self.steps, "text": "a/b", "none": None, "yes": True, "z": 1 / 3}
+        return Step(self.state_for(sample)[0], None, torch.zeros(3, 1), 0.0, 0.0, None, memory=memory)
+
+
+def test_a_memory_of_many_kinds_is_kept_to_the_bit(tmp_path):
+    learner, stream = Remembering(lstm(), mse_loss), Wide()
+    learner.run((Sample(s.u, s.target, True, s.dt) for s in stream), 3)
+    learner.save(tmp_path / "a.hl")
+    memory = Remembering.load(tmp_path / "a.hl", lstm(), mse_loss).memory
+    assert memory.keys() == learner.memory.keys() and len(memory["seen"]) == 3
+    for (a, u, told), (b, v, also) in zip(memory["seen"], learner.memory["seen"], strict=True):
+        assert torch.equal(a.u, b.u) and torch.equal(a.target, b.target) and (a.end, a.dt) == (b.end, b.dt)
+        assert torch.equal(u, v) and told == also and type(a) is Sample
+    assert np.array_equal(memory["x"], learner.memory["x"])
+    assert [memory[k] for k in ("text", "none", "yes", "z")] == ["a/b", None, True, 1 / 3]
+    learner.memory["seen"][1] = {"deep": [object()]}
+    with pytest.raises(HLError, match="memory/seen/1/deep/0"):
+        learner.save(tmp_path / "b.hl")
+    assert not (tmp_path / "b.hl").exists() and not list(tmp_path.glob("*.part"))
+
+
+class Ring(hlcore.streams.World):
+    """Six rooms in a ring; entering room 0 pays."""
+
+    def begin(self, rng):
+        return (int(rng.integers(1, 6)),)
+
+    def move(self, at, action, rng):
+        to = (at[0] + (1 if action else -1)) % 6
+        return float(to == 0), (to,), to == 0
+
+    def features(self, at):
+        return np.eye(6)[at[0]]
+
+
+def td(y, t):
+    """½ (Q(s)[a] - r - 0.9 max Q(s'))²."""
+    goal = t[0, 1] + 0.9 * t[0, 2].clamp(min=0) * y[0, 1].detach().max()
+    return 0.5 * (t[0, 2] >= 0) * (y[0, 0, t[0, 0].long()] - goal).square()
+
+
+td.own_shapes = True
+
+
+def test_T12_a_world_resumes_with_its_learner(tmp_path):
+    def made():
+        torch.manual_seed(1)
+        return hlcore.OutputNetwork(torch.nn.Linear(6, 2))
+
+    learner, world = Learner(made(), td, SETTINGS, "sequential"), Ring(3)
+    learner.run(world, 40)
+    learner.save(tmp_path / "a.hl", world)
+    learner.save(tmp_path / "b.hl")
+    learner.run(world, 40)
+    again = Ring(99)
+    resumed = Learner.load(tmp_path / "a.hl", made(), td, stream=again)
+    assert again.k == 40
+    resumed.run(again, 40)
+    assert same(bits(resumed), bits(learner)) and again.state() == world.state() and world.k == 80
+    other = Learner.load(tmp_path / "a.hl", made(), td)
+    begun = Ring(3)
+    other.run(begun, 40)
+    assert not same(bits(other), bits(learner)), "negative control: the world from its beginning"
+    before = made()
+    with pytest.raises(HLError, match="save"):
+        Learner.load(tmp_path / "b.hl", before, td, stream=Ring(3))
+    assert all(torch.equal(p, q) for p, q in zip(before.parameters(), made().parameters(), strict=True))
+
+
+class Poles(torch.nn.Module):
+    """A layer with a buffer of any kind."""
+
+    def __init__(self, p):
+        super().__init__()
+        self.layer = torch.nn.Linear(1, 2)
+        self.register_buffer("p", p)
+
+    def forward(self, u):
+        return (self.layer(u) * self.p).real
+
+
+@pytest.mark.parametrize("kind", [torch.complex64, torch.complex128, torch.float16, torch.bool, torch.int8])
+def test_buffers_of_every_kind_are_kept(kind, tmp_path):
+    def made(factor):
+        return hlcore.OutputNetwork(Poles((torch.tensor([1.0, 0.0]) * factor).to(kind)))
+
+    learner = Learner(made(1 + 2j if kind.is_complex else 1.0), mse_loss, SETTINGS)
+    learner.save(tmp_path / "a.hl")
+    network = made(0.0)
+    Learner.load(tmp_path / "a.hl", network, mse_loss)
+    assert network.module.p.dtype == kind and torch.equal(network.module.p, learner.network.module.p)
+    assert network.module.p[0] != 0
+
+
+def test_what_cannot_be_written_is_named_and_the_older_file_stays(tmp_path):
+    learner = Learner(hlcore.OutputNetwork(Poles(torch.eye(2).to_sparse())), mse_loss, SETTINGS)
+    (tmp_path / "a.hl").write_text("older")
+    with pytest.raises(HLError, match=r"network/module\.p"):
+        learner.save(tmp_path / "a.hl")
+    assert (tmp_path / "a.hl").read_text() == "older"
+
+
+@pytest.mark.parametrize(("then", "now"), [(True, False), (False, True)])
+def test_another_set_of_frozen_weights_is_told_and_nothing_is_overwritten(then, now, tmp_path):
+    def made(frozen):
+        network = hlcore.OutputNetwork(torch.nn.Sequential(torch.nn.Linear(1, 3), torch.nn.Linear(3, 1)))
+        network.module[0].requires_grad_(not frozen)
+        return network
+
+    Learner(made(then), mse_loss, SETTINGS).save(tmp_path / "a.hl")
+    network = made(now)
+    before = [p.detach().clone() for p in network.parameters()]
+    with pytest.raises(HLError, match=r"module\.0\.weight"):
+        Learner.load(tmp_path / "a.hl", network, mse_loss)
+    assert all(torch.equal(p, q) for p, q in zip(network.parameters(), before, strict=True))
+
+
+def test_files_of_another_format_or_learner_are_told(tmp_path):
+    learner = Learner(state(), mse_loss, SETTINGS)
+    learner.save(tmp_path / "a.hl")
+    with pytest.raises(HLError, match=r"'hamiltonian'.*'rtrl'"):
+        hlcore.learners.get("rtrl").load(tmp_path / "a.hl", state(), mse_loss)
+    safetensors.torch.save_file({"x": torch.ones(1)}, tmp_path / "b.hl", metadata={"hlcore": '{"format": 1}'})
+    with pytest.raises(HLError, match="format 1, expected format 2"):
+        Learner.load(tmp_path / "b.hl", state(), mse_loss)

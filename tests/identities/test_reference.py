@@ -9,7 +9,7 @@ from torch.nn.functional import cross_entropy, mse_loss
 
 import hlcore
 from hlcore import Sample, Settings, reference
-from hlcore.law import engine
+from hlcore.law import differentiate as engine
 from hlcore.networks import KeyedReadout, Rotations
 
 BOUND = 1e-12

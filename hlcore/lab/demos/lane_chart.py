@@ -28,7 +28,7 @@ BAR = 26  # height of a bar
 def timeline(lanes: xarray.Dataset, ticks: int = 6) -> HTML:
     """The last `ticks` ticks: a lane per rank, a bar for each thing it did, a letter and a colour saying which.
 
-    lanes  `Run.lanes` of hlcore.devices
+    lanes  `Outcome.lanes` of hlcore.devices
     """
     if not 1 <= ticks < lanes.sizes["tick"]:
         raise bad("ticks", ticks, f"1 to {lanes.sizes['tick'] - 1} of the ticks that were kept")

@@ -12,8 +12,7 @@ import ipywidgets as W
 import numpy as np
 import plotly.graph_objects as go
 
-from ...devices import Lost, Workers
-from ...devices.launch import Run
+from ...devices import Lost, Outcome, Workers
 from ...errors import HLError, bad, whole
 from ...experiments import Experiment
 from ...palette import ALARM
@@ -55,7 +54,7 @@ class Fleet(Panel):
 
     _folder: tempfile.TemporaryDirectory[str] | None = None
     lost: Lost | None = None
-    run: Run | None = None
+    run: Outcome | None = None
     figure: Any = None  # of the loss, made when there is something to be seen
     _workers: Workers | None = None
 

@@ -14,10 +14,10 @@ from ...errors import HLError, whole
 from ...law.sample import Sample
 from ...law.settings import Settings
 from ...learners.hamiltonian import Learner
+from ...learners.sgd import SGD
 from ...networks import OutputNetwork
 from ...palette import BLUE, LAND, ON_MAP, ORANGE, VERMILION
 from ..figures.chart import styled
-from ..interim import SGD
 from ..widgets import slider
 from .player import Player
 
@@ -101,7 +101,7 @@ class Valley(Player):
         module = torch.nn.Linear(2, 1, bias=False, dtype=torch.float64)
         with torch.no_grad():
             module.weight.copy_(torch.tensor([START], dtype=torch.float64))
-        learner = kind(OutputNetwork(module), mse_loss, settings, "sequential", **more)
+        learner = kind(OutputNetwork(module), mse_loss, kind.settings_from(settings), "sequential", **more)
         path = [np.array(START)]
         for _ in range(self.steps):
             try:

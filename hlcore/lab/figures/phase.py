@@ -5,7 +5,6 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-from ..interim import kind
 from .figure import Figure, View
 
 LAST = 600  # records shown at most
@@ -20,7 +19,7 @@ class PhasePortrait(Figure):
 
     def frame(self, run: Any, view: View) -> None:
         """Show the last records of unit `view.phase`."""
-        quantities, pair = kind(run.learner).quantities, axes(run)
+        quantities, pair = run.learner.quantities, axes(run)
         names, columns = run.recorder.names(pair[0]), []
         if view.phase < len(names):
             columns = [run.recorder.window(q, min(view.window, LAST), [view.phase])[:, 0] for q in pair]
@@ -34,7 +33,7 @@ class PhasePortrait(Figure):
 
 def axes(run: Any) -> tuple[str, str]:
     """The learner's conjugate pair, or the first two of its quantities along one axis that this network has."""
-    learner, names = kind(run.learner), run.recorder.names
+    learner, names = run.learner, run.recorder.names
     pairs = [learner.conjugate]
     pairs += [(a, b) for (a, x), (b, y) in pairwise(learner.quantities.items()) if x.axis == y.axis]
     return next(((a, b) for a, b in pairs if names(a) and names(b)), pairs[0])

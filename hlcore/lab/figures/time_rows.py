@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...records.recorder import Recorder
-from ..interim import kind, rival
 from .canvas import GHOST, TARGET
 from .figure import Figure, View
 from .heatmap import Heat, heat
@@ -112,9 +111,9 @@ class TimeRows(Figure):
 
 def rows_of(run: Any, view: View) -> list[Row]:
     """The rows of a run; before its first step all that there may be, without lines."""
-    recorder, window, raced, begun = run.recorder, view.window, rival(run), len(run.recorder) > 0
+    recorder, window, raced, begun = run.recorder, view.window, run.rival, len(run.recorder) > 0
     rows = [Row("y", "prediction", answers(recorder, window), large=True)]
-    for name, quantity in kind(run.learner).quantities.items():
+    for name, quantity in run.learner.quantities.items():
         if begun and not recorder.names(name):
             continue
         chosen = [] if view.maps else [i for i in view.units.get(name, [0, 1]) if i < len(recorder.names(name))]

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from ...errors import HLError
-from ...law.engine import differentiate
-from ...law.preserved import preserved
+from ...law.differentiate import differentiate
+from ...networks.preserved import preserved
 from .coupling import Walk, drift
 
 Trust = Callable[[float, torch.dtype], None]  # raises where a drift is too large

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ...errors import HLError, bad, number, unknown, whole
 from ...law.network import require_module
-from ...law.preserved import preserved
+from ...networks.preserved import preserved
 from .backward import WalkBack
 from .coupling import LEAPFROG, MIDPOINT, RANDOM, Coupling, Walk, drift
 

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from ... import experiments
-from ...learners.hamiltonian import Learner
-from ...networks import OutputNetwork
+from ...learners import SGD, BaseLearner, Learner
+from ...learners.sgd import SGDSettings
 from .cells import CASES, MODELS, Cell
 
 
@@ -31,34 +31,20 @@ def run(cell: Cell, epochs: int | None = None, seed: int = 0, tick: Callable[[in
     setup = experiments.get(model.experiment, form=form, dtype="float64").setup(seed)
     lr, momentum, dampening, tau = CASES[cell.case]
     start = _flat(setup.network)
+    learner: BaseLearner
     if cell.learner == "sgd":
-        assert isinstance(setup.network, OutputNetwork)
-        module = setup.network.module
-        optimiser = torch.optim.SGD(module.parameters(), lr, momentum=momentum, dampening=dampening)
-
-        def step(sample: Any) -> tuple[float, torch.Tensor]:
-            optimiser.zero_grad()
-            output = module(sample.u)
-            loss = setup.loss(output, sample.target)
-            loss.backward()
-            optimiser.step()
-            return float(loss.detach()), output.detach()
+        learner = SGD(setup.network, setup.loss, SGDSettings(lr, momentum, dampening, tau))
     else:
         learner = Learner.like_sgd(setup.network, setup.loss, lr, momentum, dampening, tau)
-
-        def step(sample: Any) -> tuple[float, torch.Tensor]:
-            report = learner.step(sample)
-            return report.loss, report.output
-
     per_epoch = setup.stream.per_epoch  # type: ignore[attr-defined]
     losses, hits = [], []
     for epoch in range(epochs or model.epochs):
         total, right = 0.0, 0
         for k in range(epoch * per_epoch, (epoch + 1) * per_epoch):
             sample = setup.stream[k]
-            loss, output = step(sample)
-            total += loss
-            right += int(output.argmax(1).eq(sample.target).sum())
+            report = learner.step(sample)
+            total += report.loss
+            right += int(report.output.argmax(1).eq(sample.target).sum())
         losses.append(total / per_epoch)
         hits.append(right / per_epoch)
         tick(1)

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from ...errors import number, unknown, whole
+from ...law.arrays import moved
 from ...law.network import Known, Network
-from ...law.preserved import preserved
+from ...networks.preserved import preserved
 from ...streams.lectures import SIGNALS, TOKENS, Signal, describe, heard
 from ...streams.signals import Function
 
@@ -53,12 +54,12 @@ def run_free(network: Network, u: Tensor, steps: int, step: float, order: str = 
     with torch.no_grad(), preserved(network):
         h: Known = network.initial_state(len(u))
         if any(x is None for x in h.values()):  # born by its announcement
-            h = {name: step * v for name, v in network.velocity(u, dict(h), step).items()}
+            h = moved(dict(h), network.velocity(u, dict(h), step), step)
         for _ in range(whole("steps", steps)):
             v = network.velocity(u, dict(h), step)
-            moved = {name: step * v[name] if x is None else x + step * v[name] for name, x in h.items()}
-            sung.append(network.output(u, h if order == "euler" else moved)[:, :1])
-            h = moved
+            after = moved(dict(h), v, step)
+            sung.append(network.output(u, h if order == "euler" else after)[:, :1])
+            h = after
     network.train(training)
     return torch.stack(sung).to("cpu", torch.get_default_dtype())
 

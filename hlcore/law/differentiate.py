@@ -33,3 +33,9 @@ def _engine() -> Any:
         return engine if float(slope) == 3.0 else None
     except (TypeError, RuntimeError, ValueError):
         return None
+
+
+def transforming() -> bool:
+    """Whether vmap, jvp or another of torch.func's transforms is at work: then no Function of one's own."""
+    active = getattr(torch._C, "_are_functorch_transforms_active", None)
+    return active is None or bool(active())

@@ -1,0 +1,93 @@
+"""A run in words that make it again: a line to send to somebody, and a program."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import HLError, bad
+
+STATE = "hl1:"
+PARTS = {"experiment", "options", "seed", "settings", "changes", "steps"}
+
+
+def written(run: Any) -> str:
+    """Experiment, options, seed, settings at the start, changes and steps, as JSON."""
+    parts = {
+        "experiment": run.experiment.name,
+        "options": _options(run),
+        "seed": run.seed,
+        "settings": {k: plain(k, getattr(run.start, k)) for k in run.start.about()},
+        "changes": [[k, {n: plain(n, v) for n, v in c.items()}] for k, c in run.changes],
+        "steps": run.learner.steps,
+    }
+    return STATE + json.dumps(parts, separators=(",", ":"))
+
+
+def code(run: Any) -> str:
+    """A program: the experiment by name, its settings, and the steps between two changes."""
+    start = ", ".join(f"{k}={plain(k, getattr(run.start, k))!r}" for k in run.start.about())
+    options = "".join(f", {k}={v!r}" for k, v in _options(run).items())
+    lines = [
+        "import torch",
+        "",
+        "import hlcore",
+        "",
+        f"experiment = hlcore.experiments.get({run.experiment.name!r}{options})",
+        f"learner, stream = experiment.learner(seed={run.seed})",
+        f"recorder = hlcore.Recorder(capacity={run.recorder.capacity}, width={run.recorder.width})",
+        f"learner.settings = learner.settings.replace({start})",
+        f"torch.manual_seed({run.seed})",
+    ]
+    done = 0
+    for at, change in [*run.changes, (run.learner.steps, {})]:
+        if at > done:
+            walk = "stream" if run.stream.answers else f"stream.since({done})"
+            lines.append(f"learner.run({walk}, {at - done}, recorder)")
+        if change:
+            named = ", ".join(f"{k}={plain(k, v)!r}" for k, v in change.items())
+            lines.append(f"learner.settings = learner.settings.replace({named})")
+        done = at
+    return "\n".join([*lines, "print(recorder.trajectory())"])
+
+
+def parsed(text: Any) -> dict[str, Any]:
+    """The parts of a state string, or an HLError."""
+    try:
+        if not isinstance(text, str) or not text.strip().startswith(STATE):
+            raise ValueError(f"it does not begin with {STATE}")
+        found = json.loads(text.strip().removeprefix(STATE))
+        if not isinstance(found, dict) or set(found) != PARTS:
+            raise ValueError(f"its parts are not {sorted(PARTS)}")
+        good = isinstance(found["options"], dict) and isinstance(found["settings"], dict)
+        if not good or not isinstance(found["changes"], list) or not all(map(_is_change, found["changes"])):
+            raise ValueError("options, settings or changes are damaged")
+    except ValueError as error:
+        raise HLError(
+            f"state string: got {str(text)[:40]!r} ({error}), expected what 'Copy state' gave; copy all of it."
+        ) from None
+    return found
+
+
+def plain(name: str, value: Any) -> Any:
+    """A setting that can be told: a number, a text, None, or numbers by name."""
+    if isinstance(value, (int, float, str)) or value is None:
+        return value
+    if isinstance(value, Mapping) and all(isinstance(v, float) for v in value.values()):
+        return dict(value)
+    raise bad(name, type(value).__name__, "a number", "schedules and tensors do not fit into a state string")
+
+
+def _options(run: Any) -> dict[str, Any]:
+    options = run.experiment.recipe()
+    for name, value in options.items():
+        if not isinstance(value, (int, float, str, tuple, list)) and value is not None:
+            raise bad(
+                f"option {name}", type(value).__name__, "a number or a text", "nothing else can be told in a line"
+            )
+    return options
+
+
+def _is_change(change: Any) -> bool:
+    return isinstance(change, list) and [type(x) for x in change] == [int, dict]
