@@ -3,12 +3,15 @@
 import asyncio
 from types import SimpleNamespace
 
+import comm
 import numpy as np
+import plotly.graph_objects as go
 import pytest
 import torch
 
 from hlcore import HLError, Recorder, experiments
 from hlcore.lab import Canvas, Cockpit, Figure, Recital, View
+from hlcore.lab.figures.chart import Plot
 from hlcore.lab.figures.ticks import ticks
 from hlcore.lab.figures.time_rows import TimeRows, rows_of
 
@@ -186,3 +189,23 @@ def test_ticks_are_round_numbers_within_the_axis(low, high):
     assert np.allclose(np.diff(found), step) and low - found[0] > -step and high - found[-1] < step
     mantissa = step / 10 ** np.floor(np.log10(step) + 1e-9)
     assert min(abs(mantissa - k) for k in (1, 2, 5)) < 1e-6
+
+
+def test_the_first_word_of_a_plot_to_the_browser_is_all_of_it(monkeypatch):
+    """plotly's own FigureWidget says nothing at first, and a page that is quick shows that for ever."""
+    opened, create = [], comm.create_comm
+
+    def told(*more, **named):
+        opened.append(named["data"]["state"])
+        return create(*more, **named)
+
+    monkeypatch.setattr(comm, "create_comm", told)
+    figure = go.Figure(go.Scatter(y=[1.0, 2.0]))
+    for kind, whole in ((Plot, 1), (go.FigureWidget, 0)):
+        opened.clear()
+        plot = kind(figure)
+        (state,) = [state for state in opened if "_widget_data" in state]
+        assert len(state["_widget_data"]) == whole, "if plotly's is whole too, Plot is no longer needed"
+        plot.data[0].y = [3.0, 4.0]
+        assert plot.comm is not None and list(plot.data[0].y) == [3.0, 4.0]
+    assert Plot(figure)._config["responsive"] is True
