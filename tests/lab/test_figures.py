@@ -1,16 +1,17 @@
 """Figures are a list: any number at once, each gets every frame, and one that raises leaves the others alone."""
 
 import asyncio
-from types import SimpleNamespace
 
+import comm
 import numpy as np
+import plotly.graph_objects as go
 import pytest
 import torch
 
-from hlcore import HLError, Recorder, experiments
-from hlcore.lab import Canvas, Cockpit, Figure, Recital, View
+from hlcore import HLError, experiments
+from hlcore.lab import Canvas, Cockpit, Figure, Recital
+from hlcore.lab.figures.chart import Plot
 from hlcore.lab.figures.ticks import ticks
-from hlcore.lab.figures.time_rows import TimeRows, rows_of
 
 CIRCLE = np.exp(2j * np.pi * np.linspace(0, 1, 61))
 
@@ -137,39 +138,6 @@ def test_a_closed_panel_closes_its_figures(monkeypatch):
     assert closed == panel.figures[:3] and len(closed) == 3
 
 
-def test_the_rows_are_what_the_learner_moves():
-    """A learner with quantities of its own gets its rows without a word in the lab."""
-
-    class Swarm:
-        title, conjugate, equations = "Swarm", ("mass", "theta"), ()
-        quantities = {  # noqa: RUF012
-            "mass": SimpleNamespace(symbol="m", words="mass", axis="particle"),
-            "theta": SimpleNamespace(symbol="θ", words="weights", axis="weight"),
-        }
-        steps, settings = 0, None
-
-    class Record(Recorder):
-        def names(self, trace):
-            return (
-                [f"m[{i}]" for i in range(3)] if trace == "mass" else super().names("theta" if trace == "theta" else "")
-            )
-
-        def window(self, trace, *more, **options):
-            return super().window("theta" if trace == "mass" else trace, *more, **options)
-
-    source, record = Cockpit(experiments.get("iris-linear")).step(30), Record()
-    record.__dict__ |= source.run.recorder.__dict__
-    run = SimpleNamespace(learner=Swarm(), recorder=record, twin=None, changes=[])
-    rows = rows_of(run, View())
-    assert [(row.symbol, row.words) for row in rows] == [
-        ("y", "prediction"), ("m", "mass"), ("θ", "weights"), ("L", "loss"), ("H'", "Hamiltonian"),
-    ]  # fmt: skip
-    assert [line.name for line in rows[1].lines] == ["m[0]", "m[1]"]
-    figure = TimeRows()
-    figure.frame(run, View(units={"mass": [2]}))
-    assert figure.widget.plan["rows"][1]["lines"][0]["name"] == "m[2]"
-
-
 def test_the_canvas_fills_up_what_is_shorter():
     canvas = Canvas()
     canvas.show("plane", [[1.0, 2.0, 3.0], [4.0]], layers=[{"draw": "points", "ink": 1}], x="a", y="b")
@@ -186,3 +154,23 @@ def test_ticks_are_round_numbers_within_the_axis(low, high):
     assert np.allclose(np.diff(found), step) and low - found[0] > -step and high - found[-1] < step
     mantissa = step / 10 ** np.floor(np.log10(step) + 1e-9)
     assert min(abs(mantissa - k) for k in (1, 2, 5)) < 1e-6
+
+
+def test_the_first_word_of_a_plot_to_the_browser_is_all_of_it(monkeypatch):
+    """plotly's own FigureWidget says nothing at first, and a page that is quick shows that for ever."""
+    opened, create = [], comm.create_comm
+
+    def told(*more, **named):
+        opened.append(named["data"]["state"])
+        return create(*more, **named)
+
+    monkeypatch.setattr(comm, "create_comm", told)
+    figure = go.Figure(go.Scatter(y=[1.0, 2.0]))
+    for kind, whole in ((Plot, 1), (go.FigureWidget, 0)):
+        opened.clear()
+        plot = kind(figure)
+        (state,) = [state for state in opened if "_widget_data" in state]
+        assert len(state["_widget_data"]) == whole, "if plotly's is whole too, Plot is no longer needed"
+        plot.data[0].y = [3.0, 4.0]
+        assert plot.comm is not None and list(plot.data[0].y) == [3.0, 4.0]
+    assert Plot(figure)._config["responsive"] is True

@@ -10,7 +10,7 @@ from typing import Any, Self
 import plotly.graph_objects as go
 
 from ...errors import unknown, whole
-from ..figures.chart import placed
+from ..figures.chart import Plot, placed
 from ..panel import Panel
 from ..widgets import row
 
@@ -46,7 +46,7 @@ class Player(Panel):
         """Lay the picture out under its controls."""
         self.figure: Any = figure
         self.draw()
-        self.figure = go.FigureWidget(self.figure)  # drawn already: what is sent before it is displayed may be lost
+        self.figure = Plot(self.figure)  # drawn already: what is sent before it is displayed may be lost
         self.children = [row([*self._bar, self._gate]), self._status, self._alarm, placed(self.figure)]
         self.refresh_status()
 

@@ -16,7 +16,7 @@ from ...devices import Lost, Outcome, Workers
 from ...errors import HLError, bad, whole
 from ...experiments import Experiment
 from ...palette import ALARM
-from ..figures.chart import curve, placed, styled
+from ..figures.chart import Plot, curve, placed, styled
 from ..panel import Panel
 from ..widgets import menu, row
 from .lane_chart import timeline
@@ -120,7 +120,7 @@ class Fleet(Panel):
         self._picture.value = str(timeline(self.run.lanes, 6).data)
         loss, shown = self.run.trajectory.loss.values, 0 if self.figure is None else len(self.figure.data[0].y)
         if self.figure is None:
-            self.figure = go.FigureWidget(_loss_figure(loss))
+            self.figure = Plot(_loss_figure(loss))
             self.children = [*self.children, placed(self.figure)]
         elif shown < self.ticks:
             line = self.figure.data[0]

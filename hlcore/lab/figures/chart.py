@@ -33,7 +33,7 @@ class Chart(W.VBox):
         styled(figure, 340)
         figure.update_xaxes(title=xlabel, type="log" if "x" in log else "linear")
         figure.update_yaxes(title=ylabel, type="log" if "y" in log else "linear", exponentformat="power")
-        super().__init__([placed(go.FigureWidget(figure))])
+        super().__init__([placed(Plot(figure))])
 
     def __repr__(self) -> str:
         return "Chart()"
@@ -74,6 +74,27 @@ def styled(figure: Any, height: int) -> None:
     figure.update_yaxes(gridcolor=GRID, zeroline=False)
 
 
+class Plot(go.FigureWidget):
+    """A plotly figure whose first word to the browser is all of it.
+
+    A FigureWidget opens its channel empty and sends data and layout afterwards; a page that draws it in between shows
+    an empty pair of axes for ever. What is sent between that word and the first view is lost, too: draw before.
+    """
+
+    _whole = False
+
+    def __init__(self, figure: go.Figure) -> None:
+        super().__init__(figure)
+        self._config: Any = {"responsive": True, "displaylogo": False}
+        self._whole = True
+        self.open()
+
+    def open(self) -> None:
+        """Open the channel, when there is something to tell."""
+        if self._whole:
+            super().open()
+
+
 class Fit(anywidget.AnyWidget):
     """Tells a plotly figure beside it that its place has another width: plotly hears of the window's alone."""
 
@@ -97,7 +118,6 @@ class Fit(anywidget.AnyWidget):
         return "Fit()"
 
 
-def placed(figure: Any) -> W.Box:
-    """A place in which a FigureWidget follows the width it is given (plotly.py #5208)."""
-    figure._config = dict(figure._config or {}, responsive=True, displaylogo=False)
-    return W.Box([figure, Fit()], layout=W.Layout(display="block", width="100%", min_width="0"))
+def placed(plot: Plot) -> W.Box:
+    """A place in which a plot follows the width it is given (plotly.py #5208)."""
+    return W.Box([plot, Fit()], layout=W.Layout(display="block", width="100%", min_width="0"))
