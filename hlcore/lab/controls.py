@@ -38,7 +38,8 @@ class Dial:
         tip = f"{about.letter}: {about.words}" + (f" ({about.unit})" if about.unit else "")
         symbol = about.symbol.replace("<sub>", "<sub style='line-height:0'>")
         words = f'<span title="{tip}"><b style="font-size:15px">{symbol}</b>&nbsp; {about.words}</span>'
-        label = W.HTML(words, layout=W.Layout(width="auto" if about.choices else "148px", min_width="0"))
+        width = {"flex": "0 0 auto", "margin": "2px 14px 2px 2px"} if about.choices else {"width": "148px"}
+        label = W.HTML(words, layout=W.Layout(min_width="0", **width))
         self.slider, self.field = _slider(about, value, tip), None
         parts = [label, self.slider]
         if not about.choices:
@@ -80,6 +81,13 @@ class Dial:
                 self.slider.value = min(max(value, low), high)
             if self.field is not None and (source != "field" or self.field.value != value):
                 self.field.value = value
+
+
+def _in_order(about: dict[str, About]) -> list[tuple[str, About]]:
+    """The order of the dials: what follows another one stands below it, choices stand last."""
+    names = list(about)
+    place = {name: (names.index(x.follows or name), bool(x.follows)) for name, x in about.items()}
+    return sorted(about.items(), key=lambda item: (bool(item[1].choices), place[item[0]]))
 
 
 def _slider(about: About, value: Any, tip: str) -> Any:
@@ -126,7 +134,7 @@ class Controls:
                 raise unknown("control", name, known)
         self.shown = set(known if only is None else [*only, "transport"])
         self._quiet, self._post, self._quantities = quiet, post, quantities or {}
-        self.dials = {name: Dial(name, x, settings.in_force(name), post, self._quiet) for name, x in about.items()}
+        self.dials = {name: Dial(name, x, settings.in_force(name), post, self._quiet) for name, x in _in_order(about)}
         self.back = button("Back", "Click into the curves: go back to that time", lambda: post("back", None))
         self.back.disabled = True
         self.count = W.BoundedIntText(value=100, min=1, max=1_000_000, layout=W.Layout(width="64px"), tooltip="n")
@@ -223,13 +231,14 @@ class Controls:
         with self._quiet:
             self.preset.value = UNCHOSEN
 
-    def name_units(self, names: dict[str, list[str]], chosen: dict[str, list[int]], phase: Sequence[str]) -> None:
-        """Offer the units by name."""
+    def name_units(self, names: Callable[[str], list[str]], chosen: dict[str, Any], portrait: Sequence[str]) -> None:
+        """Offer the units by name: names(quantity), of which some are chosen; the portrait is one of the first."""
         with self._quiet:
             for quantity, picker in self.units.items():
-                picker.options = names[quantity]
-                picker.index = tuple(i for i in chosen[quantity] if i < len(names[quantity]))
-            self.phase.options = [(n, i) for i, n in enumerate(phase)] or [("—", 0)]
+                picker.options = names(quantity)
+                picker.index = tuple(i for i in chosen[quantity] if i < len(picker.options))
+            units = names(portrait[0]) if portrait else []
+            self.phase.options = [(name, i) for i, name in enumerate(units)] or [("—", 0)]
 
     def show_picked(self, t: float | None) -> None:
         """Offer the way back to the time that was clicked."""

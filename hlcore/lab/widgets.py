@@ -27,9 +27,9 @@ def switch(label: str, tip: str) -> W.ToggleButton:
     return W.ToggleButton(description=label, tooltip=tip, layout=W.Layout(width="auto", min_width="64px"))
 
 
-def slider(kind: Any, value: Any, low: Any, high: Any, label: str, **more: Any) -> Any:
+def slider(kind: Any, value: Any, low: Any, high: Any, label: str, width: str = "300px", **more: Any) -> Any:
     """A slider of the given kind with its label."""
-    layout = W.Layout(width="300px", min_width="200px")
+    layout = W.Layout(width=width, min_width="200px")
     return kind(value=value, min=low, max=high, description=label, style=STYLE, layout=layout, **more)
 
 

@@ -24,7 +24,7 @@ from .player import Player
 START, TARGET = (-1.6, 1.3), (1.0, 0.6)
 SHAPE = ((1.0, 0.0), (0.75, 0.35))  # rows: inputs; their squares make a narrow, tilted valley
 FIRST = Settings(tau=0.5, eta=0.4, beta=0.3, phi=2.0)  # as SGD: lr 0.15, momentum 0.8, no dampening
-SLIDERS = (("eta", "friction (1/time)", 0.0, 4.4), ("beta", "weight speed", 0.02, 1.2), ("phi", "loss scale", 0.1, 4.0))
+SLIDERS = (("eta", "η  friction", 0.0, 4.4), ("beta", "β  weight speed", 0.02, 1.2), ("phi", "φ  loss scale", 0.1, 4.0))
 PACE = 0.08  # seconds per step while it plays
 INPUTS = torch.tensor(SHAPE, dtype=torch.float64)
 SAMPLE = Sample(INPUTS, INPUTS @ torch.tensor([TARGET], dtype=torch.float64).T)
@@ -40,8 +40,8 @@ class Valley(Player):
         self._start, self.steps = settings or FIRST, whole("steps", steps)
         self._sgd = self._path(SGD, FIRST)
         controls = {
-            name: slider(W.FloatSlider, getattr(self._start, name), low, high, f"{_letter(name)}  {words}", step=0.02)
-            for name, words, low, high in SLIDERS
+            name: slider(W.FloatSlider, getattr(self._start, name), low, high, label, width="255px", step=0.02)
+            for name, label, low, high in SLIDERS
         }
         super().__init__(controls, PACE, "step")
         self.commands["as sgd"] = lambda _: self.set(**{name: getattr(FIRST, name) for name in controls})
@@ -110,10 +110,6 @@ class Valley(Player):
                 break
             path.append(module.weight.detach().numpy()[0].copy())
         return np.array(path + [path[-1]] * (self.steps + 1 - len(path)))
-
-
-def _letter(name: str) -> str:
-    return Settings.about()[name].letter
 
 
 def _surface() -> go.Figure:
