@@ -1,6 +1,7 @@
 """Hamiltonian Learning over time: networks that learn online, forward, from one scalar."""
 
 import sys
+from typing import Any
 
 from . import experiments as experiments
 from . import learners as learners
@@ -13,7 +14,7 @@ from .law.point import PhasePoint as PhasePoint
 from .law.point import Report as Report
 from .law.sample import Sample as Sample
 from .law.settings import Settings as Settings
-from .learners.hamiltonian import Learner as Learner
+from .learners.learner import Learner as Learner
 from .learners.reversed_stream import bptt_gradient as bptt_gradient
 from .networks import Antisymmetric as Antisymmetric
 from .networks import Chain as Chain
@@ -38,3 +39,40 @@ __version__ = "0.1.0"
 schedule, school = chain_schedule, signal_school
 for _name, _module in {"export": export, "schedule": schedule, "school": school}.items():
     sys.modules[f"{__name__}.{_name}"] = _module  # doors of the first round, under their new roofs
+
+__all__ = [
+    "Chain",
+    "Diverged",
+    "HLError",
+    "Learner",
+    "Network",
+    "OutputNetwork",
+    "PhasePoint",
+    "Recorder",
+    "Recurrent",
+    "Report",
+    "Reversible",
+    "Rotations",
+    "Sample",
+    "Settings",
+    "StateNetwork",
+    "bptt_gradient",
+    "experiments",
+    "lab",
+    "learners",
+    "streams",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """hlcore.lab, whose widgets are imported when they are first asked for."""
+    if name == "lab":
+        import importlib
+
+        return importlib.import_module(".lab", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """The public contract; what else there is stands in its room (hlcore.networks, hlcore.runs, ...)."""
+    return sorted([*__all__, "__version__"])

@@ -16,7 +16,7 @@ from torch import Tensor
 from ..experiments import Experiment
 from ..law.point import Report, Tensors
 from ..law.sample import Sample
-from ..learners.hamiltonian import Learner
+from ..learners.learner import Learner
 from ..records.columns import dataset, evenly, labels
 from ..records.recorder import ANSWERS, SCALARS, Recorder
 from .stage import Stage

@@ -6,6 +6,7 @@ import importlib
 import inspect
 import json
 from dataclasses import asdict, dataclass, field, fields
+from importlib import metadata
 from typing import Any
 
 import torch
@@ -71,7 +72,13 @@ class Job:
             if name not in known:
                 raise unknown("devices option", name, known)
         device.known(others.get("device", "cpu"))
-        settings = {f.name: getattr(experiment.settings, f.name) for f in fields(Settings)}
+        if not isinstance(experiment.settings, Settings):
+            got = f"the learner {experiment.learner_name!r}"
+            raise bad("experiment for devices", got, "'hamiltonian'", "only it is spread over ranks")
+        if experiment.stream.answers:
+            got = "a world, whose next sample depends on the output"
+            raise bad("experiment for devices", got, "a replayable stream", "every rank walks it by itself")
+        settings = {name: getattr(experiment.settings, name) for name in Settings.about()}
         if callable(settings["phi"]) or not isinstance(settings["beta"], float):
             raise bad(
                 "experiment for devices", "phi as a function or beta per weight", "numbers", "every rank rebuilds it"
@@ -102,7 +109,5 @@ class Job:
 
     def greeting(self) -> dict[str, str]:
         """What must agree on all ranks before the first tick."""
-        from .. import __version__
-
         told = {name: json.dumps(value, sort_keys=True) for name, value in asdict(self).items()}
-        return {"hlcore": __version__, "torch": torch.__version__, "experiment": told.pop("name")} | told
+        return {"hlcore": metadata.version("hlcore"), "torch": torch.__version__, "experiment": told.pop("name")} | told

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..errors import bad
-from ..learners.hamiltonian import Learner
+from ..learners.learner import Learner
 from ..networks.chain import Chain
 from ..networks.reversible.coupling import RANDOM
 

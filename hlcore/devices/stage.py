@@ -18,7 +18,7 @@ from ..law.point import Tensors
 from ..law.sample import Sample, moved
 from ..law.settings import Settings
 from ..learners.base import BaseLearner, Step
-from ..learners.hamiltonian import Learner
+from ..learners.learner import Learner
 from ..networks.chain import Chain
 from ..networks.preserved import preserved
 from .balance import both_passes

@@ -13,7 +13,7 @@ from ..declared import BaseSettings
 from ..errors import bad, whole
 from ..law.hamiltonian import Loss
 from ..law.network import Network
-from ..learners import registry as learners
+from ..learners import catalogue as learners
 from ..records.recorder import Recorder
 from ..streams.stream import Stream
 

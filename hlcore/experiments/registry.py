@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from ..declared import BaseSettings
 from ..errors import MISTAKES, HLError, bad, first_line, unknown
-from ..learners import registry as learners
+from ..learners import catalogue as learners
 from .experiment import Experiment, Origin, Setup, differing, set_up
 
 Builder = Callable[..., Setup]

@@ -1,6 +1,6 @@
 """One file, one learner: what each carries from step to step, and how it finds its gradient."""
 
-from .hamiltonian import Learner as Learner  # the first on the list
+from .learner import Learner as Learner  # the first on the list
 
 # isort: split
 from .base import BaseLearner as BaseLearner
@@ -9,9 +9,9 @@ from .base import Regime as Regime
 from .base import Step as Step
 from .bptt import HLBPTT as HLBPTT
 from .bptt import TruncatedBPTT as TruncatedBPTT
-from .registry import get as get
-from .registry import names as names
-from .registry import register as register
+from .catalogue import get as get
+from .catalogue import names as names
+from .catalogue import register as register
 from .river import RiverRegressor as RiverRegressor
 from .rtrl import RTRL as RTRL
 from .sgd import SGD as SGD

@@ -20,7 +20,7 @@ from ..law.sample import Sample
 from ..law.settings import WeightSettings
 from ..networks.preserved import preserved
 from .base import BaseLearner, Step
-from .registry import register
+from .catalogue import register
 from .reversed_stream import StoredStep, advance, backward, first_state
 
 

@@ -17,7 +17,7 @@ from ..law.point import Report, Tensors
 from ..law.sample import Sample
 from ..law.settings import WeightSettings
 from .base import BaseLearner, Quantity, Regime, Step
-from .registry import register
+from .catalogue import register
 
 
 @dataclass(frozen=True)

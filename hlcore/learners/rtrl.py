@@ -15,7 +15,7 @@ from ..law.point import Tensors
 from ..law.sample import Sample
 from ..networks.preserved import preserved
 from .base import BaseLearner, Step
-from .registry import register
+from .catalogue import register
 from .reversed_stream import first_state
 
 LARGEST = 50_000_000  # entries of P: 400 MB in float64

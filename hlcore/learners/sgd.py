@@ -19,7 +19,7 @@ from ..law.sample import Sample
 from ..law.settings import Settings, WeightSettings
 from ..law.weights import Weights
 from .base import BaseLearner, Quantity, Regime, Step
-from .registry import register
+from .catalogue import register
 
 
 def _finite(name: str, value: Any) -> float:

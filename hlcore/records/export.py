@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
 from ..errors import bad, unknown
@@ -24,14 +25,13 @@ def checked(path: Path) -> Path:
         raise unknown("file", path.suffix or str(path), KINDS)
     if not path.parent.is_dir():
         raise bad("file", f"a folder {path.parent} that does not exist", "a folder that does")
-    there = path.exists()
     try:
-        with path.open("ab"):
-            pass
+        if path.exists():
+            path.open("r+b").close()
+        else:
+            TemporaryFile(dir=path.parent).close()
     except OSError as error:
         raise bad("file", f"{path} ({error.strerror})", "a file that can be written", "choose another name") from None
-    if not there:
-        path.unlink()
     return path
 
 

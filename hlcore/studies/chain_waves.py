@@ -13,7 +13,7 @@ from torch.nn.functional import mse_loss
 from ..errors import whole
 from ..law.sample import Sample
 from ..law.settings import Settings
-from ..learners.hamiltonian import Learner
+from ..learners.learner import Learner
 from ..networks import Chain
 
 DEPTH, WIDTH = 6, 5

@@ -145,3 +145,19 @@ def test_what_cannot_be_made_again_by_name_has_no_recipe():
     for changed in ({"loss": lambda y, t: y.sum()}, {"build": building}, {"name": "mine"}, {"origin": None}):
         with pytest.raises(HLError, match="register"):
             iris_linear.replace(**changed).recipe()
+
+
+def test_devices_take_hl_on_a_replayable_stream_alone(monkeypatch):
+    from hlcore.devices.job import Job
+    from tests.contracts.test_world import Ring, td
+
+    monkeypatch.setattr(registry, "_ENTRIES", dict(registry._ENTRIES))
+
+    def world(seed):
+        return Setup(OutputNetwork(torch.nn.Linear(6, 2)), Ring(seed), td, Settings())
+
+    experiments.register("ring", "Ring")(world)
+    assert Job.of(experiments.get("digits-chain"), 3).steps == 3
+    for wrong, word in ((experiments.get("digits-chain", learner="rtrl"), "rtrl"), (experiments.get("ring"), "world")):
+        with pytest.raises(HLError, match=word):
+            Job.of(wrong, 3)

@@ -142,7 +142,7 @@ class Reckless(BaseLearner):
 
 
 def test_a_rival_that_diverges_stands_still_and_says_so(monkeypatch):
-    monkeypatch.setitem(learners.registry._LEARNERS, "reckless", Reckless)
+    monkeypatch.setitem(learners.catalogue._LEARNERS, "reckless", Reckless)
     run = Run(experiments.get("tracker-sinusoid", dtype="float64"))
     run.step(5)
     run.race("reckless")

@@ -13,7 +13,7 @@ from torch.nn.functional import mse_loss
 from ...errors import HLError, whole
 from ...law.sample import Sample
 from ...law.settings import Settings
-from ...learners.hamiltonian import Learner
+from ...learners.learner import Learner
 from ...learners.sgd import SGD
 from ...networks import OutputNetwork
 from ...palette import BLUE, LAND, ON_MAP, ORANGE, VERMILION

@@ -14,7 +14,7 @@ from ..law.sample import Sample
 from ..law.settings import Beta, Settings
 from ..law.step import ORDERS
 from .base import BaseLearner, Quantity, Regime, Step
-from .registry import register
+from .catalogue import register
 
 
 @register("hamiltonian")
