@@ -11,7 +11,7 @@ import torch
 from hlcore import HLError, experiments, learners
 from hlcore.declared import BaseSettings, positive, setting
 from hlcore.lab import Cockpit
-from hlcore.learners import BaseLearner, Quantity, Regime, Step, registry
+from hlcore.learners import BaseLearner, Quantity, Regime, Step, catalogue
 
 NAMES = ("hamiltonian", "sgd", "bptt", "hl-bptt", "rtrl", "river")
 
@@ -51,9 +51,9 @@ class Drift(BaseLearner):
 
 @pytest.fixture
 def drift():
-    registry.register("drift")(Drift)
+    learners.register("drift")(Drift)
     yield
-    del registry._LEARNERS["drift"]
+    del catalogue._LEARNERS["drift"]
 
 
 def rows(panel):
