@@ -111,7 +111,7 @@ class Cockpit(Panel):
     def race(self, rival: str | bool | None = True) -> Self:
         """Let another learner (by name; True: "sgd") take the same run from here on; `gap` says how far apart."""
         try:
-            self.run.race("sgd" if rival is True else rival or None)
+            self.run.race(rival)
         finally:
             self._show_race()
         return self
@@ -119,8 +119,7 @@ class Cockpit(Panel):
     @property
     def gap(self) -> float:
         """The largest |Δθ| from the rival since `race`; nan without a race."""
-        raced = self.run.rival
-        return math.nan if raced is None else raced.gap
+        return math.nan if self.run.rival is None else self.run.rival.gap
 
     def pin(self) -> Self:
         """Keep the run that is shown as a ghost behind the next ones."""
@@ -158,7 +157,8 @@ class Cockpit(Panel):
     def draw(self) -> None:
         """Show the record as it stands, in every figure; one that raises is told, and drawn no more."""
         if len(self.run.recorder) and not self._named:
-            self._name_units()
+            self._named = True
+            self._controls.name_units(self.run.recorder.names, self.view.units, axes(self.run))
         self.view.marks, self.view.playing = equations.marks(self.run), self.playing
         self.figures.draw(self.run, self.view, self.warn)
 
@@ -229,7 +229,6 @@ class Cockpit(Panel):
 
     def _show_all(self) -> None:
         """Everything anew: title, settings, figures, words."""
-        self._title.value = f'<b style="font-size:17px">{html.escape(self.run.experiment.title)}</b>'
         self._controls.offer(self.run.experiment.presets)
         self._show_settings()
         self._show_race()
@@ -242,7 +241,11 @@ class Cockpit(Panel):
         self._law.value = equations.law(self.run.learner, self._touched)
 
     def _show_race(self) -> None:
-        raced = self.run.rival
+        """Who learns what, and against whom."""
+        raced, learner = self.run.rival, html.escape(self.run.learner.title)
+        against = "" if raced is None else f", raced by {html.escape(raced.learner.title)}"
+        title = f'<b style="font-size:17px">{html.escape(self.run.experiment.title)}</b>'
+        self._title.value = f'{title} &nbsp;<span style="opacity:.7">{learner}{against}</span>'
         self._controls.show_race(None if raced is None else raced.learner.name)
 
     def _apply(self, changes: dict[str, Any], source: dict[str, str] | None = None) -> None:
@@ -256,8 +259,7 @@ class Cockpit(Panel):
 
     def _turn(self, name: str, told: tuple[str, Any]) -> None:
         """A dial was turned: which part of it, and to what."""
-        source, value = told
-        self._apply({name: value}, {name: source})
+        self._apply({name: told[1]}, {name: told[0]})
 
     def _choose(self, preset: str | None) -> None:
         """The settings of the experiment, with those of a preset."""
@@ -293,8 +295,3 @@ class Cockpit(Panel):
         if type(run.learner) is not type(before.learner):
             self._build()
         self._show_all()
-
-    def _name_units(self) -> None:
-        recorder, self._named = self.run.recorder, True
-        names = {name: recorder.names(name) for name in self.view.units}
-        self._controls.name_units(names, self.view.units, names[axes(self.run)[0]])

@@ -231,13 +231,14 @@ class Controls:
         with self._quiet:
             self.preset.value = UNCHOSEN
 
-    def name_units(self, names: dict[str, list[str]], chosen: dict[str, list[int]], phase: Sequence[str]) -> None:
-        """Offer the units by name."""
+    def name_units(self, names: Callable[[str], list[str]], chosen: dict[str, Any], portrait: Sequence[str]) -> None:
+        """Offer the units by name: names(quantity), of which some are chosen; the portrait is one of the first."""
         with self._quiet:
             for quantity, picker in self.units.items():
-                picker.options = names[quantity]
-                picker.index = tuple(i for i in chosen[quantity] if i < len(names[quantity]))
-            self.phase.options = [(n, i) for i, n in enumerate(phase)] or [("—", 0)]
+                picker.options = names(quantity)
+                picker.index = tuple(i for i in chosen[quantity] if i < len(picker.options))
+            units = names(portrait[0]) if portrait else []
+            self.phase.options = [(name, i) for i, name in enumerate(units)] or [("—", 0)]
 
     def show_picked(self, t: float | None) -> None:
         """Offer the way back to the time that was clicked."""

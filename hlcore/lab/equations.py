@@ -44,7 +44,8 @@ def summary(run: Any) -> str:
     if recorder.names(name):
         said.append(f"largest |{quantity.symbol}| {float(abs(recorder.window(name, 1)).max()):.3g}")
     said += [regime] if regime else []
-    said += [f"max |Δθ| from {raced.learner.title} {raced.gap:.2g}"] if raced is not None else []
+    if raced is not None:
+        said.append(f"max |Δθ| from {raced.learner.title} {raced.gap:.2g}{', which diverged' * bool(raced.error)}")
     return "; ".join(said) + "."
 
 

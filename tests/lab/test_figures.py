@@ -1,7 +1,6 @@
 """Figures are a list: any number at once, each gets every frame, and one that raises leaves the others alone."""
 
 import asyncio
-from types import SimpleNamespace
 
 import comm
 import numpy as np
@@ -9,11 +8,10 @@ import plotly.graph_objects as go
 import pytest
 import torch
 
-from hlcore import HLError, Recorder, experiments
-from hlcore.lab import Canvas, Cockpit, Figure, Recital, View
+from hlcore import HLError, experiments
+from hlcore.lab import Canvas, Cockpit, Figure, Recital
 from hlcore.lab.figures.chart import Plot
 from hlcore.lab.figures.ticks import ticks
-from hlcore.lab.figures.time_rows import TimeRows, rows_of
 
 CIRCLE = np.exp(2j * np.pi * np.linspace(0, 1, 61))
 
@@ -138,39 +136,6 @@ def test_a_closed_panel_closes_its_figures(monkeypatch):
         monkeypatch.setattr(figure.widget, "close", lambda figure=figure: closed.append(figure))
     panel.close()
     assert closed == panel.figures[:3] and len(closed) == 3
-
-
-def test_the_rows_are_what_the_learner_moves():
-    """A learner with quantities of its own gets its rows without a word in the lab."""
-
-    class Swarm:
-        title, conjugate, equations = "Swarm", ("mass", "theta"), ()
-        quantities = {  # noqa: RUF012
-            "mass": SimpleNamespace(symbol="m", words="mass", axis="particle"),
-            "theta": SimpleNamespace(symbol="θ", words="weights", axis="weight"),
-        }
-        steps, settings = 0, None
-
-    class Record(Recorder):
-        def names(self, trace):
-            return (
-                [f"m[{i}]" for i in range(3)] if trace == "mass" else super().names("theta" if trace == "theta" else "")
-            )
-
-        def window(self, trace, *more, **options):
-            return super().window("theta" if trace == "mass" else trace, *more, **options)
-
-    source, record = Cockpit(experiments.get("iris-linear")).step(30), Record()
-    record.__dict__ |= source.run.recorder.__dict__
-    run = SimpleNamespace(learner=Swarm(), recorder=record, twin=None, changes=[])
-    rows = rows_of(run, View())
-    assert [(row.symbol, row.words) for row in rows] == [
-        ("y", "prediction"), ("m", "mass"), ("θ", "weights"), ("L", "loss"), ("H'", "Hamiltonian"),
-    ]  # fmt: skip
-    assert [line.name for line in rows[1].lines] == ["m[0]", "m[1]"]
-    figure = TimeRows()
-    figure.frame(run, View(units={"mass": [2]}))
-    assert figure.widget.plan["rows"][1]["lines"][0]["name"] == "m[2]"
 
 
 def test_the_canvas_fills_up_what_is_shorter():

@@ -20,6 +20,9 @@ class PhasePortrait(Figure):
     def frame(self, run: Any, view: View) -> None:
         """Show the last records of unit `view.phase`."""
         quantities, pair = run.learner.quantities, axes(run)
+        if not pair:
+            self.widget.show("plane", [], x="", y="", about="no phase portrait: nothing here has a conjugate")
+            return
         names, columns = run.recorder.names(pair[0]), []
         if view.phase < len(names):
             columns = [run.recorder.window(q, min(view.window, LAST), [view.phase])[:, 0] for q in pair]
@@ -31,9 +34,10 @@ class PhasePortrait(Figure):
         self.widget.show("plane", columns, layers=layers, x=x, y=y, about=f"phase portrait of {x} and {y}")
 
 
-def axes(run: Any) -> tuple[str, str]:
+def axes(run: Any) -> tuple[str, ...]:
     """The learner's conjugate pair, or the first two of its quantities along one axis that this network has."""
-    learner, names = run.learner, run.recorder.names
-    pairs = [learner.conjugate]
-    pairs += [(a, b) for (a, x), (b, y) in pairwise(learner.quantities.items()) if x.axis == y.axis]
-    return next(((a, b) for a, b in pairs if names(a) and names(b)), pairs[0])
+    quantities, names = run.learner.quantities, run.recorder.names
+    pairs: list[tuple[str, ...]] = [(a, b) for (a, x), (b, y) in pairwise(quantities.items()) if x.axis == y.axis]
+    if all(q in quantities for q in run.learner.conjugate):
+        pairs.insert(0, run.learner.conjugate)
+    return next((pair for pair in pairs if all(map(names, pair))), pairs[0] if pairs else ())

@@ -130,8 +130,7 @@ def rows_of(run: Any, view: View) -> list[Row]:
     lines = [Line(MEAN, mean, {"ink": 0, "width": 2.2})]
     lines.append(Line("L", loss, {"ink": TARGET, "width": 1, "faint": True}, False))
     rows.append(Row("L", "loss", lines, log=True))
-    if not begun or np.isfinite(energy).any():  # a learner may have none
-        rows.append(Row("H'", "Hamiltonian", [Line("H'", energy, {"ink": 0})]))
+    rows.append(Row("H'", "Hamiltonian", [Line("H'", energy, {"ink": 0})]))
     if raced is not None:
         gap = Line("running max |Δθ|", raced.window(recorder.window("step", window)), {"ink": 0})
         rows.append(Row("|Δθ|", f"from {raced.learner.title}", [gap], log=True))
