@@ -28,7 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     run.add_argument("--every", type=int, default=1, help="record every N-th step (1)")
     run.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting or option, as eta=0.3")
     run.add_argument("--out", type=Path, help="write the trajectory: .nc (NetCDF) or .csv (scalars)")
-    commands.add_parser("doctor", help="check what the lab needs, and say how to mend it")
+    doctor = commands.add_parser("doctor", help="check what the lab needs, and say how to mend it")
+    doctor.add_argument("name", nargs="?", help="an experiment: say how its derivatives are had, and why not faster")
     given = parser.parse_args(arguments)
     try:
         return {"list": _list, "run": _run, "doctor": _doctor}[given.command](given)
@@ -53,7 +54,8 @@ def _run(given: argparse.Namespace) -> int:
     tail = record.loss.values[-min(len(record.loss), 100) :]
     print(f"{experiment.name}: {given.steps} steps, t = {float(record.time[-1]):g}, seed {given.seed}")
     print(f"loss {float(tail.mean()):.6g} (mean of the last {len(tail)}), H' {float(record.hamiltonian[-1]):.6g}")
-    print(f"|omega| max {float(abs(record.omega[-1]).max()):.6g}, |theta| max {float(abs(record.theta[-1]).max()):.6g}")
+    kept = [name for name in ("omega", "theta") if name in record and record[name].size]
+    print(", ".join(f"|{name}| max {float(abs(record[name][-1]).max()):.6g}" for name in kept))
     if given.out is not None:
         save(record, given.out)
         print(f"wrote {given.out}")
@@ -61,6 +63,10 @@ def _run(given: argparse.Namespace) -> int:
 
 
 def _doctor(given: argparse.Namespace) -> int:
+    if given.name is not None:
+        learner, _ = experiments.get(given.name).learner()
+        print(f"{given.name}: {learner.title}, {type(learner.network).__name__}, {learner.law.way}")
+        return 0
     try:
         from .lab import doctor
     except ImportError as error:

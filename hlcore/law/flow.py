@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import torch
 from torch import Tensor
 
-from .arrays import Arrays, plus, tensor
+from .arrays import Arrays, plus
 
 Slopes: TypeAlias = Sequence[Any]  # a derivative by θ, in the order of its names; None where nothing depends on it
 Pulled: TypeAlias = tuple[Arrays, Slopes]  # derivatives by h and by θ
@@ -50,18 +49,6 @@ class Flow:
         """∂H'/∂(h, θ) of H' = φL + z·f^h, L being read at this flow's own state."""
         (dh, dtheta), (further, more) = self.pull(z), at.pull(phi)
         return added(dh, further), added_slopes(dtheta, more)
-
-    def jacobian(self) -> tuple[Tensor, Tensor]:
-        """(∂f^h/∂h, ∂f^h/∂θ), a row per entry of f^h, a column per entry of h and of θ, all components flat."""
-        like, rows = [tensor(v) for v in self.v.values()], []
-        for name, x in self.v.items():
-            for i in range(math.prod(x.shape)):
-                z = {n: torch.zeros_like(v) for n, v in zip(self.v, like, strict=True)}
-                z[name].view(-1)[i] = 1
-                dh, dtheta = self.pull(self.as_given(z))
-                rows.append((flat([tensor(d) for d in dh.values()], like), flat(dtheta, self.theta)))
-        by_h, by_theta = zip(*rows, strict=True)
-        return torch.stack(by_h), torch.stack(by_theta)
 
     def as_given(self, z: dict[str, Tensor] | None) -> Arrays | None:
         """A costate in the arrays of this flow."""

@@ -22,6 +22,7 @@ from .network import Known, Network, State
 from .point import Tensors
 
 log = logging.getLogger("hlcore")
+TOLD: set[str] = set()  # what stands in the log already
 
 
 class Hamiltonian:
@@ -37,12 +38,12 @@ class Hamiltonian:
         self.theta: list[Tensor] = list(trained.values())
         self._factor: tuple[Any, Tensor] = (None, torch.empty(0))
         form = network.closed_form()
+        self._closed: Closed | None = None
+        self.way = "derivatives in closed form"  # how they are had, in words
         if isinstance(form, ClosedForm) and Closed.holds(form):
-            self._closed: Closed | None = Closed(form, network, self.loss, self.theta)
+            self._closed = Closed(form, network, self.loss, self.theta)
         else:
-            self._closed = None
-            if isinstance(form, str):
-                _tell(network, form)
+            self._leave_to_autograd(form if isinstance(form, str) else "", "no closed form is known of this network")
 
     def initial_state(self, batch_size: int) -> State:
         """h at the start of a sequence."""
@@ -56,9 +57,22 @@ class Hamiltonian:
         """f^h at h."""
         if self._closed is not None and not self._closed.intact():
             self._closed = None
-            _tell(self.network, "it was hooked or replaced after the Learner was built")
+            self._leave_to_autograd("it was hooked or replaced after the Learner was built")
         found = None if self._closed is None else self._closed.flow(u, h, tau)
         return _AutogradFlow(self, u, h, tau) if found is None else found
+
+    def jacobian(self, u: Any, h: State, tau: float) -> tuple[Flow, Tensor, Tensor]:
+        """(f^h at h, ∂f^h/∂h, ∂f^h/∂θ): a row per entry of f^h, a column per entry of h and of θ, all of them flat."""
+        flow = _AutogradFlow(self, u, h, tau)
+        return flow, *flow.jacobian()
+
+    def _leave_to_autograd(self, lost: str, known: str = "") -> None:
+        """Say why; once in the log where a network has lost a closed form that its kind has."""
+        self.way = f"derivatives by autograd, not in closed form: {lost or known}"
+        text = f"{type(self.network).__name__}: {self.way}"
+        if lost and text not in TOLD:
+            TOLD.add(text)
+            log.warning("%s", text)
 
     def read(self, u: Any, h: Tensors, target: Any) -> Reading:
         """f^y and L at h, whose tensors are leaves or constants."""
@@ -162,15 +176,14 @@ class _AutogradFlow(Flow):
 
     def jacobian(self) -> tuple[Tensor, Tensor]:
         """All rows in one batched call where the derivatives have a batched form."""
-        rows = torch.cat([x.flatten() for x in self._live.values()])
         like = [*self._leaves.values(), *self.theta]
-        if not rows.requires_grad:
-            found = rows.new_zeros(len(rows), sum(x.numel() for x in like))
-        else:
+        rows = torch.cat([x.flatten() for x in self._live.values()] or [torch.empty(0)])
+        found = rows.new_zeros(len(rows), sum(x.numel() for x in like))
+        if rows.requires_grad:
             eye = torch.eye(len(rows), dtype=rows.dtype, device=rows.device)
             try:
                 d = torch.autograd.grad(rows, like, eye, retain_graph=True, allow_unused=True, is_grads_batched=True)
-                parts = [x.new_zeros(len(rows), x.numel()) if g is None else g.reshape(len(rows), -1)
+                parts = [found.new_zeros(len(rows), x.numel()) if g is None else g.reshape(len(rows), -1)
                          for g, x in zip(d, like, strict=True)]  # fmt: skip
                 found = torch.cat(parts, 1)
             except RuntimeError:  # a derivative without a batched form: row by row
@@ -183,14 +196,3 @@ class _AutogradFlow(Flow):
         if z is None or not there or not wrt:
             return [None] * len(wrt)
         return derivative([self._live[name] for name in there], [z[name] for name in there], wrt)
-
-
-_TOLD: set[str] = set()
-
-
-def _tell(network: Network, why: str) -> None:
-    """Say once that a network takes the slower way, and why."""
-    text = f"{type(network).__name__}: derivatives by autograd, not in closed form: {why}"
-    if text not in _TOLD:
-        _TOLD.add(text)
-        log.warning("%s", text)

@@ -48,15 +48,11 @@ class Sensitivity:
             if h is None:
                 h = self._begun(sample, tau)
                 P = self._first(h)
-            f = law.flow(sample.u, h, tau)
-            after = moved(f.h, f.v, tau)
             units = P.shape[0]
             if units * sum(self._sizes) > LARGEST:
                 raise bad("RTRL", f"{units} units by {sum(self._sizes)} weights", "a small network", "use a window")
-            P_next = P
-            if units:
-                by_h, by_theta = f.jacobian()
-                P_next = P + tau * (by_h @ P + by_theta)
+            f, by_h, by_theta = law.jacobian(sample.u, h, tau)
+            after, P_next = moved(f.h, f.v, tau), P + tau * (by_h @ P + by_theta)
             at = f.read(f.h if self.order == "euler" else after, sample.target)
             dh, slopes = at.pull(1.0)
         g = flat(slopes, weights)

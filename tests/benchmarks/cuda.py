@@ -14,7 +14,8 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from hlcore import Learner, OutputNetwork, Sample, experiments
-from hlcore.law.hamiltonian import Hamiltonian
+from hlcore.law.step import ORDERS
+from hlcore.law.weights import received
 from tests import chains
 from tests.benchmarks.step import DAMPENING, MOMENTUM, RATE, models
 
@@ -24,10 +25,8 @@ assert chains
 class Still:
     """The step of a learner as a function of tensors that stay in place, without a look at any number.
 
-    What a CUDA graph can capture: the equations of `Learner.step`, from the learner's own point, without its refusal
-    of what is not finite. Without state (sequential order) ω⁺ = (1-τη) ω - τsφ ∂L/∂θ, θ⁺ = θ - τβω⁺; with one, Euler's:
-
-    h⁺ = h + τ f^h    z⁺ = z - τ (s ∂H'/∂h + η_z z)    θ⁺ = θ - τβω    ω⁺ = (1-τη) ω - τs ∂H'/∂θ
+    What a CUDA graph can capture: the law's own order, from the learner's own point, without its refusal of what is not
+    finite.
 
     u, target  where each step reads its sample: fill them with copy_
     """
@@ -35,36 +34,30 @@ class Still:
     def __init__(self, learner: Learner, sample: Sample) -> None:
         assert learner.steps > 0 and sample.dt is None, "after a first step, which tells shapes and starts ω"
         self.u, self.target, self.output = sample.u.clone(), sample.target.clone(), torch.empty(0)
-        self.law, self.settings = Hamiltonian(learner.network, learner.loss), learner.settings
+        self.law, self.order, self.fresh = learner.law, ORDERS[learner.order], learner.fresh
         point = learner.point
         self.h, self.z = dict(point.h), {name: x.clone() for name, x in point.z.items()}
-        assert learner.order == ("euler" if self.h else "sequential")
-        self.omega, self.theta = list(point.omega.values()), list(learner._theta)
-        self.keep = learner._kept(self.settings, sample, self.settings.tau)
+        self.omega, self.theta = list(point.omega.values()), list(learner.law.theta)
+        self.numbers = learner.settings.at(0.0)
+        self.keep = learner.propose(sample).keep  # of `like_sgd`, the momentum itself
 
     def __call__(self) -> None:
         """One step."""
-        law, settings = self.law, self.settings
-        tau, phi = settings.tau, settings.phi_at(0.0)
-        known = {name: x.detach().requires_grad_() for name, x in self.h.items()}
-        v = law.velocity(self.u, known, tau)
-        self.output = law.output(self.u, known)
-        L = law.instantaneous_loss(self.output, self.target)
-        d, scale = law.derivative(L, phi, self.z if known else None, v, [*known.values(), *self.theta])
-        dh, dtheta, gain = d[: len(known)], d[len(known) :], -tau * settings.s
+        c, sample = self.numbers, Sample(self.u, self.target, end=False)
+        move = self.order(self.law, sample, self.h, self.z or None, c)
+        self.output = move.output
+        slopes, gain, _ = received(self.theta, move.dtheta, move.scale, c)
+        moving = [i for i, g in enumerate(slopes) if g is not None]
         with torch.no_grad():
-            for (name, x), g in zip(self.h.items(), dh, strict=True):
-                x.copy_(x + tau * v[name])
-                self.z[name].mul_(1 - tau * settings.dissipation_z)
-                if g is not None:
-                    self.z[name].add_(g, alpha=gain)
-            if known:
-                torch._foreach_add_(self.theta, self.omega, alpha=-tau * settings.beta)
+            for part, after in ((self.h, move.h), (self.z, move.z or {})):
+                for name, x in part.items():
+                    x.copy_(after[name])
+            if not self.fresh:
+                torch._foreach_add_(self.theta, self.omega, alpha=-c.tau * c.beta)
             torch._foreach_mul_(self.omega, self.keep)
-            moving = [i for i, g in enumerate(dtheta) if g is not None]
-            torch._foreach_add_([self.omega[i] for i in moving], [dtheta[i] for i in moving], alpha=gain * scale)
-            if not known:
-                torch._foreach_add_(self.theta, self.omega, alpha=-tau * settings.beta)
+            torch._foreach_add_([self.omega[i] for i in moving], [slopes[i] for i in moving], alpha=gain)
+            if self.fresh:
+                torch._foreach_add_(self.theta, self.omega, alpha=-c.tau * c.beta)
 
 
 def captured(step: Still) -> Callable[[], None]:
@@ -78,7 +71,11 @@ def captured(step: Still) -> Callable[[], None]:
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         step()
-    return graph.replay
+
+    def replay(step: Still = step) -> None:  # it holds the step, whose tensors the graph reads
+        graph.replay()
+
+    return replay
 
 
 def racers(module: torch.nn.Module, sample: Sample) -> dict[str, Callable[[], Any]]:
