@@ -32,12 +32,12 @@ from .networks.reversible.activation_bytes import saved_bytes as saved_bytes
 from .records import export
 from .records.checkpoint import CHECKPOINT_FORMAT as CHECKPOINT_FORMAT
 from .records.recorder import Recorder as Recorder
-from .studies import signal_school
+from .runs import prequential
 
 __version__ = "0.1.0"
 
-schedule, school = chain_schedule, signal_school
-for _name, _module in {"export": export, "schedule": schedule, "school": school}.items():
+schedule = chain_schedule
+for _name, _module in {"export": export, "schedule": schedule, "online.prequential": prequential}.items():
     sys.modules[f"{__name__}.{_name}"] = _module  # doors of the first round, under their new roofs
 
 __all__ = [
@@ -65,11 +65,11 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """hlcore.lab, whose widgets are imported when they are first asked for."""
-    if name == "lab":
+    """hlcore.lab, whose widgets are imported when they are first asked for, and the school."""
+    if name in ("lab", "school"):
         import importlib
 
-        return importlib.import_module(".lab", __name__)
+        return importlib.import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

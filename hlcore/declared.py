@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields
 from functools import cache
 from typing import Any, NamedTuple, Self
 
-from .errors import number, unknown
+from .errors import bad, number, unknown
 
 Check = Callable[[str, Any], Any]  # (name, value) -> the value as it is kept, or an HLError
 
@@ -69,7 +69,13 @@ class BaseSettings:
     @classmethod
     def of(cls, other: BaseSettings) -> Self:
         """These settings, with what the other ones have under the same names."""
-        return other if type(other) is cls else cls(**{k: getattr(other, k) for k in cls.about() if hasattr(other, k)})
+        if not isinstance(other, BaseSettings):
+            raise bad("settings", type(other).__name__, cls.__name__, "learner.settings.replace(...) makes others")
+        return other if type(other) is cls else cls(**{k: other.shared(k) for k in cls.about() if hasattr(other, k)})
+
+    def shared(self, name: str) -> Any:
+        """What other settings take over under that name."""
+        return getattr(self, name)
 
     def replace(self, **changes: Any) -> Self:
         """A copy with some settings changed; an unknown name is an HLError."""

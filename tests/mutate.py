@@ -48,9 +48,9 @@ BREAKS = [
     Break("φ forgotten in sequential order", "law/sequential.py", "at.pull(c.phi)", "at.pull(1.0)"),
     Break("φ forgotten without a state", "law/move.py", "scale=c.phi", "scale=1.0"),
     Break("φ forgotten in closed form", "law/closed_form.py", "slope if phi == 1.0 else phi * slope", "slope"),
-    Break("the sign of ω'", "learners/learner.py", "-c.s * c.tau * move.scale", "c.s * c.tau * move.scale"),
-    Break("τ missing in ω", "learners/learner.py", "-c.s * c.tau * move.scale", "-c.s * move.scale"),
-    Break("ω without dissipation", "learners/learner.py", "else 1 - c.tau * c.eta,", "else 1.0,"),
+    Break("the sign of ω'", "law/weights.py", "-c.tau * c.s * scale", "c.tau * c.s * scale"),
+    Break("τ missing in ω", "law/weights.py", "-c.tau * c.s * scale", "-c.s * scale"),
+    Break("ω without dissipation", "law/weights.py", "-c.tau * c.s * scale, 1 - c.tau * c.eta", "-c.tau * c.s * scale, 1.0"),
     Break("τ missing in a turn", "networks/rotations.py", "_turn(xp, h[\"h\"], w[0], tau)", "_turn(xp, h[\"h\"], w[0], 1.0)"),
     Break("a slope used twice counted once", "law/closed_form.py", "plus(found[i], tensor(g))", "tensor(g)"),
     Break("old ω in sequential order", "law/weights.py", "self._next_views if fresh else self._views), self.theta", "self._views), self.theta"),
@@ -63,7 +63,6 @@ BREAKS = [
     Break("overflow let through", "law/weights.py", 'return "omega", name', "pass"),
     Break("a snapshot without z", "learners/resume.py", "h, learner._z, learner._reached, memory", "h, None, learner._reached, memory"),
     Break("pure: the old ω in sequential order", "law/weights.py", "after if fresh else omega, strict", "omega, strict"),
-    Break("pure: ω without dissipation", "law/weights.py", "1 - c.tau * c.eta, -c.tau * c.s * scale", "1.0, -c.tau * c.s * scale"),
 ]  # fmt: skip
 
 

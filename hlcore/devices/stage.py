@@ -17,6 +17,7 @@ from ..law.hamiltonian import derivative
 from ..law.point import Tensors
 from ..law.sample import Sample, moved
 from ..law.settings import Settings
+from ..law.weights import received
 from ..learners.base import BaseLearner, Step
 from ..learners.learner import Learner
 from ..networks.chain import Chain
@@ -101,7 +102,7 @@ class Stage(BaseLearner):
         self.phi_loss, self.parts = c.phi * loss, parts
         y = owned(move.output, move.h)
         value = self.phi_loss + sum(parts)
-        return Step(move.h, move.z, y, loss, value, dtheta, -c.s * c.tau, 1 - c.tau * c.eta)
+        return Step(move.h, move.z, y, loss, value, *received(self.law.theta, dtheta, move.scale, c))
 
     def _mean(
         self, dtheta: Sequence[Tensor | None], loss: float, parts: list[float]

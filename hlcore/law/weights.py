@@ -16,13 +16,15 @@ from .settings import Beta
 LARGE = 1 << 17  # entries per weight; beyond, a pass over memory costs more than a few calls per weight
 
 
-def advanced(theta: Sequence[Any], omega: Sequence[Any], dtheta: Sequence[Any], scale: Any, c: Any, fresh: bool) -> Any:
-    """(θ⁺, ω⁺) of E*2 and E*4, with the new ω if `fresh`, else the old one; c: the settings in force, β shared.
+def received(theta: Sequence[Any], dtheta: Sequence[Any], scale: Any, c: Any) -> tuple[Sequence[Any], Any, Any]:
+    """(slopes, gain, keep) of ω⁺ = keep ω + gain slopes, which is ω⁺ = (1 - τη) ω - τ s ∂H'/∂θ  (E*4)."""
+    return dtheta, -c.tau * c.s * scale, 1 - c.tau * c.eta
 
-    ω⁺ = (1 - τη) ω - τ s ∂H'/∂θ        θ⁺ = θ - τ β ω
-    """
-    keep, gain = 1 - c.tau * c.eta, -c.tau * c.s * scale
-    after = [keep * w if g is None else keep * w + gain * g for w, g in zip(omega, dtheta, strict=True)]
+
+def advanced(theta: Sequence[Any], omega: Sequence[Any], dtheta: Sequence[Any], scale: Any, c: Any, fresh: bool) -> Any:
+    """(θ⁺, ω⁺) of E*4 and θ⁺ = θ - τ β ω (E*2), with the new ω if `fresh`, else the old one; β shared."""
+    slopes, gain, keep = received(theta, dtheta, scale, c)
+    after = [keep * w if g is None else keep * w + gain * g for w, g in zip(omega, slopes, strict=True)]
     pace = c.tau * c.beta
     return [p - pace * w for p, w in zip(theta, after if fresh else omega, strict=True)], after
 

@@ -212,7 +212,7 @@ class BaseLearner(ABC):
         with preserved(self.network):
             step = self._proposed(sample)
         found = [None] * len(self.law.theta) if step.dtheta is None else step.dtheta
-        scale = step.gain / self.numbers(sample).tau
+        scale = abs(step.gain) / self.numbers(sample).tau
         return {
             name: torch.zeros_like(p) if g is None else g * scale
             for name, p, g in zip(self.law.names, self.law.theta, found, strict=True)

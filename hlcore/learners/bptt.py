@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 import torch
 from torch import Tensor
@@ -45,6 +45,10 @@ class HLBPTTSettings(BPTTSettings):
     """Those of BPTT, and eta_z: the dissipation of the neuron costate on the way back; None: eta."""
 
     eta_z: float | None = setting(None, "η<sub>z</sub>", "dissipation of z", "1/time; type 0 for none", follows="eta")
+
+    def shared(self, name: str) -> Any:
+        """Without dissipation on the way back ω still begins anew at each turn, as elsewhere with η = 1/τ."""
+        return 1 / self.tau if name == "eta" and self.eta == 0 else super().shared(name)
 
 
 class _Backward(BaseLearner):
@@ -162,6 +166,16 @@ class HLBPTT(_Backward):
     ) -> None:
         super().__init__(network, loss, settings, window, every, order=order)
         self.reset_omega = reset_omega
+
+    @classmethod
+    def settings_from(cls, settings: BaseSettings) -> BaseSettings:
+        """Without dissipation, which would cut the way back short; β/(τη) does in the long run what η did."""
+        found = cast(HLBPTTSettings, super().settings_from(settings))
+        if isinstance(settings, cls.settings_type) or not found.eta:
+            return found
+        pace, beta = found.tau * found.eta, found.beta
+        beta = {k: x / pace for k, x in beta.items()} if isinstance(beta, Mapping) else beta / pace
+        return found.replace(eta=0.0, eta_z=None, beta=beta)
 
     @property
     def options(self) -> dict[str, Any]:

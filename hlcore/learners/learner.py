@@ -6,13 +6,14 @@ from typing import Any, ClassVar, Self
 
 from torch import Tensor
 
-from ..errors import number
+from ..errors import HLError, number
 from ..law.arrays import owned, tensors
 from ..law.loss import Loss
 from ..law.network import Network
 from ..law.sample import Sample
-from ..law.settings import Beta, Settings
+from ..law.settings import Settings
 from ..law.step import ORDERS
+from ..law.weights import received
 from .base import BaseLearner, Quantity, Regime, Step
 from .catalogue import register
 
@@ -99,15 +100,16 @@ class Learner(BaseLearner):
         loss = move.loss.item() if isinstance(move.loss, Tensor) else float(move.loss)
         like, momentum = self._momentum
         kept = momentum is not None and sample.dt is None and (like is self._settings or like == self._settings)
+        slopes, gain, keep = received(self.law.theta, move.dtheta, move.scale, c)
         return Step(
             tensors(move.h),
             None if move.z is None else tensors(move.z),
             owned(move.output, move.h),
             loss,
             c.phi * loss + move.power(),
-            move.dtheta,
-            -c.s * c.tau * move.scale,
-            momentum if kept else 1 - c.tau * c.eta,  # type: ignore[arg-type]
+            slopes,
+            gain,
+            momentum if kept else keep,  # type: ignore[arg-type]
         )
 
     @classmethod
@@ -144,10 +146,12 @@ class Learner(BaseLearner):
 
 def _as_sgd(settings: Settings) -> str:
     """The map to torch.optim.SGD: lr τβ, momentum 1-τη and its memory 1/τη in steps, dampening 1-τφ."""
-    beta: Beta = settings.beta
-    if not isinstance(beta, float) or callable(settings.phi):
+    if not isinstance(settings.beta, float) or callable(settings.phi):
         return "as SGD: β or φ is not one number"
-    sgd, x = settings.to_sgd(), settings.tau * settings.eta
+    try:
+        sgd, x = settings.to_sgd(), settings.tau * settings.eta
+    except HLError as error:
+        return f"as SGD: not at all, {error}"
     memory = "for ever" if x == 0 else f"≈ {1 / x:.3g} step{'s' if 1 / x >= 1.5 else ''}" if x < 1 else "the last step"
     return (
         f"as SGD: lr τβ = {sgd['lr']:.3g} · momentum 1-τη = {sgd['momentum']:.3g} (memory {memory})"

@@ -59,11 +59,12 @@ class RiverRegressor(BaseLearner):
     def propose(self, sample: Sample) -> Step:
         """Foretell the target, then learn from it: the next weights and the number of steps so far are its memory."""
         u, target = numbers(sample)
+        if not sample.target.is_floating_point():
+            raise bad("sample", "a class as target", "a number to foretell", "take a learner that has a network")
         model, x = self._model(), {f"u[{i}]": value for i, value in enumerate(u)}
         y = float(model.predict_one(x))
         model.learn_one(x, target)
         output = torch.tensor([[y]], dtype=torch.float64)
-        assert isinstance(sample.target, Tensor)
         loss = float(self.loss(output, sample.target.to(output.dtype).view(1, 1)))
         weights = {k: float(w) for k, w in model.weights.items()}
         told = {**weights, "intercept": float(model.intercept)}

@@ -75,8 +75,9 @@ class Recorder:
         for columns in self._columns.values():
             columns.write(slot)
         dt = None if sample is None else sample.dt
-        if learner.settings is not self._in_force or dt is not None:
-            self._tell(learner.settings, report.t, dt)
+        settings = learner.settings
+        if settings is not self._in_force or dt is not None:
+            self._tell(settings, report.t, dt)
         self._scalars[slot, :4] = learner.steps, report.t, report.loss, report.hamiltonian
         self._scalars[slot, 4:] = self._row
         self.count += 1

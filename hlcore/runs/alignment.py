@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import numpy as np
 import torch
 
 from ..errors import whole
+from ..law.sample import Sample
 from ..learners.base import BaseLearner
 from ..learners.rtrl import Sensitivity
 from ..networks.preserved import preserved
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     import xarray
 
 
-def alignment(learner: BaseLearner, stream: Stream, steps: int) -> xarray.Dataset:
+def alignment(learner: BaseLearner, stream: Iterable[Sample], steps: int) -> xarray.Dataset:
     """Run `learner` for `steps` steps with an exact oracle (`Sensitivity`) beside it, at the learner's own weights.
 
     Over time, where the learner has a gradient g (a BPTT learner has one per turn, compared with the sum of the true
@@ -39,7 +41,8 @@ def alignment(learner: BaseLearner, stream: Stream, steps: int) -> xarray.Datase
                 true[name].add_(g, alpha=phi)
         found = learner.gradient(sample)
         report = learner.step(sample)
-        stream.act(report.output)
+        if isinstance(stream, Stream):
+            stream.act(report.output)
         if getattr(learner, "waiting", False):
             continue
         moving = oracle.P.any(0)  # weights that the state depends on

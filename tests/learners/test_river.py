@@ -62,6 +62,7 @@ def test_it_is_recorded_and_its_network_stands_still():
         Sample(torch.ones(2, 1), torch.ones(2, 1)),
         Sample(torch.ones(1, 1), torch.ones(1, 2)),
         Sample(torch.ones(1, 1)),
+        Sample(torch.ones(1, 1), torch.tensor([1])),
         Sample((torch.ones(1, 1), torch.ones(1, 1)), torch.ones(1, 1)),
         "sample",
     ],

@@ -163,3 +163,15 @@ def test_an_unstable_buffer_is_told_before_the_first_step(momentum):
 def test_bad_input_is_told(wrong, word):
     with pytest.raises(HLError, match=word):
         wrong()
+
+
+def test_hl_bptt_takes_settings_that_let_the_way_back_live():
+    """η on the way back would cut it short: its long run, β/(τη), is taken instead; and back, η = 1/τ."""
+    kind, hl = learners.get("hl-bptt"), Settings(tau=0.1, eta=2.0, beta=0.2, phi=2.0, eta_z=5.0)
+    found = kind.settings_from(hl)
+    assert (found.eta, found.in_force("eta_z"), found.beta) == (0, 0, pytest.approx(1.0))
+    back = learners.get("hamiltonian").settings_from(found)
+    assert (back.eta, back.beta * back.tau) == (pytest.approx(10.0), pytest.approx(hl.beta / hl.eta))
+    assert kind.settings_from(found) is found and kind.settings_from(hl.replace(eta=0.0)).beta == 0.2
+    per_weight = kind.settings_from(hl.replace(beta={"w": 0.4}))
+    assert per_weight.beta["w"] == pytest.approx(2.0)
