@@ -14,7 +14,7 @@ import torch
 
 from .. import learners
 from ..errors import HLError, bad, whole
-from ..experiments import Experiment
+from ..experiments import Experiment, differing
 from ..law.settings import BaseSettings
 from ..records.export import write
 from ..runs.run import Run
@@ -123,7 +123,7 @@ class Cockpit(Panel):
 
     def pin(self) -> Self:
         """Keep the run that is shown as a ghost behind the next ones."""
-        changed = equations.told(self.settings, self.run.experiment.settings)
+        changed = equations.told(differing(self.run.experiment.settings, self.settings), self.settings.about())
         self._rows.pin(", ".join(filter(None, (f"seed {self.run.seed}", changed))))
         return self
 

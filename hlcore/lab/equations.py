@@ -10,7 +10,6 @@ import numpy as np
 
 from ..declared import About
 from ..errors import Diverged, HLError
-from ..law.settings import BaseSettings
 from ..palette import ALARM, WHITE
 
 
@@ -59,15 +58,9 @@ def _trend(loss: np.ndarray) -> str:
     return "falling" if now < 0.8 * before else "steady"
 
 
-def told(settings: BaseSettings, beside: BaseSettings) -> str:
-    """In what these settings differ from others, in one line."""
-    about = settings.about()
-    changed = {k: v for k in about if _differ(v := getattr(settings, k), getattr(beside, k, None))}
-    return ", ".join(f"{about[k].letter} = {_short(about, k, v)}" for k, v in changed.items())
-
-
-def _differ(a: Any, b: Any) -> bool:
-    return a is not b and (isinstance(a, Mapping) or isinstance(b, Mapping) or a != b)
+def told(changes: Mapping[str, Any], about: Mapping[str, About]) -> str:
+    """Changes of settings in one line: η = 3."""
+    return ", ".join(f"{about[name].letter} = {_short(about, name, value)}" for name, value in changes.items())
 
 
 def marks(run: Any) -> list[tuple[float, str]]:
@@ -78,12 +71,11 @@ def marks(run: Any) -> list[tuple[float, str]]:
         for at, change in run.changes:
             k = int(at - steps[0])
             if 0 <= k < len(steps):
-                text = ", ".join(f"{about[name].letter} = {_short(about, name, v)}" for name, v in change.items())
-                found.append((float(times[k]), text))
+                found.append((float(times[k]), told(change, about)))
     return found
 
 
-def _short(about: dict[str, About], name: str, value: Any) -> str:
+def _short(about: Mapping[str, About], name: str, value: Any) -> str:
     """A value as a mark has room for it; None means what the setting follows."""
     if isinstance(value, (int, float)):
         return format(value, ".3g")

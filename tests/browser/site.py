@@ -106,7 +106,7 @@ def _server(folder: Path, options: list[str], ready: str) -> Iterator[str]:
 
 
 def open_notebook(tab: Any, address: str, name: str) -> None:
-    """Open a notebook in JupyterLab with an idle kernel; again if ipykernel lost the first request (lab/kernel.py)."""
+    """Open a notebook in JupyterLab with an idle kernel; again if ipykernel lost the first request (lab/jupyter.py)."""
     for last in (False, True):
         tab.goto(f"{address}/lab/tree/{name}?token={TOKEN}&reset", timeout=90_000)
         tab.wait_for_selector(".jp-Notebook", timeout=90_000)

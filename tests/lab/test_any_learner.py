@@ -98,7 +98,13 @@ def test_any_two_race(leader, rival):
     panel = Cockpit(experiments.get("tracker-sinusoid", learner=leader)).race(rival).step(60)
     title = learners.get(rival).title
     plan = {row["symbol"]: row for row in panel._rows.widget.plan["rows"]}
-    assert title in [line["name"] for line in plan["θ"]["lines"]] and title in plan["|Δθ|"]["what"]
+    assert [(line["name"], line["quiet"]) for line in plan["θ"]["lines"][2:]] == [(title, False), (title, True)]
+    assert title in plan["|Δθ|"]["what"] and plan["L"]["lines"][2]["name"] == title
+    sent = np.frombuffer(panel._rows.widget.frame, np.float32).reshape(-1, 60)
+    names = [line["name"] for row in panel._rows.widget.plan["rows"] for line in row["lines"]]
+    theirs = sent[1 + names.index("mean of 100") + 2]
+    assert theirs[-1] == pytest.approx(panel.run.rival.recorder.window("loss").mean())
+    assert (theirs == sent[1 + names.index("mean of 100")]).all() == (leader == rival)
     assert f"raced by {title}" in panel._title.value and f"from {title}" in panel._summary.value
     assert (panel.gap == 0) == (leader == rival), "one of its own kind is the same run"
     assert panel.trajectory().identical(alone.trajectory()), "a rival disturbs nothing"

@@ -175,6 +175,11 @@ def test_a_pinned_run_stays_as_a_ghost(panel):
     names = [(row["symbol"], line["name"]) for row in plan(panel)["rows"] for line in row["lines"]]
     ghosts = [i for i, (_, name) in enumerate(names) if name.startswith("seed 0")]
     sent, record = columns(panel), panel.trajectory()
+    assert {names[i][1] for i in ghosts} == {"seed 0"}, "a run with the settings of its experiment"
+    press(panel, "Pin")
+    label = [line["name"] for row in plan(panel.step(1))["rows"] for line in row["lines"] if "seed 0," in line["name"]]
+    assert set(label) == {"seed 0, β = 0.01"}, "and one with others"
+    panel.back(15.0)
     assert len(sent) == len(names) + 1 and {names[i][0] for i in ghosts} == {"y", "h", "z", "θ", "ω", "L", "H'"}
     ghost, own = sent[1 + ghosts[0]], sent[1 + names.index(("y", "output"))]
     assert ghost == pytest.approx(first.output.values[:150, 0], abs=1e-5)

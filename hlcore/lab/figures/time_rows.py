@@ -120,8 +120,9 @@ def rows_of(run: Any, view: View) -> list[Row]:
         values = recorder.window(name, window, chosen[:LINES])
         lines = [Line(recorder.names(name)[i], values[:, k], {"ink": k}) for k, i in enumerate(chosen[:LINES])]
         if raced is not None and name == "theta":
-            style, steps = {"ink": TARGET, "width": 1.4}, recorder.window("step", window)
-            lines += [Line(raced.learner.title, raced.window(steps, i), style, False) for i in chosen[:LINES]]
+            steps, style = recorder.window("step", window), {"ink": TARGET, "width": 1.4}
+            for k, i in enumerate(chosen[:LINES]):  # named once
+                lines.append(Line(raced.learner.title, raced.window(steps, i), {**style, "quiet": k > 0}, False))
         rows.append(
             Row(quantity.symbol, quantity.words, lines, heat=heat(recorder, name, window) if view.maps else None)
         )
@@ -129,6 +130,8 @@ def rows_of(run: Any, view: View) -> list[Row]:
     mean = smooth(recorder.window("loss", window + SMOOTH), len(loss))
     lines = [Line(MEAN, mean, {"ink": 0, "width": 2.2})]
     lines.append(Line("L", loss, {"ink": TARGET, "width": 1, "faint": True}, False))
+    if raced is not None:
+        lines.append(Line(raced.learner.title, losses_of(raced, recorder.window("step", window)), {"ink": 1}, False))
     rows.append(Row("L", "loss", lines, log=True))
     rows.append(Row("H'", "Hamiltonian", [Line("H'", energy, {"ink": 0})]))
     if raced is not None:
@@ -151,6 +154,15 @@ def answers(recorder: Recorder, window: int) -> list[Line]:
         for name, style, there in found
         if there
     ]
+
+
+def losses_of(rival: Any, steps: np.ndarray) -> np.ndarray:
+    """The mean loss of a rival at these steps of the run, nan where it was not there."""
+    known = rival.recorder.window("step")
+    if not len(known):
+        return np.full(len(steps), np.nan)
+    mean, at = smooth(rival.recorder.window("loss"), len(known)), np.searchsorted(known, steps).clip(0, len(known) - 1)
+    return np.where(known[at] == steps, mean[at], np.nan)
 
 
 def smooth(values: np.ndarray, last: int) -> np.ndarray:
