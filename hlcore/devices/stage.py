@@ -18,8 +18,9 @@ from ..law.point import Tensors
 from ..law.sample import Sample, moved
 from ..law.settings import Settings
 from ..law.weights import received
-from ..learners.base import BaseLearner, Step
+from ..learners.base import BaseLearner
 from ..learners.learner import Learner
+from ..learners.terms import Step
 from ..networks.chain import Chain
 from ..networks.preserved import preserved
 from .balance import both_passes

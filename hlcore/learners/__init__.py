@@ -4,9 +4,6 @@ from .learner import Learner as Learner  # the first on the list
 
 # isort: split
 from .base import BaseLearner as BaseLearner
-from .base import Quantity as Quantity
-from .base import Regime as Regime
-from .base import Step as Step
 from .bptt import HLBPTT as HLBPTT
 from .bptt import TruncatedBPTT as TruncatedBPTT
 from .catalogue import get as get
@@ -15,3 +12,6 @@ from .catalogue import register as register
 from .river import RiverRegressor as RiverRegressor
 from .rtrl import RTRL as RTRL
 from .sgd import SGD as SGD
+from .terms import Quantity as Quantity
+from .terms import Regime as Regime
+from .terms import Step as Step

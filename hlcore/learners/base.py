@@ -6,13 +6,12 @@ import copy
 import logging
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, Self
 
 import torch
-from torch import Tensor
 
 from ..declared import BaseSettings
 from ..errors import MISTAKES, Diverged, HLError, bad, explain, unknown, whole
@@ -31,48 +30,10 @@ from ..records.snapshots import Snapshot
 from ..streams.stream import Stream
 from . import resume
 from .inventory import Inventory
+from .terms import Quantity, Regime, Step
 
 log = logging.getLogger("hlcore")
 IDLE = 200  # steps that move weights after which one that had no gradient is told
-
-
-class Quantity(NamedTuple):
-    """Something that a learner moves: its symbol, what it is called, and along which axis a record has its entries."""
-
-    symbol: str
-    words: str
-    axis: str = "unit"
-
-
-class Regime(NamedTuple):
-    """What settings mean, known before the first step: a name, a sentence, whether it alarms, and one more line."""
-
-    kind: str
-    words: str
-    alarm: bool = False
-    note: str = ""
-
-
-class Step(NamedTuple):
-    """A step on one sample, not yet taken.
-
-    h, z       the next state and costate; {} and None for a learner or a network without
-    output     y, the caller's own: no part of a state
-    loss       L     hamiltonian  H', where the order of the learner evaluates them
-    dtheta     ∂H'/∂θ in the order of θ up to `gain`, None where a weight has none; None: ω and θ stand
-    gain, keep ω⁺ = keep ω + gain dtheta
-    memory     what the learner carries on beside (h, z, θ, ω), once the step is taken
-    """
-
-    h: Tensors
-    z: Tensors | None
-    output: Tensor
-    loss: float
-    hamiltonian: float
-    dtheta: Sequence[Tensor | None] | None
-    gain: float = 1.0
-    keep: float = 1.0
-    memory: Mapping[str, Any] = {}
 
 
 class BaseLearner(ABC):
@@ -117,8 +78,6 @@ class BaseLearner(ABC):
         self._reached: tuple[Tensors, Tensors] = ({}, {})  # h and z of the last step, before a clear
         self.settings = self.settings_type() if settings is None else settings
 
-    # ---- what a new learner writes -----------------------------------------------------------------------------------
-
     @abstractmethod
     def propose(self, sample: Sample) -> Step:
         """The step on `sample`; nothing moves but the network's buffers and torch's generator."""
@@ -138,8 +97,6 @@ class BaseLearner(ABC):
         """What its constructor was told beside network, loss, settings and order, as numbers, texts or None."""
         return {}
 
-    # ---- what a user calls -------------------------------------------------------------------------------------------
-
     @property
     def settings(self) -> Any:
         """The settings in force; assign others between steps."""
@@ -158,26 +115,14 @@ class BaseLearner(ABC):
     @property
     def point(self) -> PhasePoint:
         """Where the learner is; the tensors are live, `point.clone()` keeps them."""
-        h = self._start() if self._h is None else {k: x for k, x in self._h.items() if x is not None}
+        h = resume.start_of(self) if self._h is None else {k: x for k, x in self._h.items() if x is not None}
         z = {k: torch.zeros_like(x) for k, x in h.items()} if self._z is None else dict(self._z)
         theta = {name: p.detach() for name, p in zip(self.law.names, self.law.theta, strict=True)}
         return PhasePoint(self.t, h, theta, z, self._omega.named())
 
     @point.setter
     def point(self, point: PhasePoint) -> None:
-        here = self.point
-        for part in ("theta", "omega"):
-            have, given = getattr(here, part), getattr(point, part)
-            if {k: x.shape for k, x in have.items()} != {k: x.shape for k, x in given.items()}:
-                raise bad(f"point.{part}", sorted(given), f"the names and shapes of {sorted(have)}")
-        if point.h.keys() != point.z.keys():
-            raise bad("point.z", sorted(point.z), f"the names of h, {sorted(point.h)}")
-        with torch.no_grad():
-            for name, p in zip(self.law.names, self.law.theta, strict=True):
-                p.copy_(point.theta[name])
-        self._omega.assign(point.omega)
-        point = point.clone()
-        self.t, self._h, self._z = point.t, (dict(point.h) or None), point.z or None
+        resume.put(self, point)
 
     def step(self, sample: Sample) -> Report:
         """Take one step of tau (or of the sample's dt)."""
@@ -211,8 +156,7 @@ class BaseLearner(ABC):
         self.require(sample)
         with preserved(self.network):
             step = self._proposed(sample)
-        found = [None] * len(self.law.theta) if step.dtheta is None else step.dtheta
-        scale = abs(step.gain) / self.numbers(sample).tau
+        found, scale = step.dtheta or [None] * len(self.law.theta), abs(step.gain) / self.numbers(sample).tau
         return {
             name: torch.zeros_like(p) if g is None else g * scale
             for name, p, g in zip(self.law.names, self.law.theta, found, strict=True)
@@ -300,8 +244,6 @@ class BaseLearner(ABC):
         rival._h, rival._z, rival._reached = resume.copied((other._h, other._z, other._reached))
         return rival
 
-    # ---- what a subclass uses ----------------------------------------------------------------------------------------
-
     def require(self, sample: Any) -> None:
         """HLError for anything that is no Sample."""
         if not isinstance(sample, Sample):
@@ -316,8 +258,6 @@ class BaseLearner(ABC):
         if self._h is not None:
             return self._h, self._z
         return self.law.initial_state(sample.batch_size), None
-
-    # ---- inside ------------------------------------------------------------------------------------------------------
 
     def _proposed(self, sample: Sample) -> Step:
         """`propose` with gradients on; what a learner or a network raises is told as an HLError."""
@@ -363,13 +303,3 @@ class BaseLearner(ABC):
             return
         self._reached = step.h, step.z or {}
         self._h, self._z = (None, None) if sample.end else ({**step.h}, step.z)  # type: ignore[assignment]
-
-    def _start(self) -> Tensors:
-        """The initial state, for the batch of the last step; {} before the first."""
-        last = self._reached[0]
-        if not last:
-            return {}
-        shape = next(iter(last.values())).shape
-        with preserved(self.network):
-            start = self.law.initial_state(int(shape[0]) if len(shape) else 1)
-        return {k: torch.zeros_like(last[k]) if x is None else x.detach() for k, x in start.items()}

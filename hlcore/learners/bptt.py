@@ -19,9 +19,10 @@ from ..law.network import Known, Network
 from ..law.sample import Sample
 from ..law.settings import WeightSettings
 from ..networks.preserved import preserved
-from .base import BaseLearner, Step
+from .base import BaseLearner
 from .catalogue import register
 from .reversed_stream import StoredStep, advance, backward, first_state
+from .terms import Step
 
 
 def _tokens(name: str, value: Any) -> int | None:

@@ -14,8 +14,9 @@ from ..law.sample import Sample
 from ..law.settings import Settings
 from ..law.step import ORDERS
 from ..law.weights import received
-from .base import BaseLearner, Quantity, Regime, Step
+from .base import BaseLearner
 from .catalogue import register
+from .terms import Quantity, Regime, Step
 
 
 @register("hamiltonian")

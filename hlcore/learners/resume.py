@@ -10,7 +10,8 @@ from torch import Tensor
 
 from ..errors import bad
 from ..law.network import Network
-from ..law.point import Tensors
+from ..law.point import PhasePoint, Tensors
+from ..networks.preserved import preserved
 from ..records.snapshots import Snapshot
 
 
@@ -53,6 +54,34 @@ def go_to(learner: Any, snapshot: Snapshot) -> None:
     )
     learner._omega.begin(memory.pop("started"))
     learner.memory = memory
+
+
+def put(learner: Any, point: PhasePoint) -> None:
+    """Put the learner at a point of phase space."""
+    here = learner.point
+    for part in ("theta", "omega"):
+        have, given = getattr(here, part), getattr(point, part)
+        if {k: x.shape for k, x in have.items()} != {k: x.shape for k, x in given.items()}:
+            raise bad(f"point.{part}", sorted(given), f"the names and shapes of {sorted(have)}")
+    if point.h.keys() != point.z.keys():
+        raise bad("point.z", sorted(point.z), f"the names of h, {sorted(point.h)}")
+    with torch.no_grad():
+        for name, p in zip(learner.law.names, learner.law.theta, strict=True):
+            p.copy_(point.theta[name])
+    learner._omega.assign(point.omega)
+    point = point.clone()
+    learner.t, learner._h, learner._z = point.t, (dict(point.h) or None), point.z or None
+
+
+def start_of(learner: Any) -> Tensors:
+    """The initial state, for the batch of the last step; {} before the first."""
+    last = learner._reached[0]
+    if not last:
+        return {}
+    shape = next(iter(last.values())).shape
+    with preserved(learner.network):
+        start = learner.law.initial_state(int(shape[0]) if len(shape) else 1)
+    return {k: torch.zeros_like(last[k]) if x is None else x.detach() for k, x in start.items()}
 
 
 def parts(network: Network) -> Tensors:

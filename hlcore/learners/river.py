@@ -16,8 +16,9 @@ from ..errors import Diverged, bad, whole
 from ..law.point import Report, Tensors
 from ..law.sample import Sample
 from ..law.settings import WeightSettings
-from .base import BaseLearner, Quantity, Regime, Step
+from .base import BaseLearner
 from .catalogue import register
+from .terms import Quantity, Regime, Step
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,10 @@ from ..law.network import Network, State
 from ..law.point import Tensors
 from ..law.sample import Sample
 from ..networks.preserved import preserved
-from .base import BaseLearner, Step
+from .base import BaseLearner
 from .catalogue import register
 from .reversed_stream import first_state
+from .terms import Step
 
 LARGEST = 50_000_000  # entries of P: 400 MB in float64
 

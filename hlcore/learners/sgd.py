@@ -18,8 +18,9 @@ from ..law.hamiltonian import derivative
 from ..law.sample import Sample
 from ..law.settings import Settings, WeightSettings
 from ..law.weights import Weights
-from .base import BaseLearner, Quantity, Regime, Step
+from .base import BaseLearner
 from .catalogue import register
+from .terms import Quantity, Regime, Step
 
 
 def _finite(name: str, value: Any) -> float:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..errors import bad, number
-from ..law.arrays import Arrays, arrays, outer, total
+from ..law.arrays import Arrays, outer, total
 from ..law.closed_form import ClosedForm
 from ..law.network import Known, Network, State, instantaneous, require_module
 from ..law.point import Tensors
@@ -82,7 +82,7 @@ class Recurrent(Network):
             if not fits(u, (len(h["h"]), cell.input_size), weights[0]):
                 return None
             W, V, b, b2 = w
-            x, c = arrays(u)[1] if xp is not torch else u.detach(), 1 / tau if self.speed is None else self.speed
+            x, c = u.detach() if xp is torch else u.detach().numpy(), 1 / tau if self.speed is None else self.speed
             a = xp.tanh(x @ W.T + b + h["h"] @ V.T + b2)
 
             def to_state(z: Arrays) -> Arrays:

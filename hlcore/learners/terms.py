@@ -1,0 +1,49 @@
+"""What a learner says: of a step not yet taken, of what it moves, of what its settings mean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from torch import Tensor
+
+from ..law.point import Tensors
+
+
+class Quantity(NamedTuple):
+    """Something that a learner moves: its symbol, what it is called, and along which axis a record has its entries."""
+
+    symbol: str
+    words: str
+    axis: str = "unit"
+
+
+class Regime(NamedTuple):
+    """What settings mean, known before the first step: a name, a sentence, whether it alarms, and one more line."""
+
+    kind: str
+    words: str
+    alarm: bool = False
+    note: str = ""
+
+
+class Step(NamedTuple):
+    """A step on one sample, not yet taken.
+
+    h, z       the next state and costate; {} and None for a learner or a network without
+    output     y, the caller's own: no part of a state
+    loss       L     hamiltonian  H', where the order of the learner evaluates them
+    dtheta     ∂H'/∂θ in the order of θ up to `gain`, None where a weight has none; None: ω and θ stand
+    gain, keep ω⁺ = keep ω + gain dtheta
+    memory     what the learner carries on beside (h, z, θ, ω), once the step is taken
+    """
+
+    h: Tensors
+    z: Tensors | None
+    output: Tensor
+    loss: float
+    hamiltonian: float
+    dtheta: Sequence[Tensor | None] | None
+    gain: float = 1.0
+    keep: float = 1.0
+    memory: Mapping[str, Any] = {}
