@@ -63,8 +63,7 @@ class BaseLearner(ABC):
     def __init__(
         self, network: Network, loss: Loss, settings: BaseSettings | None = None, order: str | None = None
     ) -> None:
-        order = self.orders[0] if order is None else order
-        if order not in self.orders:
+        if (order := self.orders[0] if order is None else order) not in self.orders:
             raise unknown("order", order, self.orders)
         self.inventory = Inventory(network)
         self.law = Hamiltonian(network, loss)
@@ -135,8 +134,7 @@ class BaseLearner(ABC):
             tau = self.numbers(sample).tau
             if step.dtheta is not None:
                 self._weigh(step)
-                overflow = self._omega.overflow(tau, self.fresh)
-                if overflow is not None:
+                if (overflow := self._omega.overflow(tau, self.fresh)) is not None:
                     raise Diverged(*overflow, self.t, self.steps)
         except HLError:
             self.inventory.put_back(kept)
@@ -165,8 +163,7 @@ class BaseLearner(ABC):
     def run(self, stream: Iterable[Sample], steps: int | None = None, recorder: Recorder | None = None) -> Report:
         """Step through `stream` from its beginning, at most `steps` samples; returns the last report.
 
-        Raises HLError for an empty stream, and `Diverged` at the first non-finite value; learner and recorder
-        then hold everything before it.
+        HLError for an empty stream, `Diverged` at the first non-finite value: what was before it is kept.
         """
         if steps is not None:
             whole("steps", steps, 0)
@@ -194,9 +191,8 @@ class BaseLearner(ABC):
 
     def traced(self) -> dict[str, Tensors]:
         """What a Recorder takes down, by quantity: h and z as the last step left them (before a clear), θ and ω."""
-        h, z = self._reached
         theta = dict(zip(self.law.names, self.law.theta, strict=True))
-        return {"h": h, "z": z, "theta": theta, "omega": self._omega.named()}
+        return {"h": self._reached[0], "z": self._reached[1], "theta": theta, "omega": self._omega.named()}
 
     def snapshot(self) -> Snapshot:
         """All that the next steps depend on, copied."""
@@ -217,9 +213,9 @@ class BaseLearner(ABC):
     def load(
         cls, path: str | Path, network: Network, loss: Loss, settings: BaseSettings | None = None, stream: Any = None
     ) -> Self:
-        """The learner of a checkpoint; its next steps equal those of an uninterrupted run to the bit.
+        """The learner of a checkpoint, which goes on as an uninterrupted run does, to the bit; so does `stream`.
 
-        `settings` are needed only where one was a function, which a file cannot hold; `stream` goes to where it was.
+        `settings` are needed only where one was a function, which a file cannot hold.
         """
         found = checkpoint.load(Path(path), cls, settings, stream)
         told = found.snapshot
@@ -277,8 +273,7 @@ class BaseLearner(ABC):
         # in sequential order the state has moved before the loss is evaluated
         first = [("h", step.h), ("z", step.z or {})] if finite else [("h", step.h)] if self.fresh else []
         for quantity, tensors in first:
-            named = not_finite(tensors)
-            if named is not None:
+            if (named := not_finite(tensors)) is not None:
                 raise Diverged(quantity, named, self.t, self.steps)
         for quantity, value in (("loss", step.loss), ("hamiltonian", step.hamiltonian)):
             if not math.isfinite(value):
@@ -298,7 +293,7 @@ class BaseLearner(ABC):
 
     def _arrive(self, step: Step, sample: Sample) -> None:
         """h and z are those of the step, or cleared at the end of a sequence."""
-        if not step.h:  # a network without state: nothing to clear
+        if not step.h:  # a network without state
             self._h = {}
             return
         self._reached = step.h, step.z or {}

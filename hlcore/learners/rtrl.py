@@ -49,6 +49,8 @@ class Sensitivity:
             if h is None:
                 h = self._begun(sample, tau)
                 P = self._first(h)
+            elif not len(P):  # begun in the middle of a sequence: its past is not felt
+                P = self._first({name: None if x is None else x.detach() for name, x in h.items()})
             units = P.shape[0]
             if units * sum(self._sizes) > LARGEST:
                 raise bad("RTRL", f"{units} units by {sum(self._sizes)} weights", "a small network", "use a window")
