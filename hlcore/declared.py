@@ -98,7 +98,7 @@ class BaseSettings:
         for name in self.__dict__["_schedules"]:
             value = getattr(self, name)(t)
             found = found._replace(**{name: self.about()[name].check(f"{name}({t:g})", value)})
-        return found if dt is None else found._replace(tau=dt)
+        return found if dt is None or not hasattr(found, "tau") else found._replace(tau=dt)
 
     def numbers(self, t: float, dt: float | None = None) -> list[float]:
         """`at`, as a record keeps it: nan where a setting is not one number."""

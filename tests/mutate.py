@@ -57,7 +57,7 @@ BREAKS = [
     Break("new ω in Euler order", "law/weights.py", "self._next_views if fresh else self._views), self.theta", "self._next_views), self.theta"),
     Break("β per name forgotten", "law/weights.py", "torch.mul(self._next if fresh else self._flat, self._scale, out=self._flat)",
           "self._flat.copy_(self._next if fresh else self._flat)"),
-    Break("the sample's own dt forgotten", "declared.py", "found if dt is None else found._replace(tau=dt)", "found"),
+    Break("the sample's own dt forgotten", "declared.py", "found if dt is None or not hasattr(found, \"tau\") else found._replace(tau=dt)", "found"),
     Break("h kept after the end", "learners/base.py", "(None, None) if sample.end else", "(None, None) if False else"),
     Break("time stands still", "learners/base.py", "self.t += tau", "self.t += 0 * tau"),
     Break("overflow let through", "law/weights.py", 'return "omega", name', "pass"),

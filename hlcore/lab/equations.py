@@ -92,7 +92,8 @@ def stopped(error: Exception, learner: Any) -> str:
     quantity = ({"loss": "L", "hamiltonian": "H'"} | symbols).get(error.quantity, error.quantity)
     of = f" ({error.component})" if error.component else ""
     regime = learner.regime(learner.settings)
-    cure = f"{regime.words}: change that" if regime.alarm else "take smaller steps, or forget faster"
+    cure = regime.cure or "take smaller steps, or forget faster"
+    cure = f"{regime.words}: {cure}" if regime.alarm else cure
     return (
         f"Stopped: {quantity}{of} became infinite in step {error.step + 1:,}, after t = {error.t:g}. "
         f"Everything before is kept; {cure}, then Reset."

@@ -7,6 +7,7 @@ import logging
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -129,9 +130,8 @@ class BaseLearner(ABC):
         self.inventory.check()
         kept = self.inventory.kept()
         try:
-            step = self._proposed(sample)
+            step, tau = self._proposed(sample)
             self._refuse(step)
-            tau = self.numbers(sample).tau
             if step.dtheta is not None:
                 self._weigh(step)
                 if (overflow := self._omega.overflow(tau, self.fresh)) is not None:
@@ -153,8 +153,8 @@ class BaseLearner(ABC):
         """∂H'/∂θ as the next step on `sample` finds it: {name: tensor}, zero where the weights stand; nothing moves."""
         self.require(sample)
         with preserved(self.network):
-            step = self._proposed(sample)
-        found, scale = step.dtheta or [None] * len(self.law.theta), abs(step.gain) / self.numbers(sample).tau
+            step, tau = self._proposed(sample)
+        found, scale = step.dtheta or [None] * len(self.law.theta), abs(step.gain) / tau
         return {
             name: torch.zeros_like(p) if g is None else g * scale
             for name, p, g in zip(self.law.names, self.law.theta, found, strict=True)
@@ -255,13 +255,11 @@ class BaseLearner(ABC):
             return self._h, self._z
         return self.law.initial_state(sample.batch_size), None
 
-    def _proposed(self, sample: Sample) -> Step:
-        """`propose` with gradients on; what a learner or a network raises is told as an HLError."""
+    def _proposed(self, sample: Sample) -> tuple[Step, float]:
+        """`propose` with gradients on, and τ; what a learner or a network raises is told as an HLError."""
         try:
-            if torch.is_grad_enabled():
-                return self.propose(sample)
-            with torch.enable_grad():
-                return self.propose(sample)
+            with nullcontext() if torch.is_grad_enabled() else torch.enable_grad():
+                return self.propose(sample), getattr(self.numbers(sample), "tau", 1.0)
         except MISTAKES as error:
             explain(f"step of {type(self).__name__}", self.network, sample.u, error)
 

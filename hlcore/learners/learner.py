@@ -125,7 +125,8 @@ class Learner(BaseLearner):
             ("unstable", True, "τη > 2: ω grows at every step, whatever the data say"),
         ):
             if holds:
-                return Regime(kind, words, kind == "unstable", _as_sgd(settings))
+                cure = "lower η or τ" if kind == "unstable" else "lower τ, β or φ, or raise η"
+                return Regime(kind, words, kind == "unstable", _as_sgd(settings), cure)
         raise AssertionError
 
     def clear(self) -> None:

@@ -19,12 +19,13 @@ class Quantity(NamedTuple):
 
 
 class Regime(NamedTuple):
-    """What settings mean, known before the first step: a name, a sentence, whether it alarms, and one more line."""
+    """What settings mean, known before the first step: a name, a sentence, an alarm or not, a line more, a cure."""
 
     kind: str
     words: str
     alarm: bool = False
     note: str = ""
+    cure: str = ""  # what to do where a run diverges
 
 
 class Step(NamedTuple):
