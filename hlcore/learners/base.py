@@ -34,6 +34,7 @@ from .inventory import Inventory
 from .terms import Quantity, Regime, Step
 
 log = logging.getLogger("hlcore")
+GRADIENTS = nullcontext()  # they are on already
 IDLE = 200  # steps that move weights after which one that had no gradient is told
 
 
@@ -258,8 +259,8 @@ class BaseLearner(ABC):
     def _proposed(self, sample: Sample) -> tuple[Step, float]:
         """`propose` with gradients on, and τ; what a learner or a network raises is told as an HLError."""
         try:
-            with nullcontext() if torch.is_grad_enabled() else torch.enable_grad():
-                return self.propose(sample), getattr(self.numbers(sample), "tau", 1.0)
+            with GRADIENTS if torch.is_grad_enabled() else torch.enable_grad():
+                return self.propose(sample), float(sample.dt or getattr(self._settings, "tau", 1.0))
         except MISTAKES as error:
             explain(f"step of {type(self).__name__}", self.network, sample.u, error)
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from ..errors import HLError, number
 from ..law.arrays import owned, tensors
 from ..law.loss import Loss
+from ..law.move import stateless
 from ..law.network import Network
 from ..law.sample import Sample
 from ..law.settings import Settings
@@ -97,7 +98,8 @@ class Learner(BaseLearner):
             c = c._replace(phi=1 / c.tau)  # what brings a weight's first gradient to τφ = 1, as torch has it
         elif self.torch_start and phi > 0:
             self._lift = 1 / (c.tau * phi)
-        move = self._move(self.law, sample, *self.state_for(sample), c)
+        h, z = self.state_for(sample)
+        move = self._move(self.law, sample, h, z, c) if h else stateless(self.law, sample, c)
         loss = move.loss.item() if isinstance(move.loss, Tensor) else float(move.loss)
         like, momentum = self._momentum
         kept = momentum is not None and sample.dt is None and (like is self._settings or like == self._settings)
