@@ -260,7 +260,8 @@ class BaseLearner(ABC):
         """`propose` with gradients on, and τ; what a learner or a network raises is told as an HLError."""
         try:
             with GRADIENTS if torch.is_grad_enabled() else torch.enable_grad():
-                return self.propose(sample), float(sample.dt or getattr(self._settings, "tau", 1.0))
+                step = self.propose(sample)
+            return step, getattr(self._settings, "tau", 1.0) if sample.dt is None else sample.dt
         except MISTAKES as error:
             explain(f"step of {type(self).__name__}", self.network, sample.u, error)
 
