@@ -4,5 +4,5 @@ from tests.mutate import BREAKS, Break, survivors
 
 
 def test_every_break_is_noticed_and_the_whole_engine_is_not():
-    whole = Break("nothing broken", "learner.py", "self.t += tau", "self.t += tau")
+    whole = Break("nothing broken", "learners/base.py", "self.t += tau", "self.t += tau")
     assert survivors([*BREAKS, whole]) == ["nothing broken"]
