@@ -12,6 +12,8 @@ from .catalogue import register as register
 from .river import RiverRegressor as RiverRegressor
 from .rtrl import RTRL as RTRL
 from .sgd import SGD as SGD
+from .sign_flip import FlipSettings as FlipSettings
+from .sign_flip import SignFlip as SignFlip
 from .terms import Quantity as Quantity
 from .terms import Regime as Regime
 from .terms import Step as Step
