@@ -110,7 +110,9 @@ def test_the_learner_is_the_reference(name, order):
 
 
 @pytest.mark.parametrize("order", ["euler", "sequential"])
-@pytest.mark.parametrize("touched", [{"eta": 0.41}, {"beta": 0.051}, {"phi": 1.0}, {"eta_z": 0.81}, {"s": 1}, {"control": 0.06}])
+@pytest.mark.parametrize(
+    "touched", [{"eta": 0.41}, {"beta": 0.051}, {"phi": 1.0}, {"eta_z": 0.81}, {"s": 1}, {"control": 0.06}]
+)
 def test_one_setting_touched_is_seen(touched, order):
     worst, _ = difference(NETWORKS["rnn"](), SETTINGS, order, break_with=touched)
     assert worst > 1e-6
