@@ -113,15 +113,19 @@ def local_tracking(
 ) -> Setup:
     """One of five neurons follows a signal while time turns at every step; `order="rk4"` shows why it can.
 
-    case   clamped | clamped-sharp | autonomous | autonomous-sharp | hard | autonomous-hard: q = 10 and 1000, with and
-           without a neuron that is always 1; sinusoids, and patches of cosine and constants (hard, q = 100)
-    q, step, speed, frequency  of the case, unless told: the cost of an error, τ of learner and signal, c, the signal's f
+    case   clamped | clamped-sharp | autonomous | autonomous-sharp | hard | autonomous-hard: q = 10, 1000 (sharp), 100
+           (hard), with and without a neuron that is always 1; sinusoids, and patches of cosine and constants
+    q, step, speed, frequency  of the case, unless told: cost of an error, τ of learner and signal, c, the signal's f
     """
     setup = _setup(FLIPS, case, units, q=q, step=step, speed=speed, frequency=frequency)
     return setup._replace(settings=SignFlip.settings_from(setup.settings))
 
 
-@register("local-tracking-forward", "Local propagation · forward", {"good": {}, "sluggish": {"eta": 60.0}, "diverges": {"eta": 0.0}})
+@register(
+    "local-tracking-forward",
+    "Local propagation · forward",
+    {"good": {}, "sluggish": {"eta": 60.0}, "diverges": {"eta": 0.0}},
+)
 def local_tracking_forward(
     seed: int,
     case: str = "clamped",

@@ -15,7 +15,7 @@ EXPLICIT: dict[str, tuple[tuple[tuple[float, ...], ...], tuple[float, ...]]] = {
     "rk4": (((0.5,), (0.0, 0.5), (0.0, 0.0, 1.0)), (1 / 6, 1 / 3, 1 / 3, 1 / 6)),
 }
 ORDERS = ("euler", "semi-implicit", "midpoint", "heun", "rk4", "implicit")
-SWEEPS = 200  # of the implicit rule's fixed-point iteration
+SWEEPS = 60  # of the implicit rule's fixed-point iteration
 CLOSE = 1e-14  # where it ends, relative to x
 
 

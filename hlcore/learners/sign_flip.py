@@ -38,7 +38,7 @@ def _policy(name: str, value: Any) -> str:
 class FlipSettings(WeightSettings):
     """The weights' settings, and when time turns.
 
-    policy     "step": s = +1, -1, +1, … | "clock": s = sign cos 2πf̄t | "ball": s = +1 while |(h, θ, z, ω)|² ≤ R, else -1
+    policy     "step": s = +1, -1, +1, … | "clock": s = sign cos 2πf̄t | "ball": s = +1 in |(h, θ, z, ω)|² ≤ R, else -1
                | "never": the costates alone have the other sign, for ever, which is HL
     turning    f̄ of the clock     radius  R of the ball
     eta_z      dissipation of z; it and eta are HL's: a step back in time turns damping into growth
@@ -112,11 +112,11 @@ class SignFlip(BaseLearner):
         return Regime(settings.policy, words[settings.policy], cure="lower τ, or flip at each step by Euler's rule")
 
     def sign(self, c: Any, x: Tensor) -> int:
-        """s of the next step, from (h, θ, z, ω) = x; the clock is read half a step later, so that none is a tie."""
+        """s of the next step, from (h, θ, z, ω) = x; the clock is read a quarter step late: no tie."""
         if c.policy == "step":
             return 1 if self.steps % 2 == 0 else -1
         if c.policy == "clock":
-            return 1 if math.cos(2 * math.pi * c.turning * (self.steps + 0.5) * c.tau) >= 0 else -1
+            return 1 if math.cos(2 * math.pi * c.turning * (self.steps + 0.25) * c.tau) >= 0 else -1
         return 1 if c.policy == "never" or float(x @ x) <= c.radius else -1
 
     def propose(self, sample: Sample) -> Step:
@@ -126,15 +126,15 @@ class SignFlip(BaseLearner):
             raise bad("SignFlip", "a network without state", "one with a state", "hlcore.networks.Digraph is one")
         at = self.law.flow(sample.u, h, c.tau)  # which tells the shape of h
         shape = _Shape(list(at.h), [*tensors(at.h).values(), *self.law.theta])
-        z = {name: 0 * x for name, x in at.h.items()} if z is None else z
-        x = shape.joined(tensors(at.h), self.law.theta, tensors(z), self._omega.named().values())
+        z = tensors({name: 0 * x for name, x in at.h.items()}) if z is None else z
+        x = shape.joined(tensors(at.h), self.law.theta, z, self._omega.named().values())
         s = self.sign(c, x)
-        first, reading, power = self._field(at, sample.target, c, shape, x)
+        first, reading, power = self._field(at, sample.target, c, shape, z, list(self._omega.named().values()))
 
         def field(x: Tensor) -> Tensor:
-            h, theta, _, _ = shape.split(x)
+            h, theta, z, omega = shape.split(x)
             with self._lent(theta):
-                return self._field(self.law.flow(sample.u, h, c.tau), sample.target, c, shape, x)[0]
+                return self._field(self.law.flow(sample.u, h, c.tau), sample.target, c, shape, z, omega)[0]
 
         move = stride(field, x, first, s * c.tau, self.order, len(x) // 2)
         h, self._omega.goal, z, _ = shape.split(x + s * c.tau * move)
@@ -142,9 +142,10 @@ class SignFlip(BaseLearner):
         y, slopes = owned(reading.y, at.h), shape.split(move)[3]
         return Step(h, z, y, loss, c.phi * loss + power, slopes, s * c.tau, 1.0, {"sign": s})
 
-    def _field(self, f: Flow, target: Any, c: Any, shape: _Shape, x: Tensor) -> tuple[Tensor, Any, float]:
-        """(F(x) of s = +1, or of HL; y and L there; z·f^h)."""
-        _, _, z, omega = shape.split(x)
+    def _field(
+        self, f: Flow, target: Any, c: Any, shape: _Shape, z: Tensors, omega: list[Tensor]
+    ) -> tuple[Tensor, Any, float]:
+        """(F of s = +1, or of HL; y and L; z·f^h), with the weights as they are."""
         along, reading = f.as_given(z), f.read(f.h, target)
         dh, dtheta = f.derivative(reading, c.phi, along)
         assert along is not None

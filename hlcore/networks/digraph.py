@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Any, Self
 
 import torch
@@ -72,7 +72,7 @@ class Digraph(Network):
         units = sum(sizes[1:])
         ends = [0, *accumulate(sizes[1:])]
         mask = torch.zeros(units, units + sizes[0])
-        for k, (first, end) in enumerate(zip(ends[:-1], ends[1:], strict=True)):
+        for k, (first, end) in enumerate(pairwise(ends)):
             below = slice(units, None) if k == 0 else slice(ends[k - 1], first)
             mask[first:end, below] = 1
         outputs = range(units - sizes[-1], units)
@@ -156,4 +156,3 @@ def _cost(W: Any) -> Any:
 def alike(xp: Any, x: Tensor) -> Any:
     """A tensor as an array of xp, in the same memory."""
     return x if xp is torch else x.detach().numpy()
-

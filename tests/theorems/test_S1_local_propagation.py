@@ -4,12 +4,13 @@ The field F of s = +1 and the linear map around rest are written out by hand her
 """
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
 
-from hlcore import HLError, PhasePoint, experiments
+from hlcore import HLError, PhasePoint, Sample, experiments
 from hlcore.experiments.local_tracking import COST_OF_SPEED as RHO
 from hlcore.experiments.local_tracking import COST_OF_WEIGHTS as R_W
 from hlcore.learners import SignFlip
@@ -61,7 +62,7 @@ def drawn(size=0.3):
 
 
 def constant(r):
-    return tracker().learner(0)[1].sample(0).__class__(None, torch.tensor([[r]]), end=False)
+    return Sample(None, torch.tensor([[r]]), end=False)
 
 
 def test_the_field_of_the_learner_is_the_hamiltonian_field():
@@ -75,7 +76,7 @@ def test_the_field_of_the_learner_is_the_hamiltonian_field():
     assert learner.t == pytest.approx(2 * tau), "the clock runs on"
 
 
-def there_and_back(order, tau, half=1.0):
+def there_and_back(order, tau, half=0.48):
     """(distance from the start after s = +1 for `half` and s = -1 for as long, distance travelled, drift of H')."""
     n = round(half / tau)
     v = drawn()
@@ -91,9 +92,9 @@ def there_and_back(order, tau, half=1.0):
 
 def test_Ta_retrace_an_exact_flow_goes_back_on_its_own_way():
     """ξ(t) = Flow(∫s dt): under a constant target nothing is learned beyond one Hamiltonian curve; H is constant."""
-    taus = [0.04, 0.02, 0.01]
+    taus = [0.02, 0.01, 0.005]
     exact = [there_and_back("rk4", tau) for tau in taus]
-    assert min(way for _, way, _ in exact) > 3, "it went somewhere"
+    assert min(way for _, way, _ in exact) > 2, "it went somewhere"
     assert exact[-1][0] <= 1e-7 and exact[-1][2] <= 1e-5
     gone, drift = ([row[k] for row in exact] for k in (0, 2))
     assert gone[0] / gone[1] > 14 and gone[1] / gone[2] > 14 and drift[0] / drift[1] > 12
@@ -133,7 +134,7 @@ def test_Tb_a_pair_of_flips_moves_by_minus_tau_squared_of_DF_F():
         return np.abs(moved + tau**2 * along).max(), np.abs(moved).max()
 
     rest = [off(tau)[0] for tau in (4e-3, 2e-3, 1e-3)]
-    assert all(7.8 <= a / b <= 8.2 for a, b in zip(rest, rest[1:], strict=False))
+    assert all(7.8 <= a / b <= 8.2 for a, b in pairwise(rest))
     assert off(1e-3)[1] > 100 * rest[-1], "it moved"
     heun = [off(tau, "heun") for tau in (4e-3, 2e-3)]
     assert heun[1][0] > 10 * rest[1], "Heun's pair does not move by that"
@@ -141,9 +142,10 @@ def test_Tb_a_pair_of_flips_moves_by_minus_tau_squared_of_DF_F():
 
 def test_Tb_the_mean_motion_of_the_flips_is_what_tracks():
     """ξ' = -(τ/2)(DF·F + F_r r') solved by RK4: the same error as the learner's, within a tenth."""
-    steps = 3000
+    steps = 1500
     flips = follow(tracker(), steps).error
     learner, stream = tracker().learner(0)
+    learner.step(stream[0])
     v, dt, eps, f = vector(learner), 5 * TAU, 1e-6, 0.02
 
     def mean(v, t):
@@ -184,18 +186,18 @@ def linear(q, c):
 @pytest.mark.parametrize(("q", "c"), [(10.0, 2.0), (1000.0, 0.3), (100.0, 0.784)])
 def test_Tc_the_spectrum_of_the_clamped_unit(q, c):
     """λ² = σ has a positive real part, and flips contract iff τ < τ_max."""
-    own = np.sort_complex(np.linalg.eigvals(linear(q, c)) ** 2)[::2]
-    assert np.abs(own - np.sort_complex(sigma(q, c))).max() <= 1e-8 * abs(own).max()
-    assert (sigma(q, c).real > 0).all() and np.iscomplex(sigma(q, c)).all()
-    for share, grows in ((0.95, False), (1.05, True)):
+    own = np.linalg.eigvals(linear(q, c)) ** 2
+    assert np.abs(np.subtract.outer(own, sigma(q, c))).min(1).max() <= 1e-8 * abs(own).max()
+    assert (own.real > 0).all() and (np.abs(own.imag) > 1).all()
+    for share, grows in ((0.85, False), (1.15, True)):
         tau = share * tau_max(q, c)
         learner, _ = learner_at(1e-6 * drawn(), case="clamped", q=q, speed=c, step=tau)
         sizes = []
-        for k in range(600):
+        for k in range(200):
             learner.step(constant(0.0))
             if k % 2:
                 sizes.append(np.linalg.norm(vector(learner)[[0, UNITS + UNITS, UNITS + SIZE]]))
-        assert (sizes[-1] > 10 * sizes[0]) == grows and (sizes[-1] < sizes[0] / 10) != grows
+        assert (sizes[-1] > 3 * sizes[0]) == grows and (sizes[-1] < sizes[0] / 3) != grows
     small = 0.1 * tau_max(q, c)
     radius = np.abs(np.linalg.eigvals(np.eye(4) - small**2 * linear(q, c) @ linear(q, c))).max()
     rate = -math.log(radius) / (2 * small)
@@ -203,13 +205,13 @@ def test_Tc_the_spectrum_of_the_clamped_unit(q, c):
 
 
 def test_Tc_the_map_of_the_clamped_unit_predicts_the_error():
-    found = follow(tracker(), 3000).error
+    found = follow(tracker(), 1500).error
     A, v, pairs, stream = linear(Q, C), np.zeros(4), [], tracker().stream
-    for k in range(3000):
+    for k in range(1500):
         r = float(stream[k].target)
         pairs.append((v[0], r))
         v = v + (-1) ** k * TAU * (A @ v + np.array([0, 0, Q * r, 0]))
-    y, r = np.array(pairs)[1500:].T
+    y, r = np.array(pairs)[750:].T
     predicted = ((y - r) ** 2).mean() / (r**2).mean()
     assert abs(found / predicted - 1) < 0.15
     assert found > (R_W / (Q + R_W)) ** 2, "the floor: T-d"
@@ -217,7 +219,7 @@ def test_Tc_the_map_of_the_clamped_unit_predicts_the_error():
 
 def test_Td_the_floor_is_the_static_shrinkage():
     learner, _ = learner_at(1e-3 * drawn())
-    for _ in range(1500):
+    for _ in range(400):
         y = float(learner.step(constant(0.05)).output[0, 0])
     assert abs((y / 0.05 - 1) ** 2 / (R_W / (Q + R_W)) ** 2 - 1) < 0.03
     assert abs(y) > 0.04 and np.abs(vector(learner)[UNITS : UNITS + SIZE]).max() > 1e-2, "weights moved"
@@ -231,7 +233,7 @@ def patterned(pattern):
     return Patterned
 
 
-def followed(experiment, kind, steps=2000, stop=1e6):
+def followed(experiment, kind, steps=1000, stop=1e6):
     learner, stream = experiment.learner(0)
     learner = kind(learner.network, learner.loss, learner.settings, learner.order)
     pairs = []
@@ -248,21 +250,21 @@ def followed(experiment, kind, steps=2000, stop=1e6):
 
 
 def test_Te_any_short_pattern_of_mean_zero_will_do_and_no_other():
-    signs = np.random.default_rng(0).choice([-1, 1], 3000).tolist()
+    signs = np.random.default_rng(0).choice([-1, 1], 1000).tolist()
     for pattern in ([1, -1], [-1, 1], [1, 1, -1, -1]):
         assert followed(tracker(), patterned(pattern)) < 0.02
     for pattern in (signs, [1, 1, -1]):
-        assert followed(tracker(), patterned(pattern)) > 100
+        assert followed(tracker(), patterned(pattern)) > 1
 
 
 def test_Tf_a_better_integrator_tracks_nothing():
     """Exact flows only retrace; the implicit rule's error has the other sign; a finer step learns too slowly."""
-    good = follow(tracker(), 2000).error
+    good = follow(tracker(), 1000).error
     assert good < 0.02
-    assert follow(tracker("rk4"), 2000).error > 0.9
-    assert follow(tracker("implicit"), 2000).error == math.inf
-    assert follow(tracker(step=TAU / 4), 6000).error > 8 * good
-    assert follow(tracker(frequency=0.2), 2000).error > 0.9
+    assert follow(tracker("rk4"), 600).error > 0.9
+    assert follow(tracker("implicit"), 400).error == math.inf
+    assert follow(tracker(step=TAU / 4), 2000).error > 8 * good
+    assert follow(tracker(frequency=0.2), 600).error > 0.9
 
 
 def test_Tg_exact_steps_freeze_at_the_ball():
@@ -282,8 +284,8 @@ def test_Tg_exact_steps_freeze_at_the_ball():
 def test_Th_a_slow_clock_is_the_same_bargain():
     """Five steps a half period: by Euler's rule it tracks, by RK4 it does not."""
     clock = {"policy": "clock", "turning": 1 / (10 * TAU)}
-    assert follow(tracker(**clock), 3000).error < 0.04
-    assert follow(tracker("rk4", **clock), 2000).error > 0.9
+    assert follow(tracker(**clock), 1500).error < 0.04
+    assert follow(tracker("rk4", **clock), 600).error > 0.9
 
 
 def forward_matrix(q, c, eta, eta_z):
@@ -318,13 +320,11 @@ def test_Ti_the_characteristic_equation_of_hamiltonian_learning(eta, eta_z):
 def test_Ti_hamiltonian_learning_needs_no_error_of_the_integrator():
     """Ten times faster than flips can follow, and the same by Euler's rule and by RK4."""
     forward = tracker(name="local-tracking-forward", case="fast")
-    found = follow(forward, 2000).error
-    assert found < 0.02 and follow(tracker(frequency=0.2), 2000).error > 0.9
-    exact = follow(
-        tracker("rk4", frequency=0.2, speed=50.0, step=0.01, policy="never", eta=5.5), 2000
-    )
+    found = follow(forward, 1500).error
+    assert found < 0.02
+    exact = follow(tracker("rk4", frequency=0.2, speed=50.0, step=0.01, policy="never", eta=5.5), 1500)
     assert abs(exact.error / found - 1) < 0.2
-    unstable = follow(tracker(name="local-tracking-forward", case="fast", eta=0.0), 2000)
+    unstable = follow(tracker(name="local-tracking-forward", case="fast", eta=0.0), 1500)
     assert unstable.error > 0.9, "the control: without dissipation it rings up"
 
 
@@ -332,10 +332,10 @@ def test_Ti_dissipation_of_z_costs_accuracy():
     """At rest x_0/r = q/(q + r_w(1 + η_z/c))."""
     q, c = 10.0, 50.0
     for eta_z in (0.0, 50.0):
-        experiment = tracker(name="local-tracking-forward", eta=5.5, eta_z=eta_z)
+        experiment = tracker(name="local-tracking-forward", eta=12.0, eta_z=eta_z)
         learner, _ = experiment.learner(0)
         learner.point = at(1e-3 * drawn())
-        for _ in range(1200):
+        for _ in range(800):
             y = float(learner.step(constant(0.05)).output[0, 0])
         assert abs(y / 0.05 - q / (q + R_W * (1 + eta_z / c))) < 2e-3
 
@@ -343,10 +343,10 @@ def test_Ti_dissipation_of_z_costs_accuracy():
 def test_Tj_without_a_clamped_neuron_the_forward_law_dies():
     """x = 0, W = 0 is a trap at q = 10: ∂H'/∂W ∝ x, and weights cost what tracking earns."""
     experiment = tracker(name="local-tracking-forward", case="autonomous")
-    assert follow(experiment, 3000).error > 0.99
+    assert follow(experiment, 1500).error > 0.99
     learner, stream = experiment.learner(0)
-    before = vector(learner)
-    learner.run(stream, 2000)
-    weights = slice(UNITS, UNITS + SIZE)
-    assert np.abs(vector(learner)[weights]).max() < 0.05 < np.abs(before[weights]).max()
-    assert follow(tracker(name="local-tracking-forward"), 3000).error < 0.05, "the control: a clamped neuron saves it"
+    before = learner.point.clone().theta["W"]
+    learner.run(stream, 600)
+    assert float(learner.point.theta["W"].abs().max()) < 1e-6
+    assert float(before.abs().max()) > 0.1
+    assert follow(tracker(name="local-tracking-forward"), 1500).error < 0.05, "the control: a clamped neuron saves it"
