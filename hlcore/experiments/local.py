@@ -12,7 +12,8 @@ from torch.nn.functional import cross_entropy
 from ..errors import bad, whole
 from ..law.sample import Sample
 from ..law.settings import Settings
-from ..networks import Chain
+from ..learners.predictive import PredictiveSettings
+from ..networks import Chain, ReadChain
 from ..streams import Held, Stream, digits
 from .experiment import Setup
 from .registry import register
@@ -48,15 +49,41 @@ def digits_chain(
     hold    steps for which a sample stays; 1: a new one at every step, the wave of learning meets later ones
     batch   images per step; it must divide 1797, as 1, 3 and 599 do: the state keeps one batch size
     """
-    if 1797 % whole("batch", batch):
-        raise bad("batch", batch, "a divisor of 1797", "take 1, 3 or 599")
     sizes = [64, *[whole("width", width)] * (whole("depth", depth) - 1), 10]
     layers: list[nn.Module] = [nn.Sequential(nn.Linear(a, b), nn.Tanh()) for a, b in pairwise(sizes[:-1])]
     layers.append(nn.Linear(sizes[-2], sizes[-1]))
     chain = Chain(layers, _sizes(groups), schedule)
-    stream = Held(Flat(digits(seed, batch)), hold)
+    stream = Held(Flat(digits(seed, _divisor(batch))), hold)
     settings = Settings(tau=0.5, eta=0.2, beta=0.02, phi=1.0, eta_z=0.0)
     return Setup(chain, stream, cross_entropy, settings, order="euler")
+
+
+def _hidden(depth: int, width: int) -> ReadChain:
+    """Hidden tanh layers, and a linear readout of ten classes."""
+    sizes = [64, *[whole("width", width)] * whole("depth", depth)]
+    return ReadChain([nn.Sequential(nn.Linear(a, b), nn.Tanh()) for a, b in pairwise(sizes)], nn.Linear(width, 10))
+
+
+@register(
+    "predictive-digits",
+    "Digits · predictive coding",
+    {"good": {}, "backprop": {"mode": "wave"}, "sluggish": {"beta": 0.005}, "diverges": {"rate": 4.0}},
+    learner="predictive",
+)
+def predictive_digits(seed: int, depth: int = 3, width: int = 32, hold: int = 1, batch: int = 3) -> Setup:
+    """Layers that predict one another relax, then learn real digits from the errors that are left.
+
+    hold  steps for which an image stays; with inference=1 and hold=8 weights move while states relax (iPC)
+    """
+    settings = PredictiveSettings(tau=1.0, eta=1.0, beta=0.8, phi=1.0, inference=8, rate=0.1)
+    stream = Held(Flat(digits(seed, _divisor(batch))), hold, ends=True)
+    return Setup(_hidden(depth, width), stream, cross_entropy, settings)
+
+
+def _divisor(batch: int) -> int:
+    if 1797 % whole("batch", batch):
+        raise bad("batch", batch, "a divisor of 1797", "take 1, 3 or 599")
+    return batch
 
 
 def _sizes(groups: str | Sequence[int]) -> str | Sequence[int]:

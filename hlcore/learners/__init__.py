@@ -9,6 +9,8 @@ from .bptt import TruncatedBPTT as TruncatedBPTT
 from .catalogue import get as get
 from .catalogue import names as names
 from .catalogue import register as register
+from .predictive import Predictive as Predictive
+from .predictive import PredictiveSettings as PredictiveSettings
 from .river import RiverRegressor as RiverRegressor
 from .rtrl import RTRL as RTRL
 from .sgd import SGD as SGD

@@ -4,6 +4,7 @@ from ..law.network import Network
 from .chain import Chain
 from .digraph import Digraph
 from .feedforward import OutputNetwork, StateNetwork
+from .read_chain import ReadChain
 from .readouts import FactoredReadout, KeyedReadout, choir
 from .recurrent import Recurrent
 from .reversible.reversible_chain import Reversible, is_reversible
@@ -19,6 +20,7 @@ __all__ = [
     "KeyedReadout",
     "Network",
     "OutputNetwork",
+    "ReadChain",
     "Recurrent",
     "Reversible",
     "Rotations",
