@@ -6,19 +6,29 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from ..errors import bad, whole
+from ..errors import bad, number, unknown, whole
 from ..law.sample import Sample
 from ..law.settings import Settings
 from ..learners.predictive import PredictiveSettings
-from ..networks import Chain, ReadChain
+from ..networks import Chain, Network, ReadChain, Recurrent
 from ..streams import Held, Stream, digits
+from ..streams.datasets import Labelled
 from .experiment import Setup
 from .registry import register
 
 PRESETS = {"good": {}, "sluggish": {"beta": 0.002}, "diverges": {"eta": 4.4}}  # 1 - τη = -1.2
+
+
+TAUGHT = 1400  # of 1797 digits; the others are for judging
+
+
+def summed(y: Tensor, target: Tensor) -> Tensor:
+    """Cross-entropy, the sum over the batch: what each image asks for does not depend on how many there are."""
+    return cross_entropy(y, target, reduction="sum")
 
 
 class Flat(Stream):
@@ -78,6 +88,43 @@ def predictive_digits(seed: int, depth: int = 3, width: int = 32, hold: int = 1,
     settings = PredictiveSettings(tau=1.0, eta=1.0, beta=0.8, phi=1.0, inference=8, rate=0.1)
     stream = Held(Flat(digits(seed, _divisor(batch))), hold, ends=True)
     return Setup(_hidden(depth, width), stream, cross_entropy, settings)
+
+
+@register(
+    "least-control-digits",
+    "Digits · least control",
+    {
+        "good": {},
+        "strong": {"phi": 1.0, "beta": 0.24},
+        "free": {"control": 0.0},
+        "sluggish": {"beta": 0.2},
+        "diverges": {"control": 400.0, "beta": 30.0},
+    },
+    learner="least-control",
+)
+def least_control_digits(
+    seed: int, net: str = "layers", width: int = 32, hold: int = 30, batch: int = 20, cap: float = 0.9
+) -> Setup:
+    """A controller holds an equilibrium network where it should be; learning makes itself needless.
+
+    net    "layers" (48 and `width` tanh units) or "recurrent" (48, all of them), at unit speed, with a linear readout
+    hold   steps for which a batch settles; its weights move at the last one
+    cap    the largest |W|₂ at the start of the recurrent weights, below which there is one rest alone
+    """
+    data = digits(seed)
+    stream = Held(Flat(Labelled(data.inputs[:TAUGHT], data.targets[:TAUGHT], seed, whole("batch", batch))), hold, True)
+    settings = Settings(tau=0.25, eta=4.0, beta=2.4, phi=0.1, eta_z=0.0, control=1.0)
+    network: Network
+    if net == "layers":
+        hidden = [nn.Sequential(nn.Linear(a, b), nn.Tanh()) for a, b in ((64, 48), (48, width))]
+        network = ReadChain(hidden, nn.Linear(width, 10), speed=1.0)
+    elif net == "recurrent":
+        cell = nn.RNNCell(64, 48)
+        cell.weight_hh.data.mul_(number("cap", cap) / float(torch.linalg.matrix_norm(cell.weight_hh.data, 2)))
+        network = Recurrent(cell, nn.Linear(48, 10), speed=1.0)
+    else:
+        raise unknown("net", net, ["layers", "recurrent"])
+    return Setup(network, stream, summed, settings, order="euler")
 
 
 def _divisor(batch: int) -> int:

@@ -9,6 +9,7 @@ from .bptt import TruncatedBPTT as TruncatedBPTT
 from .catalogue import get as get
 from .catalogue import names as names
 from .catalogue import register as register
+from .least_control import LeastControl as LeastControl
 from .predictive import Predictive as Predictive
 from .predictive import PredictiveSettings as PredictiveSettings
 from .river import RiverRegressor as RiverRegressor

@@ -1,0 +1,80 @@
+"""One error, two ways down a chain: heat and wave, tick by tick."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ipywidgets as W
+import numpy as np
+import plotly.graph_objects as go
+
+from ...errors import whole
+from ...studies.heat_or_wave import Spread, spread
+from ..figures.chart import curve, maps_over_curves
+from ..widgets import slider
+from .player import Player
+
+PACE = 0.06  # seconds per tick while it plays
+
+
+class HeatAndWave(Player):
+    """The error of predictive coding (heat) and the costate of HL (wave) in every layer, in units of backprop's.
+
+    depth  layers     rate  γ of predictive coding     phi  how hard the target pulls     control  g of HL
+    `spread` is what is shown, up to tick `at`.
+    """
+
+    spread: Spread
+
+    def __init__(self, ticks: int = 120) -> None:
+        self.ticks = whole("ticks", ticks)
+        controls = {
+            "depth": slider(W.IntSlider, 6, 2, 12, "layers", width="190px"),
+            "rate": slider(W.FloatSlider, 0.25, 0.05, 1.0, "γ rate", width="210px", step=0.05),
+            "phi": slider(W.FloatSlider, 0.01, 0.01, 1.2, "φ pull", width="210px", step=0.01),
+            "control": slider(W.FloatSlider, 0.0, 0.0, 1.0, "g control", width="210px", step=0.1),
+        }
+        super().__init__(controls, PACE, "tick")
+        self.show(_figure(ticks))
+
+    @property
+    def length(self) -> int:
+        """Ticks."""
+        return self.ticks
+
+    def compute(self, **chosen: Any) -> None:
+        """Let both relax."""
+        self.spread = spread(ticks=self.ticks, **chosen)
+
+    def draw(self) -> None:
+        """Show both up to `at`."""
+        s, x = self.spread, np.arange(1, self.ticks + 1)
+        layers = [f"layer {k + 1}" for k in range(len(s.heat))]
+        with self.figure.batch_update():
+            for trace, rows in zip(self.figure.data[:2], (s.heat, s.wave), strict=True):
+                trace.x, trace.y = x.tolist(), layers
+                cut = np.minimum(np.nan_to_num(rows, nan=2, posinf=2), 2)
+                trace.z = [[*row[: self.at].round(3).tolist(), *[None] * (self.ticks - self.at)] for row in cut]
+            for trace, angle in zip(self.figure.data[2:], (s.heat_angle, s.wave_angle), strict=True):
+                trace.x, trace.y = x[: self.at].astype(np.float32), angle[: self.at].astype(np.float32)
+
+    def status(self) -> str:
+        """When the first layer's error was within a tenth of backprop's for the first time, each way."""
+        told = []
+        for name, rows in (("heat", self.spread.heat), ("wave", self.spread.wave)):
+            near = np.flatnonzero(np.abs(rows[0, : self.at] - 1) < 0.1)
+            told.append(f"by {name} {f'at tick {near[0] + 1}' if len(near) else 'not yet'}")
+        return f"<b>tick {self.at} of {self.ticks}</b>: the first layer has its error within a tenth {', '.join(told)}."
+
+
+def _figure(ticks: int) -> go.Figure:
+    titles = (
+        "predictive coding: the size of each layer's error, 1 is backprop's",
+        "Hamiltonian Learning: the size of each layer's costate, 1 is backprop's",
+        "angle between the gradient and backprop's (degrees)",
+    )
+    curves = [curve("heat", 0, mode="lines"), curve("wave", 1, mode="lines")]
+    figure = maps_over_curves(titles, [("Reds", 0, 1.5), ("Blues", 0, 1.5)], curves, 600, xgap=0, ygap=1)
+    figure.update_xaxes(title="tick", row=3, col=1)
+    figure.update_xaxes(range=[0.4, ticks + 0.6])
+    return figure
