@@ -26,7 +26,7 @@ from .figures.phase import PhasePortrait, axes
 from .figures.time_rows import TimeRows
 from .pace import Pace
 from .panel import Panel
-from .widgets import column
+from .widgets import column, row
 
 
 class Cockpit(Panel):
@@ -65,10 +65,7 @@ class Cockpit(Panel):
         """The settings in force."""
         return self.run.settings
 
-    @property
-    def session(self) -> Run:
-        """The run behind the panel, by its older name."""
-        return self.run
+    session = property(lambda self: self.run, doc="The run behind the panel, by its older name.")
 
     def set(self, **changes: Any) -> Self:
         """Change settings, from the next step on; an unknown name or a bad value is an HLError."""
@@ -175,9 +172,9 @@ class Cockpit(Panel):
     def status(self) -> str:
         """Step, time, seed, and while it plays how fast."""
         learner = self.run.learner
-        text = f"{'playing' if self.playing else 'paused'} · step {learner.steps:,} · t {learner.t:.2f}"
-        text += f" · seed {self.run.seed}"
-        return f"{text} · {self._rate:,.0f} steps/s · {self._loop.frame_rate:.0f} frames/s" if self.playing else text
+        text = f"step {learner.steps:,} · t {learner.t:.2f} · seed {self.run.seed}"
+        speed = f" · {self._rate:,.0f} steps/s · {self._loop.frame_rate:.0f} frames/s"
+        return f"playing · {text}{speed}" if self.playing else f"paused · {text}"
 
     def alarm(self) -> str:
         """What stopped the run, or what a control complains of."""
@@ -211,19 +208,14 @@ class Cockpit(Panel):
             **{f"set {name}": partial(self._turn, name) for name in controls.dials},
             **{f"units {name}": partial(self.view.units.__setitem__, name) for name in controls.units},
         }
-        spread = W.Layout(justify_content="space-between", flex_flow="row wrap", min_width="0")
         line = W.Layout(min_height="32px", min_width="0", margin="0 0 0 -2px")
-        right = column([self._rows.widget, self._gate], flex="4 1 480px")
-        body = W.HBox(
-            [controls.side(self._phase.widget), right],
-            layout=W.Layout(flex_flow="row wrap", min_width="0", width="100%"),
-        )
+        sides = controls.side(self._phase.widget), column([self._rows.widget, self._gate], flex="4 1 480px")
         self.children = [
-            W.HBox([self._title, self._status], layout=spread),
+            row([self._title, self._status], justify_content="space-between", align_items="stretch"),
             controls.transport(self._play),
             self._law,
             W.Box([self._alarm, self._summary], layout=line),
-            body,
+            row(sides, width="100%", align_items="stretch"),
             self.figures.place,
         ]
 

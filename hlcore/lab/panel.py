@@ -12,12 +12,12 @@ import ipywidgets as W
 from ..errors import HLError
 from .jupyter import FrameGate, leave, settle
 from .loop import LiveLoop
-from .widgets import Quiet, alarmed, button
+from .widgets import Named, Quiet, alarmed, button
 
 NOTICE = 6.0  # seconds for which a warning stays
 
 
-class Panel(W.VBox):
+class Panel(Named, W.VBox):
     """The shell of a panel. What it holds says what `commands` there are, how it goes on, is drawn, and told in words.
 
     commands  {message of a control: what carries it out}; `button(...)` makes a control that posts one
@@ -98,9 +98,6 @@ class Panel(W.VBox):
         for part in owned:
             part.close()
         super().close()
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}()"
 
     # ---- what the loop calls -----------------------------------------------------------------------------------------
 

@@ -38,9 +38,10 @@ def menu(options: Iterable[Any], label: str = "", width: str = "240px", **more: 
     return W.Dropdown(options=list(options), description=label, style=STYLE, layout=W.Layout(width=width), **more)
 
 
-def row(widgets: Iterable[W.Widget]) -> W.HBox:
+def row(widgets: Iterable[W.Widget], **layout: Any) -> W.HBox:
     """Side by side, and below each other where there is no room."""
-    return W.HBox(list(widgets), layout=W.Layout(flex_flow="row wrap", align_items="center", min_width="0"))
+    given = {"flex_flow": "row wrap", "align_items": "center", "min_width": "0"} | layout
+    return W.HBox(list(widgets), layout=W.Layout(**given))
 
 
 def column(widgets: Iterable[W.Widget], **layout: Any) -> W.VBox:
@@ -51,6 +52,13 @@ def column(widgets: Iterable[W.Widget], **layout: Any) -> W.VBox:
 def alarmed(text: str) -> str:
     """The text as an alarm, in HTML."""
     return f'<span role="alert" style="color:{ALARM};font-weight:600">⚠ {html.escape(text)}</span>' if text else ""
+
+
+class Named:
+    """Its repr is its name, the same every time."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
 
 
 class Quiet:

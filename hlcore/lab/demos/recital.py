@@ -107,8 +107,6 @@ class Recital(Panel):
         text = f"after {self._at:,} steps ({now}): passed {len(good)} of {len(SIGNALS)}{held}"
         return f"<b>Exams</b> {html.escape(text)}"
 
-    # ---- inside ------------------------------------------------------------------------------------------------------
-
     def _listen(self, whose: str) -> None:
         self._audio.value = self.sound(self._which.value, whose)
 

@@ -36,8 +36,7 @@ class Gallery(list[Any]):
             raise bad("figure", repr(figure), "something with a frame(run, view)", "subclass hlcore.lab.Figure")
         super().append(figure)
         if getattr(figure, "widget", None) is not None:
-            title = getattr(figure, "title", "")
-            head = [W.HTML(f"<b>{html.escape(title)}</b>")] if title else []
+            head = [W.HTML(f"<b>{html.escape(title)}</b>")] if (title := getattr(figure, "title", "")) else []
             self._boxes.append((figure, column([*head, figure.widget], flex="1 1 420px")))
             self._ends.append(figure)
             self._arrange()
