@@ -83,16 +83,14 @@ class Cockpit(Panel):
             self._loop.fail(error)
             raise
         finally:
-            self.draw()
-            self.refresh_status()
+            self.shown()
         return self
 
     def reset(self, seed: int | None = None) -> Self:
         """Back to step 0 with the settings in force, from the same seed or another."""
         self._rest()
         self.run.reset(seed)
-        self._show_all()
-        return self
+        return self._show_all()
 
     def back(self, t: float) -> Self:
         """Back to the step that reached time t (on record), to go on from there with other settings."""
@@ -102,8 +100,7 @@ class Cockpit(Panel):
             raise bad("back", f"t = {t:g}", span, "the record goes back no further")
         self._rest()
         self.run.back(int(self.run.recorder.window("step")[times.searchsorted(t + 1e-9) - 1]))
-        self._show_all()
-        return self
+        return self._show_all()
 
     def race(self, rival: str | bool | None = True) -> Self:
         """Let another learner (by name; True: "sgd") take the same run from here on; `gap` says how far apart."""
@@ -195,9 +192,6 @@ class Cockpit(Panel):
             "new seed": lambda _: self.reset(self.run.seed + 1),
             "preset": self._choose,
             "speed": partial(setattr, self._pace, "speed"),
-            "window": partial(setattr, self.view, "window"),
-            "maps": partial(setattr, self.view, "maps"),
-            "phase": partial(setattr, self.view, "phase"),
             "picked": self._pick,
             "back": lambda _: None if (t := self._rows.widget.picked) is None else self.back(t),
             "race": self.race,
@@ -205,6 +199,7 @@ class Cockpit(Panel):
             "copy": self._copy,
             "load": lambda text: self._adopt(Run.from_state(text)),
             "export": self._export,
+            **{name: partial(setattr, self.view, name) for name in ("window", "maps", "phase")},
             **{f"set {name}": partial(self._turn, name) for name in controls.dials},
             **{f"units {name}": partial(self.view.units.__setitem__, name) for name in controls.units},
         }
@@ -219,14 +214,13 @@ class Cockpit(Panel):
             self.figures.place,
         ]
 
-    def _show_all(self) -> None:
+    def _show_all(self) -> Self:
         """Everything anew: title, settings, figures, words."""
         self._controls.offer(self.run.experiment.presets)
         self._show_settings()
         self._show_race()
         self._pick(None)
-        self.draw()
-        self.refresh_status()
+        return self.shown()
 
     def _show_settings(self, source: dict[str, str] | None = None) -> None:
         self._controls.show(self.settings, source)

@@ -13,7 +13,7 @@ from ..declared import About
 from ..errors import unknown
 from ..law.settings import BaseSettings
 from .figures.time_rows import LINES
-from .widgets import Quiet, button, column, menu, row, switch
+from .widgets import Quiet, button, column, menu, row
 
 Post = Callable[[str, Any], None]
 
@@ -134,7 +134,9 @@ class Controls:
         for name in self._quantities:
             self.units[name] = W.SelectMultiple(rows=6, layout=W.Layout(width="auto", min_width="0"))
             self._quiet.observe(self.units[name], partial(post, f"units {name}"), "index")
-        self.maps = switch("heat maps of all units", "every quantity whole, instead of chosen lines")
+        wide = W.Layout(width="auto", min_width="64px")
+        tip = "every quantity whole, instead of chosen lines"
+        self.maps = W.ToggleButton(description="heat maps of all units", tooltip=tip, layout=wide)
         self._quiet.observe(self.maps, partial(post, "maps"))
         self.phase = self._menu("phase", [("—", 0)], "200px", "unit of the phase portrait")
         self.text = W.Textarea(
@@ -200,11 +202,12 @@ class Controls:
             button("Code", "Write this run as a program", lambda: post("copy", "code")),
             button("Load", "Go to the run of the state string below", lambda: post("load", self.text.value)),
         ]
-        write = [
-            button("PNG", "Save the curves as a picture, where a browser saves files", lambda: post("export", ".png")),
-            button("CSV", "Write the scalars into a file beside the notebook", lambda: post("export", ".csv")),
-            button("NetCDF", "Write the whole record into a file beside the notebook", lambda: post("export", ".nc")),
-        ]
+        files = (
+            ("PNG", ".png", "Save the curves as a picture, where the browser saves files"),
+            ("CSV", ".csv", "Write the scalars into a file beside the notebook"),
+            ("NetCDF", ".nc", "Write the whole record into a file beside the notebook"),
+        )
+        write = [button(name, tip, partial(post, "export", ending)) for name, ending, tip in files]
         return column([row(tell), self.text, row([W.Label("write a file:"), *write])])
 
     def show(self, settings: BaseSettings, source: dict[str, str] | None = None) -> None:

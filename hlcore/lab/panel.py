@@ -91,10 +91,8 @@ class Panel(Named, W.VBox):
         """End the task and the widgets."""
         leave(self)
         owned, self._owned = self._owned, ()
-        if owned:
-            self.children: Sequence[
-                Any
-            ] = ()  # views go while their models can still be told: a Tab says so when it goes
+        if owned:  # views go while their models can still be told: a Tab says so when it goes
+            self.children: Sequence[Any] = ()
         for part in owned:
             part.close()
         super().close()
@@ -123,6 +121,12 @@ class Panel(Named, W.VBox):
     def button(self, label: str, tip: str, message: str, value: Any = None, style: str = "") -> W.Button:
         """A button that posts a message; a function as value is asked when it is pressed."""
         return button(label, tip, lambda: self._loop.post(message, value() if callable(value) else value), style)
+
+    def shown(self) -> Self:
+        """Draw, and bring the words up to date."""
+        self.draw()
+        self.refresh_status()
+        return self
 
     def owns(self, *parts: Any) -> None:
         """These are closed with the panel."""

@@ -22,11 +22,6 @@ def button(label: str, tip: str, press: Callable[[], Any], style: str = "") -> W
     return made
 
 
-def switch(label: str, tip: str) -> W.ToggleButton:
-    """A button that stays down."""
-    return W.ToggleButton(description=label, tooltip=tip, layout=W.Layout(width="auto", min_width="64px"))
-
-
 def slider(kind: Any, value: Any, low: Any, high: Any, label: str, width: str = "300px", **more: Any) -> Any:
     """A slider of the given kind with its label."""
     layout = W.Layout(width=width, min_width="200px")

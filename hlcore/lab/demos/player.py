@@ -114,6 +114,4 @@ class Player(Panel):
 
     def _go(self, at: int) -> Self:
         self.at = at
-        self.draw()
-        self.refresh_status()
-        return self
+        return self.shown()

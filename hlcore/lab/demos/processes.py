@@ -64,9 +64,7 @@ class Fleet(Panel):
         self._loop.pause()
         self._begin()
         self._end()
-        self.draw()
-        self.refresh_status()
-        return self
+        return self.shown()
 
     def pause(self) -> Self:
         """Rest after the burst at hand."""
