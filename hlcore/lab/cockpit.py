@@ -1,7 +1,5 @@
 """The Cockpit: a run with its controls, its figures and its words."""
 
-from __future__ import annotations
-
 import html
 import math
 import time

@@ -1,7 +1,5 @@
 """The controls of a run: a dial per setting, the transport, the pickers. They only post messages; the loop obeys."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial

@@ -1,7 +1,5 @@
 """The preflight: what the lab needs, whether it is there, and how to mend it."""
 
-from __future__ import annotations
-
 import sys
 from importlib import metadata
 

@@ -1,7 +1,5 @@
 """What the Cockpit says in words: the learner's equations and regime, the state of the run, what stopped it."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """Exercises: checked in the cell, with a tolerance, hints in stages, and a friendly word for the stub."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from typing import Any

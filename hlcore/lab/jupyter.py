@@ -1,8 +1,6 @@
 """The notebook around a panel: the cell in which it stands, the browser's word that a frame is drawn, and a fault of
 ipykernel mended in the kernel that runs."""
 
-from __future__ import annotations
-
 import sys
 from typing import Any
 

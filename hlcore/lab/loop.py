@@ -1,7 +1,5 @@
 """The live loop: one asyncio task is the only writer of model and figure."""
 
-from __future__ import annotations
-
 import asyncio
 import itertools
 import threading

@@ -1,7 +1,5 @@
 """What every panel is: one in a cell, Play and its kin, a status line, an alarm, a loop, and an end."""
 
-from __future__ import annotations
-
 import math
 import time
 from collections.abc import Callable, Sequence

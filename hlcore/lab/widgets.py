@@ -1,7 +1,5 @@
 """Buttons, rows, sliders, menus and alarms as all panels have them, and how the loop writes to them unheard."""
 
-from __future__ import annotations
-
 import html
 import threading
 from collections.abc import Callable, Iterable

@@ -1,7 +1,5 @@
 """Layers cut into groups: one switch from fully local to backprop."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
 from typing import Any

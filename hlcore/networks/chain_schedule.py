@@ -1,7 +1,5 @@
 """Which group of a Chain sees which sample at which tick, and the picture of it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from itertools import count, islice
 

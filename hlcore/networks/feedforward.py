@@ -1,7 +1,5 @@
 """Any module as f^y (no state), or as f^h with instantaneous propagation."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -4,8 +4,6 @@ A module has a closed form if its class is on the list (torch's own here, the pr
 untouched (no hooks on it or its weights, no replaced method, no parametrization), and so are all of its parts.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate, pairwise
 from typing import Any, NamedTuple

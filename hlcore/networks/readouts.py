@@ -1,7 +1,5 @@
 """Readouts that a descriptor steers: y = readout(d, h)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 from itertools import combinations

@@ -1,7 +1,5 @@
 """A recurrent cell as state network, a readout as output network."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -1,7 +1,5 @@
 """Networks for endless time: exact rotations, whose state neither fades nor grows."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

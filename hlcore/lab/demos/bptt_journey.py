@@ -1,7 +1,5 @@
 """A sequence and its own reverse, played: the states go there, the costate z comes back, the gradient gathers."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The wave of states that goes up a chain, and the wave of costates that comes back: the panel."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import ipywidgets as W

@@ -1,7 +1,5 @@
 """A picture that can be played moment by moment, under controls that change what is played."""
 
-from __future__ import annotations
-
 import math
 import time
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """A chain over real processes, live: each rank's lane, a plug to pull, and the way back to the last checkpoint."""
 
-from __future__ import annotations
-
 import html
 import tempfile
 import time

@@ -1,7 +1,5 @@
 """The recital: what a student of the signal school sings, beside a Cockpit that teaches it, to see and to hear."""
 
-from __future__ import annotations
-
 import html
 import io
 import wave as wav

@@ -1,7 +1,5 @@
 """A film of states, played forwards and then backwards: what a chain that stores nothing finds again, and when not."""
 
-from __future__ import annotations
-
 import html
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Two learners in one valley: HL and torch.optim.SGD on a loss of two weights."""
 
-from __future__ import annotations
-
 from typing import Any, Self
 
 import ipywidgets as W

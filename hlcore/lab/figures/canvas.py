@@ -4,8 +4,6 @@ A frame of 14 lines costs the browser a few milliseconds; the same as a plotly f
 which two cores that also learn cannot give.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any

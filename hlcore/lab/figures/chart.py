@@ -1,7 +1,5 @@
 """Charts by plotly: made once, as wide as their place, readable on white and on black, with a constant repr."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The figures of a panel: a list, the place in which the added ones stand, and what becomes of one that raises."""
 
-from __future__ import annotations
-
 import html
 from collections.abc import Callable, Iterable
 from typing import Any

@@ -1,7 +1,5 @@
 """The rows over time: output, whatever the learner moves, loss and H', with a mark wherever a setting changed."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 from typing import Any, NamedTuple
 

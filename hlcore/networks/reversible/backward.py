@@ -1,7 +1,5 @@
 """The autograd function whose backward recomputes the states instead of reading them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import Any

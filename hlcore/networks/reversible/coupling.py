@@ -1,7 +1,5 @@
 """One pass through a chain of blocks: up by a two-step rule, and back by the same rule."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import NamedTuple, TypeAlias
 

@@ -1,7 +1,5 @@
 """A chain of blocks whose backward pass recomputes the states instead of storing them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from typing import Any
 
