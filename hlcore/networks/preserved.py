@@ -1,7 +1,5 @@
 """Looking at a network without leaving a trace in it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 

@@ -1,7 +1,5 @@
 """One pass through a chain of blocks: up by a two-step rule, and back by the same rule."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import NamedTuple, TypeAlias
 
@@ -13,15 +11,7 @@ from ...errors import HLError, bad
 Pair: TypeAlias = tuple[Tensor, Tensor]  # (m_k, h_k), or their costates
 
 MIDPOINT, LEAPFROG = "midpoint", "leapfrog"
-RANDOM = (
-    nn.Dropout,
-    nn.Dropout1d,
-    nn.Dropout2d,
-    nn.Dropout3d,
-    nn.AlphaDropout,
-    nn.FeatureAlphaDropout,
-    nn.RReLU,
-)
+RANDOM = (nn.modules.dropout._DropoutNd, nn.RReLU)  # every dropout of torch is of the first kind
 
 
 class Coupling(NamedTuple):

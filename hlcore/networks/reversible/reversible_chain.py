@@ -1,7 +1,5 @@
 """A chain of blocks whose backward pass recomputes the states instead of storing them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -9,8 +7,8 @@ import torch
 from torch import Tensor
 
 from ...errors import HLError, bad, number, unknown, whole
-from ...law.network import require_module
-from ...networks.preserved import preserved
+from ..chain import listed
+from ..preserved import preserved
 from .backward import WalkBack
 from .coupling import LEAPFROG, MIDPOINT, RANDOM, Coupling, Walk, drift
 
@@ -40,19 +38,11 @@ class Reversible(torch.nn.Module):
     drift: float | None = None
 
     def __init__(
-        self,
-        blocks: Iterable[torch.nn.Module],
-        tau: float,
-        variant: str = "midpoint",
-        tolerance: float | None = None,
-        keep: int = 1,
-    ) -> None:
+        self, blocks: Iterable[torch.nn.Module], tau: float, variant: str = "midpoint",
+        tolerance: float | None = None, keep: int = 1,
+    ) -> None:  # fmt: skip
         super().__init__()
-        if isinstance(blocks, torch.nn.Module) and not isinstance(blocks, (torch.nn.Sequential, torch.nn.ModuleList)):
-            raise bad("Reversible blocks", type(blocks).__name__, "a list of modules", "write [block] * depth")
-        self.blocks = torch.nn.ModuleList(require_module(f"Reversible block {k}", b) for k, b in enumerate(blocks))
-        if not len(self.blocks):
-            raise bad("Reversible blocks", "none", "at least one")
+        self.blocks = listed("Reversible block", blocks, "write [block] * depth", first=0)
         if variant not in VARIANTS:
             raise unknown("Reversible variant", variant, VARIANTS)
         self.tau, self.variant = number("Reversible tau", tau, positive=True), variant
