@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ..errors import HLError, bad, whole
-from .sequences import Sequences
+from .datasets import Sequences
 
 REVIEWS = "https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz"  # Maas et al. 2011, 80 MB
 VECTORS = "https://nlp.stanford.edu/data/glove.6B.zip"  # Pennington et al. 2014, public domain (PDDL), 820 MB

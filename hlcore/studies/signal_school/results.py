@@ -12,7 +12,6 @@ from typing import NamedTuple
 import torch
 
 from ... import experiments as registered
-from ...streams.lectures import SIGNALS
 from .exam import grades
 
 EXPERIMENTS = ("signal-school", "signal-school-baseline")
@@ -46,7 +45,7 @@ def trained(student: Student) -> Grades:
     experiment = registered.get(student.experiment, held_out=student.held_out)
     learner, stream = experiment.learner(student.seed)
     learner.run(stream)
-    return grades(learner.network, SIGNALS, order=learner.order, silent=stream.silent)  # type: ignore[attr-defined]
+    return grades(learner.network, order=learner.order, silent=stream.silent)  # type: ignore[attr-defined]
 
 
 def examined(todo: Sequence[Student], folder: Path, jobs: int = 1) -> Iterator[tuple[Student, Grades]]:
