@@ -23,11 +23,11 @@ from ..learners.learner import Learner
 from ..learners.terms import Step
 from ..networks.chain import Chain
 from ..networks.preserved import preserved
+from ..networks.reversible.coupling import RANDOM
 from .balance import both_passes
 from .device import CPU
 from .groups import Groups
 from .rank import Rank
-from .requirements import checked
 from .wire import Wire
 
 
@@ -139,6 +139,29 @@ class Stage(BaseLearner):
         found = [torch.zeros_like(x, device=self.device) for x in self.shapes(sample)]
         self.groups.from_below = found[self.own.start - 1] if self.rank.below is not None else None
         return {n: found[i] for n, i in zip(self.groups.names, self.own, strict=True)}
+
+
+def checked(learner: Learner) -> Chain:
+    """The chain of a learner that can be spread, or an HLError that says what cannot."""
+    chain = learner.network
+    if not isinstance(chain, Chain) or type(chain).velocity is not Chain.velocity:  # a subclass may move otherwise
+        raise bad("network for devices", type(chain).__name__, "an hlcore.Chain", "cut the network into layers")
+    if learner.order != "euler":
+        raise bad("order for devices", repr(learner.order), "'euler'", "all groups move at once, from what is at t")
+    if len(chain.links):
+        raise bad("Chain for devices", f"links {sorted(chain.links)}", "neighbours only", "run it in one process")
+    if learner.torch_start or learner.reset_omega:
+        raise bad("learner for devices", "torch_start or reset_omega", "neither of them")
+    for name, module in chain.named_modules():
+        rate: Any = getattr(module, "p", 1.0) if isinstance(module, RANDOM) else getattr(module, "dropout", 0.0)
+        if module.training and isinstance(rate, float) and rate > 0:
+            raise bad(
+                "network for devices",
+                f"{name} ({type(module).__name__}), which draws in training",
+                "layers without draws: ranks have no common generator",
+                "use p=0 by leaving it out, or module.eval()",
+            )
+    return chain
 
 
 def _taken(chain: Chain, own: range, skeleton: Chain, device: torch.device) -> Chain:
