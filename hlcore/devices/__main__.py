@@ -1,7 +1,5 @@
 """One rank under torchrun: torchrun --nproc-per-node N -m hlcore.devices EXPERIMENT --steps N."""
 
-from __future__ import annotations
-
 import argparse
 import os
 import sys

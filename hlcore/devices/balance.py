@@ -1,7 +1,5 @@
 """Which groups of a chain live on which rank."""
 
-from __future__ import annotations
-
 import copy
 import time
 from collections.abc import Sequence

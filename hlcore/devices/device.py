@@ -1,7 +1,5 @@
 """Where a rank computes: on the processor, or on a GPU that is its own or shared."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Sequence
 

@@ -1,12 +1,10 @@
 """One trajectory, one checkpoint and one timeline from all ranks."""
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -18,12 +16,9 @@ from ..experiments import Experiment
 from ..law.point import Report, Tensors
 from ..law.sample import Sample
 from ..learners.learner import Learner
-from ..records.columns import dataset, evenly, labels
+from ..records.columns import Dataset, dataset, evenly, labels
 from ..records.recorder import ANSWERS, SCALARS, Recorder
 from .stage import Stage
-
-if TYPE_CHECKING:
-    import xarray
 
 WIDTH = 1024  # entries kept of each trace over all ranks, as a Recorder of one process keeps them
 PHASES = ("begun", "forward", "backward", "sent", "done")  # moments of a tick: what is over then
@@ -80,7 +75,7 @@ class RankRecord:
         arrays["names"] = np.frombuffer(names, np.uint8)
         return pack({name: torch.tensor(x) for name, x in arrays.items()})
 
-    def merged(self, packs: list[bytes]) -> xarray.Dataset:
+    def merged(self, packs: list[bytes]) -> Dataset:
         """The trajectory of one process, from what every rank packed, lowest groups first.
 
         H' = φL + Σ z_i·v_i is added here in the order of one process.
@@ -124,7 +119,7 @@ class Timeline:
         return self._rows[np.arange(self._count - held, self._count) % len(self._rows)]
 
 
-def lanes(rows: list[np.ndarray]) -> xarray.Dataset:
+def lanes(rows: list[np.ndarray]) -> Dataset:
     """`moment` over (lane, tick, phase), a lane per rank, in seconds since the first one.
 
     Between hosts the clocks differ; within one they are the same.

@@ -1,10 +1,8 @@
 """H' of the groups that live on one rank, as the law's Euler order takes it: its flow talks to the neighbours."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -46,7 +44,7 @@ class Groups:
         self.marks = [0.0] * 4
         self.tick, self.fresh, self.ended = 0, True, False
 
-    def at(self, tick: int, fresh: bool, ended: bool) -> Groups:
+    def at(self, tick: int, fresh: bool, ended: bool) -> Self:
         """For this tick, at the start of a sequence or not, at its end or not."""
         self.tick, self.fresh, self.ended = tick, fresh, ended
         return self

@@ -1,13 +1,11 @@
 """What all ranks are asked to do together."""
 
-from __future__ import annotations
-
 import importlib
 import inspect
 import json
 from dataclasses import asdict, dataclass, field, fields
 from importlib import metadata
-from typing import Any
+from typing import Any, Self
 
 import torch
 
@@ -41,9 +39,7 @@ class Job:
     checkpoint: str | None = _option(None, "write the checkpoint of all ranks at the end", metavar="FILE")
     save_every: int | None = _option(None, "and after every N ticks", type=int, metavar="N")
     resume: str | None = _option(None, "go on from a checkpoint, of any number of ranks", metavar="FILE")
-    balance: tuple[int, ...] | None = _option(
-        None, "groups per rank, as 2+1; by measured cost if none", metavar="A+B"
-    )
+    balance: tuple[int, ...] | None = _option(None, "groups per rank, as 2+1; by measured cost if none", metavar="A+B")
     replicas: int = _option(1, "copies of the whole chain, sharing the batch (1)", type=int)
     patience: float = _option(10.0, "seconds a rank may be silent once all have made a tick (10)", type=float)
     lanes: str | None = _option(None, "write what each rank did when: .nc", metavar="FILE")
@@ -62,7 +58,7 @@ class Job:
             object.__setattr__(self, "balance", tuple(self.balance))
 
     @classmethod
-    def of(cls, experiment: Experiment, steps: int, **others: Any) -> Job:
+    def of(cls, experiment: Experiment, steps: int, **others: Any) -> Self:
         """The job of an experiment that `experiments.get` made."""
         known = [f.name for f in fields(cls)]
         for name in others:
@@ -99,7 +95,7 @@ class Job:
             raise HLError(f"job: got an option that is no text ({error}); expected numbers and strings.") from error
 
     @classmethod
-    def read(cls, text: str) -> Job:
+    def read(cls, text: str) -> Self:
         """The job of such a text."""
         return cls(**json.loads(text))
 

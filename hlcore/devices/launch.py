@@ -1,7 +1,5 @@
 """Worker processes on this machine, from Python."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess
@@ -11,18 +9,16 @@ import time
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import torch.distributed as dist
 
 from ..errors import bad, whole
 from ..experiments import Experiment
+from ..records.columns import Dataset
 from .job import Job
 from .patience import ARRIVAL
 from .wire import HOST, Lost
-
-if TYPE_CHECKING:
-    import xarray
 
 POLL = 0.01  # seconds between two looks at the workers
 LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"
@@ -31,8 +27,8 @@ LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"
 class Outcome(NamedTuple):
     """What came of a job: the trajectory and the lanes of all ranks, and which groups each rank had."""
 
-    trajectory: xarray.Dataset
-    lanes: xarray.Dataset
+    trajectory: Dataset
+    lanes: Dataset
     table: str
 
 
@@ -53,7 +49,7 @@ class Workers:
         self._born = [0] * n
         self._folder = tempfile.TemporaryDirectory()
 
-    def __enter__(self) -> Workers:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *told: object) -> None:

@@ -1,19 +1,14 @@
 """How long a rank waits for another, and who keeps all of them waiting."""
 
-from __future__ import annotations
-
 import json
 import math
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import torch.distributed as dist
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 ARRIVAL = 1800.0  # seconds, as torch itself waits: the bound where patience does not count, far above any slow machine
 POLL = 0.005

@@ -1,7 +1,5 @@
 """Where a rank stands: which stage of which replica of the chain."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from typing import Any
 

@@ -1,7 +1,5 @@
 """One rank's part of a chain as a learner: its groups' h, z, θ and ω, and the tick that moves them."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """How a tensor gets from rank to rank: straight by gloo, staged in CPU memory, or in nccl's groups."""
 
-from __future__ import annotations
-
 import os
 import time
 from collections.abc import Callable, Sequence

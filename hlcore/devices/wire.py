@@ -1,7 +1,5 @@
 """Messages between ranks, their greeting, and how a fault is told to all."""
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Mapping, Sequence

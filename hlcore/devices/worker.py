@@ -1,7 +1,5 @@
 """What one rank does: greet, take its groups, tick, record, save. With PORT NUMBER THREADS, it waits for jobs."""
 
-from __future__ import annotations
-
 import json
 import sys
 import time

@@ -1,7 +1,5 @@
 """The signal school (K): seven signals are taught, and all eight must be sung from their description alone."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from torch.nn.functional import mse_loss

@@ -1,11 +1,9 @@
 """One experiment: a network, a stream, a loss and settings, named and seeded."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import torch
 
@@ -14,11 +12,9 @@ from ..errors import bad, whole
 from ..law.hamiltonian import Loss
 from ..law.network import Network
 from ..learners import catalogue as learners
+from ..records.columns import Dataset
 from ..records.recorder import Recorder
 from ..streams.stream import Stream
-
-if TYPE_CHECKING:
-    import xarray
 
 
 class Setup(NamedTuple):
@@ -137,7 +133,7 @@ class Experiment:
         now = {"order": self.order, "dtype": self.dtype, "learner": self.learner_name}
         return dict(self.options) | {k: v for k, v in now.items() if v != getattr(self.origin, k)}
 
-    def run(self, steps: int, seed: int = 0, every: int = 1, capacity: int = 10_000) -> xarray.Dataset:
+    def run(self, steps: int, seed: int = 0, every: int = 1, capacity: int = 10_000) -> Dataset:
         """The trajectory of `steps` steps from `seed`: the same bits every time on a CPU."""
         recorder = Recorder(every, capacity)
         with torch.random.fork_rng(devices=[]):
@@ -146,7 +142,7 @@ class Experiment:
             learner.run(stream, whole("steps", steps), recorder)
         return recorder.trajectory()
 
-    def replace(self, **changes: Any) -> Experiment:
+    def replace(self, **changes: Any) -> Self:
         """A copy with another seed, settings or order."""
         return replace(self, **changes)
 

@@ -1,7 +1,5 @@
 """Forecasters of real series: each learns, step by step, by how much the next value will differ from this one."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple

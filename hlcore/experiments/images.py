@@ -1,7 +1,5 @@
 """A hundred real MNIST digits, for a small ResNet and a small vision transformer (P, App. E)."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

@@ -1,7 +1,5 @@
 """Real digits for a chain of layers that learn locally: the experiment to spread over devices."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise

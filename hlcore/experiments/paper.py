@@ -1,7 +1,5 @@
 """The paper's experiments (P, App. E) but for MNIST: iris, reviews, and Japanese vowels in their place."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from torch import Tensor, nn

@@ -1,7 +1,5 @@
 """The list of experiments: names, and how each is made."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable, Mapping
 from functools import partial

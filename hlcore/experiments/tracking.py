@@ -1,7 +1,5 @@
 """Recurrent trackers: a network that follows a signal, one step ahead of it, for ever."""
 
-from __future__ import annotations
-
 import torch
 from torch.nn.functional import mse_loss
 

@@ -1,7 +1,5 @@
 """A snapshot on disk: safetensors and JSON, no pickle, bit for bit."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any, NamedTuple

@@ -1,7 +1,5 @@
 """The columns of a record: rows of numbers with a name for each entry, and the Dataset that is made of them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +8,9 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    import xarray
+    from xarray import Dataset
+else:
+    Dataset = "xarray.Dataset"  # to import it takes half a second
 
 
 class Columns:
@@ -63,7 +63,7 @@ def dataset(
     names: Mapping[str, list[str]],
     axes: Mapping[str, str],
     attributes: Mapping[str, Any],
-) -> xarray.Dataset:
+) -> Dataset:
     """A trajectory over time: `step` and `t` become its axis, scalars have no other, a trace has the one `axes` tells.
 
     Two traces share an axis if their entries have the same names; else the second one's is "AXIS_TRACE".

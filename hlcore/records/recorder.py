@@ -1,8 +1,6 @@
 """A bounded record of a trajectory."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,12 +8,8 @@ from torch import Tensor
 
 from ..declared import BaseSettings
 from ..errors import HLError, bad, whole
-from .columns import Columns, dataset
-
-if TYPE_CHECKING:
-    import xarray
-
-    from ..law.sample import Sample
+from ..law.sample import Sample
+from .columns import Columns, Dataset, dataset
 
 SCALARS = ("step", "t", "loss", "hamiltonian")  # kept beside the settings in force
 ANSWERS = {"output": "channel", "target": "channel_target"}  # kept beside the learner's quantities: their axes
@@ -139,7 +133,7 @@ class Recorder:
         columns = self._columns.get(trace)
         return columns.rows(rows, entries) if columns else np.empty((len(rows), 0))
 
-    def trajectory(self) -> xarray.Dataset:
+    def trajectory(self) -> Dataset:
         """The record as an xarray.Dataset over time."""
         if not self.count:
             raise HLError("trajectory: got a Recorder without records, expected at least one; run some steps first.")

@@ -1,7 +1,5 @@
 """Where a run was, every so often: how one goes back in time without beginning again."""
 
-from __future__ import annotations
-
 import copy
 from collections import deque
 from typing import Any, NamedTuple

@@ -1,7 +1,5 @@
 """A rival: another learner on the samples of a run, from where the run's learner was when the race began."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -1,12 +1,10 @@
 """A run that can be played, changed, rewound, raced and told in a string: learner, stream and record, no widgets."""
 
-from __future__ import annotations
-
 import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -169,7 +167,7 @@ class Run:
         return state_string.written(self)
 
     @classmethod
-    def from_state(cls, text: str) -> Run:
+    def from_state(cls, text: str) -> Self:
         """The run of a state string, stepped to where it was."""
         state = state_string.parsed(text)
         name, options = str(state["experiment"]), state["options"]

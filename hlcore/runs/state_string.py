@@ -1,7 +1,5 @@
 """A run in words that make it again: a line to send to somebody, and a program."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from typing import Any

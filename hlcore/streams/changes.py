@@ -1,7 +1,5 @@
 """A series as changes against its last value, in units of its own past."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from torch import Tensor

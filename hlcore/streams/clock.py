@@ -1,7 +1,5 @@
 """A live source: a stream read against the clock, which does not wait."""
 
-from __future__ import annotations
-
 import math
 import time
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """Labelled data sets, single inputs or whole sequences, as streams permuted anew in every epoch."""
 
-from __future__ import annotations
-
 import gzip
 from functools import lru_cache
 from importlib.resources import files

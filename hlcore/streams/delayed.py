@@ -1,7 +1,5 @@
 """Samples that wait, and targets that come late: what a chain of groups needs to see a sample through."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from ..errors import whole

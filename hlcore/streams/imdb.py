@@ -1,7 +1,5 @@
 """IMDb reviews as sequences of GloVe vectors: the paper's text data, for users with a network or the files."""
 
-from __future__ import annotations
-
 import re
 import tarfile
 import urllib.error

@@ -1,7 +1,5 @@
 """The lectures of the signal school (K): eight signals, each described by three tokens."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from itertools import product
 from typing import NamedTuple

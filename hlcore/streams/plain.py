@@ -1,7 +1,5 @@
 """Values as JSON has them and back, to the bit: how states and memories are written without pickle."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A sequence followed by its own reverse: the stream on which BPTT is a forward learner."""
 
-from __future__ import annotations
-
 from bisect import bisect_right
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """Series of numbers as streams, and real ones that come inside packages."""
 
-from __future__ import annotations
-
 import csv
 import gzip
 import importlib.util

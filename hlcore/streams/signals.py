@@ -1,7 +1,5 @@
 """Signals of time that never end: sums of sines, square waves, or any function."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from numbers import Real

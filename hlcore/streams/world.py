@@ -1,7 +1,5 @@
 """A stream that answers: its next sample depends on what the learner did."""
 
-from __future__ import annotations
-
 import copy
 from abc import abstractmethod
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """The way of a sequence there and back, computed: states, costates, and the gradient that gathers."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np

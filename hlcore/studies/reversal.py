@@ -1,7 +1,5 @@
 """A chain of blocks walked there and back: its states, what the way back finds again, and what autograd keeps."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

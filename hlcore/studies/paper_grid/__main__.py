@@ -1,7 +1,5 @@
 """The command: run what is missing of the grid, write the page and the figures."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Sequence

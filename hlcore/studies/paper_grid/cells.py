@@ -1,7 +1,5 @@
 """The cells of the grid: model × settings × learner."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 CASES = {  # lr, momentum, dampening, tau (P, App. E)

@@ -1,7 +1,5 @@
 """The paper's Figures 3 and 4, redrawn: training curves, and how far HL's weights are from SGD's."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The page that the command writes: how far HL's weights are from SGD's, and how well each model learned."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

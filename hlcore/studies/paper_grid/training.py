@@ -1,7 +1,5 @@
 """One cell of the grid: train it, keep its weights and curves in a small file."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple

@@ -1,7 +1,5 @@
 """The command: teach the students that are missing, and write the page."""
 
-from __future__ import annotations
-
 import argparse
 import os
 import sys

@@ -1,7 +1,5 @@
 """The exams of the signal school (K): the student is told the tokens, and sings alone."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """The results of the school: many students, each with another signal held out and another seed."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed

@@ -1,7 +1,5 @@
 """The page of the school: one table, a row per held-out signal."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from ...streams.lectures import SIGNALS
