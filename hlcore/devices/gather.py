@@ -58,10 +58,9 @@ class RankRecord:
                 trace: _local(whole, list(own[trace]), self.stage.device) for trace, whole in self.shapes.items()
             }
         last = self.stage.rank.above is None
-        before, slot = self.recorder.count, self.recorder.count % self.recorder.capacity
         report = report._replace(output=report.output.cpu() if last else torch.empty(0))
-        self.recorder.record(self, report, sample if last else None)
-        if self.recorder.count > before:
+        slot = self.recorder.record(self, report, sample if last else None)
+        if slot is not None:
             self._energy[slot], self._phi_loss[slot] = self.stage.parts, self.stage.phi_loss
 
     def pack(self) -> bytes:
@@ -88,10 +87,9 @@ class RankRecord:
         scalars["hamiltonian"] = np.array([a + sum(parts) for a, parts in zip(phi_loss, energy, strict=True)])
         here = {trace: [r[trace].numpy() for r in ranks if trace in r] for trace in axes}
         traces = {trace: np.concatenate(parts, 1) for trace, parts in here.items() if parts}
-        answers = json.loads(bytes(last["names"].tolist()))
-        names = {trace: answers[trace] if trace in answers else _names(self.shapes[trace]) for trace in traces}
-        told = {"every": self.recorder.every, "records": len(scalars["t"])}
-        return dataset(scalars, traces, names, axes, told)
+        names = json.loads(bytes(last["names"].tolist()))
+        names |= {trace: labels(whole, evenly(_total(whole), WIDTH)) for trace, whole in self.shapes.items()}
+        return dataset(scalars, traces, names, axes, every=self.recorder.every, records=len(scalars["t"]))
 
 
 class Timeline:
@@ -180,11 +178,6 @@ def begun(experiment: Experiment, resume: Path | None) -> Learner:
     """The whole learner at the beginning, or as a checkpoint has it: each rank then keeps its part."""
     learner, _ = experiment.learner()
     return learner if resume is None else Learner.load(resume, learner.network, experiment.loss, experiment.settings)
-
-
-def _names(whole: Shapes) -> list[str]:
-    pick = evenly(_total(whole), WIDTH)
-    return labels(list(whole.items()), range(_total(whole)) if pick is None else pick.tolist()) if whole else []
 
 
 def _total(shapes: Shapes) -> int:

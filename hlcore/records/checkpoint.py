@@ -13,6 +13,7 @@ from ..streams.plain import plain, unplain
 from .snapshots import Snapshot
 
 CHECKPOINT_FORMAT = 2
+SCHEDULE = "a function of time"
 
 
 class Found(NamedTuple):
@@ -46,18 +47,18 @@ def save(snapshot: Snapshot, path: Path, network: nn.Module, stream: Any = None)
         tensors[entry] = x
         return entry
 
-    settings = {name: _plain(getattr(snapshot.settings, name)) for name in snapshot.settings.about()}
-    parts = snapshot._asdict() | {"settings": settings, "generators": generators}
-    parts["stream"] = None if stream is None else stream.state()
+    values = {name: getattr(snapshot.settings, name) for name in snapshot.settings.about()}
+    settings = {name: SCHEDULE if callable(x) else x for name, x in values.items()}
+    state = None if stream is None else stream.state()
+    parts = snapshot._asdict() | {"settings": settings, "generators": generators, "stream": state}
     meta = {
         "format": CHECKPOINT_FORMAT,
         "parts": {name: plain(x, name, aside) for name, x in parts.items()},
         "complex": [name for name, x in tensors.items() if x.is_complex()],
     }
-    flat = {name: _flat(name, x) for name, x in tensors.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(path.name + ".part")
-    save_file(flat, unfinished, metadata={"hlcore": json.dumps(meta)})
+    save_file({name: _flat(name, x) for name, x in tensors.items()}, unfinished, metadata={"hlcore": json.dumps(meta)})
     unfinished.replace(path)  # a crash while writing leaves the older checkpoint whole
 
 
@@ -76,13 +77,6 @@ def load(path: Path, learner: Any, given: BaseSettings | None = None, stream: An
     return Found(Snapshot(**parts), generators, state)
 
 
-SCHEDULE = "a function of time"
-
-
-def _plain(value: Any) -> Any:
-    return SCHEDULE if callable(value) else dict(value) if isinstance(value, dict) else value
-
-
 def _settings(parts: dict[str, Any], kind: type[BaseSettings]) -> BaseSettings:
     for name, value in parts.items():
         if value == SCHEDULE:
@@ -95,9 +89,8 @@ def _flat(name: str, x: Tensor) -> Tensor:
     """A tensor as safetensors has it: on the CPU, in one piece, complex numbers as pairs."""
     if x.layout != torch.strided or x.is_quantized or x.is_meta:
         got = f"{str(x.dtype).removeprefix('torch.')}, {x.layout}, on {x.device}"
-        raise bad(
-            f"checkpoint entry {name!r}", got, "a dense tensor with numbers", "keep it dense, or build it in forward"
-        )
+        mend = "keep it dense, or build it in forward"
+        raise bad(f"checkpoint entry {name!r}", got, "a dense tensor with numbers", mend)
     x = x.detach()
     return (torch.view_as_real(x) if x.is_complex() else x).cpu().clone().contiguous()
 

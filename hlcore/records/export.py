@@ -35,13 +35,9 @@ def save(record: Dataset, path: Path) -> None:
     KINDS[checked(path).suffix](record, path)
 
 
-def _netcdf(record: Dataset, path: Path) -> None:
-    record.to_netcdf(path, engine="h5netcdf")
-
-
 def _csv(record: Dataset, path: Path) -> None:
     scalars = [name for name, x in record.data_vars.items() if x.dims == ("time",)]
     record[scalars].to_dataframe().to_csv(path)
 
 
-KINDS = {".nc": _netcdf, ".csv": _csv}
+KINDS = {".nc": lambda record, path: record.to_netcdf(path, engine="h5netcdf"), ".csv": _csv}

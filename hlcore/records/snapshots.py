@@ -45,11 +45,6 @@ class Moment(NamedTuple):
     generator: Tensor
     stream: Any
 
-    @property
-    def steps(self) -> int:
-        """How many had been taken."""
-        return self.snapshot.steps
-
 
 class History:
     """The last moments of a run."""
@@ -57,12 +52,12 @@ class History:
     def __init__(self) -> None:
         self._moments: deque[Moment] = deque(maxlen=KEPT)
 
-    def keep(self, snapshot: Snapshot, generator: Tensor, stream: Any = None) -> None:
+    def keep(self, snapshot: Snapshot, generator: Tensor, stream: Any) -> None:
         """Remember this moment."""
         self._moments.append(Moment(snapshot, generator.clone(), copy.deepcopy(stream)))
 
     def before(self, steps: int) -> Moment | None:
         """The latest moment that is not after `steps`; what is later is forgotten."""
-        while self._moments and self._moments[-1].steps > steps:
+        while self._moments and self._moments[-1].snapshot.steps > steps:
             self._moments.pop()
         return self._moments[-1] if self._moments else None

@@ -52,9 +52,8 @@ class Rival:
             with torch.no_grad():
                 apart = [float((theirs[name] - own[name]).abs().max()) for name in self._shared if own[name].numel()]
             self.gap = max(self.gap, *(d if math.isfinite(d) else math.inf for d in apart))
-        slot, before = self.recorder.count % self.recorder.capacity, self.recorder.count
-        self.recorder.record(self.learner, report, sample)
-        if self.recorder.count > before:
+        slot = self.recorder.record(self.learner, report, sample)
+        if slot is not None:
             self._gaps[slot] = self.gap
 
     def window(self, steps: np.ndarray, entry: int | None = None) -> np.ndarray:

@@ -67,7 +67,7 @@ class Run:
             self.learner.restore(moment.snapshot)
             self.stream.restore(moment.stream)
             self._generator = moment.generator.clone()
-            self.recorder.truncate(int(np.searchsorted(self.recorder.window("step"), moment.steps, "right")))
+            self.recorder.truncate(int(np.searchsorted(self.recorder.window("step"), moment.snapshot.steps, "right")))
         for at, change in self.changes:
             if at >= self.learner.steps:
                 self.step(at - self.learner.steps)
