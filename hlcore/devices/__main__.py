@@ -8,13 +8,14 @@ from dataclasses import fields
 
 import torch.distributed as dist
 
-from ..command import assignments
-from ..errors import HLError, bad
+from ..command import assignments, told
+from ..errors import bad
 from ..experiments import get
 from .job import Job
 from .worker import work
 
 
+@told
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse and obey; 0 if all went well, 1 after an HLError (its text goes to stderr)."""
     parser = argparse.ArgumentParser(prog="torchrun --nproc-per-node N -m hlcore.devices", description=__doc__)
@@ -26,16 +27,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         flag = f.metadata["flag"] or "--" + f.name.replace("_", "-")
         parser.add_argument(flag, dest=f.name, **f.metadata["more"])
     given = parser.parse_args(arguments)
-    try:
-        rank, world = _rank_and_world()
-        experiment = get(given.name, seed=given.seed, **assignments(given.set))
-        told = {f.name: getattr(given, f.name) for f in options if f.name != "seed"}
-        job = Job.of(experiment, given.steps, **told | {"balance": _balance(given.balance)})
-        store, *_ = next(dist.rendezvous("env://"))
-        work(job, store, rank, world)
-    except HLError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    rank, world = _rank_and_world()
+    experiment = get(given.name, seed=given.seed, **assignments(given.set))
+    wanted = {f.name: getattr(given, f.name) for f in options if f.name != "seed"}
+    job = Job.of(experiment, given.steps, **wanted | {"balance": _balance(given.balance)})
+    store, *_ = next(dist.rendezvous("env://"))
+    work(job, store, rank, world)
     if rank == 0:
         print(f"{job.name}: {job.steps} ticks on {world} ranks, seed {job.seed}")
     return 0

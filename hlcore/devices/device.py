@@ -5,21 +5,14 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from ..errors import bad, unknown
+from ..errors import bad, known
 
 CPU = torch.device("cpu")
 
 
-def known(name: str) -> str:
-    """`name` if a rank can compute there; HLError with the nearest one if not."""
-    if name not in KINDS:
-        raise unknown("device", name, KINDS)
-    return name
-
-
 def chosen(name: str, rank: int) -> torch.device:
     """The device of a rank; HLError where this machine has none of that kind."""
-    return KINDS[known(name)](rank)
+    return KINDS[known("device", name, KINDS)](rank)
 
 
 def card(device: torch.device) -> str | None:

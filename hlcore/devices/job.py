@@ -9,10 +9,10 @@ from typing import Any, Self
 
 import torch
 
-from ..devices import device
-from ..errors import HLError, bad, number, unknown, whole
+from ..errors import HLError, bad, known, number, whole
 from ..experiments import Experiment, get
 from ..law.settings import Settings
+from .device import KINDS
 
 
 def _option(default: Any, words: str, flag: str = "", **more: Any) -> Any:
@@ -60,11 +60,9 @@ class Job:
     @classmethod
     def of(cls, experiment: Experiment, steps: int, **others: Any) -> Self:
         """The job of an experiment that `experiments.get` made."""
-        known = [f.name for f in fields(cls)]
         for name in others:
-            if name not in known:
-                raise unknown("devices option", name, known)
-        device.known(others.get("device", "cpu"))
+            known("devices option", name, [f.name for f in fields(cls)])
+        known("device", others.get("device", "cpu"), KINDS)
         if not isinstance(experiment.settings, Settings):
             got = f"the learner {experiment.learner_name!r}"
             raise bad("experiment for devices", got, "'hamiltonian'", "only it is spread over ranks")

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import smooth_l1_loss
 
-from ..errors import unknown
+from ..errors import known
 from ..law.network import Known
 from ..law.settings import Settings
 from ..networks import Network, OutputNetwork, Recurrent, Rotations, Sparse
@@ -91,9 +91,7 @@ def _forecast(name: str, title: str, about: str) -> None:
     """Put the forecast of a real series on the list."""
 
     def build(seed: int, network: str = "recurrent") -> Setup:
-        if network not in FORMS:
-            raise unknown("network", network, FORMS)
-        form, series = FORMS[network], real(name)
+        form, series = FORMS[known("network", network, FORMS)], real(name)
         stream = Changes(series.values, form.lags, series.rhythm)
         return Setup(form.network(stream.inputs), stream, smooth_l1_loss, form.settings)
 

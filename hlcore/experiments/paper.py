@@ -5,7 +5,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from ..errors import unknown
+from ..errors import known
 from ..law.settings import Settings
 from ..networks import OutputNetwork, StateNetwork
 from ..streams import Stream, iris, vowels
@@ -25,8 +25,7 @@ FORMS = ("output", "state", "state-output")
 
 def classifier(stream: Stream, body: nn.Module, head: nn.Module | None, form: str) -> Setup:
     """`head(body(u))` as output network, as state network, or with body as f^h and head as f^y."""
-    if form not in FORMS:
-        raise unknown("form", form, FORMS)
+    known("form", form, FORMS)
     if form == "state-output":
         return Setup(StateNetwork(body, readout=head), stream, cross_entropy, MOM_B)
     whole = body if head is None else nn.Sequential(body, head)

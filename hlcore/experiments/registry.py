@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from ..declared import BaseSettings
-from ..errors import MISTAKES, HLError, bad, first_line, unknown
+from ..errors import MISTAKES, HLError, bad, first_line, known
 from ..learners import catalogue as learners
 from .experiment import Experiment, Origin, Setup, differing, set_up
 
@@ -69,9 +69,7 @@ def names() -> list[str]:
 
 def entry(name: str) -> Entry:
     """What the list knows of the experiment `name`; nothing is built. Raises HLError for an unknown name."""
-    if name not in _ENTRIES:
-        raise unknown("experiment", name, _ENTRIES)
-    return _ENTRIES[name]
+    return _ENTRIES[known("experiment", name, _ENTRIES)]
 
 
 def get(name: str, /, **overrides: Any) -> Experiment:
@@ -85,15 +83,12 @@ def get(name: str, /, **overrides: Any) -> Experiment:
     learner_name = overrides.get("learner", found.learner)
     learner = learners.get(learner_name)
     settings = learner.settings_type.about()
-    known = [*settings, *BESIDE, *found.options]
+    options = [*settings, *BESIDE, *found.options]
     for key in overrides:
-        if key not in known:
-            raise unknown(f"option of {name}", key, known)
-        if known.count(key) > 1:
+        known(f"option of {name}", key, options)
+        if options.count(key) > 1:
             raise bad(f"option of {name}", key, f"a name that {learner_name!r} has no setting for", "rename one")
-    dtype = overrides.get("dtype", "float32")
-    if dtype not in DTYPES:
-        raise unknown("dtype", dtype, DTYPES)
+    dtype = known("dtype", overrides.get("dtype", "float32"), DTYPES)
     own = {k: v for k, v in overrides.items() if k in found.options}
     build = partial(found.builder, **own)
     try:
@@ -105,8 +100,7 @@ def get(name: str, /, **overrides: Any) -> Experiment:
         raise bad(name, f"{told}, with which it cannot be built ({first_line(error)})", "other values") from error
     start = learner.settings_from(setup.settings)
     order = overrides.get("order", setup.order if setup.order in learner.orders else learner.orders[0])
-    if order not in learner.orders:
-        raise unknown(f"order of {learner_name}", order, learner.orders)
+    known(f"order of {learner_name}", order, learner.orders)
     experiment = Experiment(
         name, found.title, found.about, build, setup.loss,
         start.replace(**{k: v for k, v in overrides.items() if k in settings}), order,

@@ -12,7 +12,7 @@ import xarray
 
 from .. import experiments
 from ..declared import BaseSettings
-from ..errors import HLError, bad, unknown, whole
+from ..errors import HLError, bad, known, whole
 from ..experiments import Experiment, differing
 from ..law.point import Report
 from ..learners import BaseLearner, get
@@ -110,8 +110,7 @@ class Run:
     def set(self, **changes: Any) -> dict[str, Any]:
         """Change settings from the next step on; returns what really changed."""
         for name in changes:
-            if name not in self.settings.about():
-                raise unknown("setting", name, self.settings.about())
+            known("setting", name, self.settings.about())
         settings: BaseSettings = self.settings.replace(**changes)
         real = differing(self.settings, settings)
         self.learner.settings = settings

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..errors import bad, unknown, whole
+from ..errors import bad, known, whole
 from ..law.sample import Sample
 from .signals import Function, sines, square
 from .stream import Stream
@@ -78,8 +78,7 @@ def describe(tokens: Sequence[str], silent: int = 0) -> Tensor:
     if isinstance(tokens, str):
         raise bad("tokens", repr(tokens), "a sequence of tokens", f"write ({tokens!r},)")
     for token in tokens:
-        if token not in TOKENS:
-            raise unknown("token", token, TOKENS)
+        known("token", token, TOKENS)
     d = [float(token in tokens) for token in TOKENS]
     return torch.tensor([d + [0.0] * silent], dtype=torch.get_default_dtype())
 

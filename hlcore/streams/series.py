@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from ..errors import HLError, bad, unknown, whole
+from ..errors import HLError, bad, known, whole
 from ..law.sample import Sample
 from .stream import Stream
 
@@ -71,9 +71,7 @@ def real(name: str) -> Real:
     river's licence is that of its collection; for the data themselves it names these sources and no other licence.
     Raises HLError for an unknown name, and where river is not installed or is too old to carry the file.
     """
-    if name not in _SERIES:
-        raise unknown("series", name, _SERIES)
-    return _SERIES[name]()
+    return _SERIES[known("series", name, _SERIES)]()
 
 
 def water_flow(horizon: int = 1) -> Series:

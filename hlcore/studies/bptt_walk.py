@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from ..errors import unknown, whole
+from ..errors import known, whole
 from ..law.arrays import moved
 from ..law.network import State
 from ..law.point import Tensors
@@ -35,9 +35,8 @@ class Way(NamedTuple):
 
 def utterance(network: str = NETWORKS[0], target: str = TARGETS[0], seed: int = 0) -> tuple[Network, list[Sample]]:
     """An untrained network of 16 units and one real utterance of a Japanese vowel, 12 numbers a token, in float64."""
-    for name, value, known in (("network", network, NETWORKS), ("target", target, TARGETS)):
-        if value not in known:
-            raise unknown(name, value, known)
+    known("network", network, NETWORKS)
+    known("target", target, TARGETS)
     sample = vowels(2, seed)[0]
     u = sample.u[0].double()
     with torch.random.fork_rng(devices=[]):

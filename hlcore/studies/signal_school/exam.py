@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ...errors import number, unknown, whole
+from ...errors import known, number, whole
 from ...law.arrays import moved
 from ...law.network import Known, Network
 from ...networks.preserved import preserved
@@ -38,8 +38,7 @@ def exam(
 
 def run_free(network: Network, u: Tensor, steps: int, step: float, order: str = "euler") -> Tensor:
     """The first output channel over `steps` steps of the network alone, (steps, batch, 1)."""
-    if order not in ("euler", "sequential"):
-        raise unknown("order", order, ("euler", "sequential"))
+    known("order", order, ("euler", "sequential"))
     like = next(network.parameters(), u)
     u, training, sung = u.to(like), network.training, []
     network.eval()

@@ -1,7 +1,5 @@
 """The page of the school: one table, a row per held-out signal."""
 
-from pathlib import Path
-
 from ...streams.lectures import SIGNALS
 from .results import EXPERIMENTS, TAUGHT, UNHEARD, Grades, Student, row
 
@@ -35,33 +33,19 @@ def page(results: dict[Student, Grades]) -> str:
         held = [h for h in SIGNALS if any((s.experiment, s.held_out) == (experiment, h) for s in results)]
         if not held:
             continue
-        lines += [
-            f"## {title} (`{experiment}`)",
-            "",
-            "| held out | passed | taught, mean | taught, worst | held out, mean | held out, worst |",
-            "|---|--:|--:|--:|--:|--:|",
-        ]
-        rows = {name: row(results, experiment, name) for name in held}
+        lines.append(f"""## {title} (`{experiment}`)
+
+| held out | passed | taught, mean | taught, worst | held out, mean | held out, worst |
+|---|--:|--:|--:|--:|--:|""")
+        rows = [row(results, experiment, name) for name in held]
         lines += [
             f"| {name} | {r.passed} of {r.of} | {r.taught_mean:.3f} | {r.taught_worst:.3f} "
             f"| {r.unheard_mean:.3f} | {r.unheard_worst:.3f} |"
-            for name, r in rows.items()
+            for name, r in zip(held, rows, strict=True)
         ]
-        every = list(rows.values())
-        passed, of = sum(r.passed for r in every), sum(r.of for r in every)
-        means = [sum(x) / len(every) for x in zip(*((r.taught_mean, r.unheard_mean) for r in every), strict=True)]
-        worst = max(r.taught_worst for r in every), max(r.unheard_worst for r in every)
-        lines += [
-            f"| **all** | **{passed} of {of}** | {means[0]:.3f} | **{worst[0]:.3f}** "
-            f"| {means[1]:.3f} | **{worst[1]:.3f}** |",
-            "",
-        ]
+        passed, of, taught, worst, unheard, worst_unheard = zip(*rows, strict=True)
+        lines.append(
+            f"| **all** | **{sum(passed)} of {sum(of)}** | {sum(taught) / len(rows):.3f} | **{max(worst):.3f}** "
+            f"| {sum(unheard) / len(rows):.3f} | **{max(worst_unheard):.3f}** |\n"
+        )
     return "\n".join(lines)
-
-
-def write(results: dict[Student, Grades], folder: Path) -> Path:
-    """Write the page into `folder`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "signal-school.md"
-    path.write_text(page(results), encoding="utf-8")
-    return path
