@@ -40,12 +40,9 @@ def _gpu(rank: int) -> torch.device:
     """GPU number LOCAL_RANK (torchrun's and `Workers`' number of a rank on its host); too few are shared in turn."""
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if not count:
-        raise bad(
-            f"device of rank {rank}",
-            f"'cuda' where torch {torch.__version__} finds no GPU",
-            "at least one that CUDA can use",
-            "take device='cpu', or install the driver and a torch built for CUDA",
-        )
+        got = f"'cuda' where torch {torch.__version__} finds no GPU"
+        mend = "take device='cpu', or install the driver and a torch built for CUDA"
+        raise bad(f"device of rank {rank}", got, "at least one that CUDA can use", mend)
     device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", rank)) % count)
     torch.cuda.set_device(device)  # nccl takes the current one
     return device

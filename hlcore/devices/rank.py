@@ -1,6 +1,6 @@
 """Where a rank stands: which stage of which replica of the chain."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
@@ -9,47 +9,22 @@ from ..errors import bad
 from ..law.sample import Sample
 
 
-@dataclass(frozen=True)
 class Rank:
-    """Number `replica * stages + stage`: its neighbours in the chain, and its twins in the other replicas."""
+    """Number `replica * stages + stage`: its neighbours in the chain, and its twins in the other replicas.
 
-    number: int
-    world: int
-    replicas: int = 1
+    stages        ranks per replica
+    below, above  the ranks of the groups there; None at the ends of the chain
+    twins         the ranks with the same groups, this one too, in the order of replicas
+    """
 
-    def __post_init__(self) -> None:
-        if self.world % self.replicas:
-            raise bad("replicas", f"{self.replicas} of {self.world} ranks", "a number that divides the ranks")
-
-    @property
-    def stages(self) -> int:
-        """Ranks per replica."""
-        return self.world // self.replicas
-
-    @property
-    def stage(self) -> int:
-        """Which part of the chain."""
-        return self.number % self.stages
-
-    @property
-    def replica(self) -> int:
-        """Which copy of the chain."""
-        return self.number // self.stages
-
-    @property
-    def below(self) -> int | None:
-        """The rank of the groups below; None on the first."""
-        return self.number - 1 if self.stage else None
-
-    @property
-    def above(self) -> int | None:
-        """The rank of the groups above; None on the last."""
-        return self.number + 1 if self.stage + 1 < self.stages else None
-
-    @property
-    def twins(self) -> list[int]:
-        """The ranks with the same groups, this one too, in the order of replicas."""
-        return list(range(self.stage, self.world, self.stages))
+    def __init__(self, number: int, world: int, replicas: int = 1) -> None:
+        if world % replicas:
+            raise bad("replicas", f"{replicas} of {world} ranks", "a number that divides the ranks")
+        self.replicas, self.stages = replicas, world // replicas
+        self.replica, self.stage = divmod(number, self.stages)
+        self.below = number - 1 if self.stage else None
+        self.above = number + 1 if self.stage + 1 < self.stages else None
+        self.twins = list(range(self.stage, world, self.stages))
 
     def share(self, x: Any) -> Any:
         """This replica's rows of a batch."""

@@ -1,13 +1,12 @@
 """One rank's part of a chain as a learner: its groups' h, z, θ and ω, and the tick that moves them."""
 
 import copy
-from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..errors import HLError, bad
+from ..errors import bad
 from ..law.arrays import owned
 from ..law.euler import euler
 from ..law.flow import Slopes
@@ -103,14 +102,11 @@ class Stage(BaseLearner):
         value = self.phi_loss + sum(parts)
         return Step(move.h, move.z, y, loss, value, *received(self.law.theta, dtheta, move.scale, c))
 
-    def _mean(
-        self, dtheta: Sequence[Tensor | None], loss: float, parts: list[float]
-    ) -> tuple[list[Tensor | None], float, list[float]]:
+    def _mean(self, dtheta: Slopes, loss: float, parts: list[float]) -> tuple[Slopes, float, list[float]]:
         """∂H'/∂θ, L and z·v as means over the replicas: those of the whole batch, whose loss is a mean of rows."""
         there = [g for g in dtheta if g is not None]
         scalars = torch.tensor([loss, *parts], dtype=there[0].dtype if there else torch.float64, device=self.device)
-        flat = torch.cat([scalars, *(g.reshape(-1) for g in there)])
-        flat = self.wire.mean(flat, self.rank.twins, self.steps)
+        flat = self.wire.mean(torch.cat([scalars, *(g.reshape(-1) for g in there)]), self.rank.twins, self.steps)
         head, *rest = flat.split([len(scalars), *(g.numel() for g in there)])
         means = iter([x.view(g.shape) for x, g in zip(rest, there, strict=True)])
         loss, *parts = head.tolist()
@@ -126,10 +122,8 @@ class Stage(BaseLearner):
                 with torch.no_grad():
                     self._shapes[key] = self._skeleton._feed_forward(bare if isinstance(sample.u, tuple) else bare[0])
             except (RuntimeError, NotImplementedError) as error:
-                raise HLError(
-                    f"devices: got layers or an input that do not fit torch's meta device "
-                    f"({str(error).splitlines()[0]}), expected an output shape that follows from the input's shape."
-                ) from error
+                got = f"layers or an input that do not fit torch's meta device ({str(error).splitlines()[0]})"
+                raise bad("devices", got, "an output shape that follows from the input's shape") from error
         return self._shapes[key]
 
     def _zeros(self, sample: Sample) -> Tensors:
@@ -153,12 +147,9 @@ def checked(learner: Learner) -> Chain:
     for name, module in chain.named_modules():
         rate: Any = getattr(module, "p", 1.0) if isinstance(module, RANDOM) else getattr(module, "dropout", 0.0)
         if module.training and isinstance(rate, float) and rate > 0:
-            raise bad(
-                "network for devices",
-                f"{name} ({type(module).__name__}), which draws in training",
-                "layers without draws: ranks have no common generator",
-                "use p=0 by leaving it out, or module.eval()",
-            )
+            got = f"{name} ({type(module).__name__}), which draws in training"
+            expected = "layers without draws: ranks have no common generator"
+            raise bad("network for devices", got, expected, "use p=0 by leaving it out, or module.eval()")
     return chain
 
 

@@ -11,7 +11,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from ..errors import HLError
+from ..errors import HLError, bad
 from .device import CPU, backend, card
 from .patience import ARRIVAL, POLL, Patience
 from .transport import Carrier, Parcel
@@ -50,10 +50,8 @@ class Wire:
             for what in hellos[0] | hello:
                 got, expected = hello.get(what), hellos[0].get(what)
                 if got != expected:
-                    raise HLError(
-                        f"devices: got {what} {got} on rank {rank}, expected {expected} as on rank 0; "
-                        "start all ranks with the same command and the same installation."
-                    )
+                    mend = "start all ranks with the same command and the same installation"
+                    raise bad("devices", f"{what} {got} on rank {rank}", f"{expected} as on rank 0", mend)
 
     def give(self, key: str, value: Any) -> None:
         """Tell all ranks something, once."""

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from ..declared import BaseSettings
 from ..errors import MISTAKES, HLError, bad, first_line, known
 from ..learners import catalogue as learners
-from .experiment import Experiment, Origin, Setup, differing, set_up
+from .experiment import Experiment, Setup, differing, set_up
 
 Builder = Callable[..., Setup]
 Presets = Mapping[str, Mapping[str, Any]]
@@ -101,12 +101,12 @@ def get(name: str, /, **overrides: Any) -> Experiment:
     start = learner.settings_from(setup.settings)
     order = overrides.get("order", setup.order if setup.order in learner.orders else learner.orders[0])
     known(f"order of {learner_name}", order, learner.orders)
+    origin = {"name": name, "build": build, "loss": setup.loss, "order": order, "dtype": dtype, "learner": learner_name}
     experiment = Experiment(
         name, found.title, found.about, build, setup.loss,
         start.replace(**{k: v for k, v in overrides.items() if k in settings}), order,
         _mapped(found.presets, setup.settings, learner), overrides.get("seed", 0), dtype,
-        {k: v for k, v in overrides.items() if k not in settings and k != "seed"},
-        learner_name, Origin(name, build, setup.loss, order, dtype, learner_name),
+        {k: v for k, v in overrides.items() if k not in settings and k != "seed"}, learner_name, origin,
     )  # fmt: skip
     experiment.__dict__["_setup"] = setup  # built once
     return experiment

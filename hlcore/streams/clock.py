@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from ..errors import HLError, number
+from ..errors import bad, number
 from ..law.sample import Sample
 from .stream import Stream, replayable
 
@@ -18,22 +18,16 @@ class Clock:
     """
 
     def __init__(
-        self,
-        stream: Stream,
-        period: float,
-        tau: float = 1.0,
-        now: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
+        self, stream: Stream, period: float, tau: float = 1.0,
+        now: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep,
+    ) -> None:  # fmt: skip
         self.stream = replayable("Clock stream", stream)
         self.period, self.tau = number("period", period, positive=True), number("tau", tau, positive=True)
         self._now, self._sleep = now, sleep
         self.dropped = 0
 
     def __getitem__(self, k: int) -> Sample:
-        raise HLError(
-            "Clock: got an index, expected a walk; a live source cannot be replayed: record its stream instead."
-        )
+        raise bad("Clock", "an index", "a walk", "a live source cannot be replayed: record its stream instead")
 
     def __iter__(self) -> Iterator[Sample]:
         start, last = self._now(), -1

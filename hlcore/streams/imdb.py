@@ -73,9 +73,7 @@ def _download(address: str, folder: Path) -> Path:
         try:
             urllib.request.urlretrieve(address, part)
         except (urllib.error.URLError, OSError) as error:
-            raise HLError(
-                f"imdb: got no network ({error}), expected {address} or its content in {folder}; "
-                "JapaneseVowels stands in for it: vowels-rnn, vowels-lstm."
-            ) from None
+            mend = "JapaneseVowels stands in for it: vowels-rnn, vowels-lstm"
+            raise bad("imdb", f"no network ({error})", f"{address} or its content in {folder}", mend) from None
         part.replace(path)
     return path

@@ -46,13 +46,9 @@ class Lectures(Stream):
     """
 
     def __init__(
-        self,
-        signals: Mapping[str, Signal],
-        steps: int = 1000,
-        rounds: int = 3,
-        silent: int = 0,
+        self, signals: Mapping[str, Signal], steps: int = 1000, rounds: int = 3, silent: int = 0,
         announced: bool = False,
-    ) -> None:
+    ) -> None:  # fmt: skip
         if not signals:
             raise bad("signals", "none", "at least one to teach")
         self.steps, self.silent, self.announced = whole("steps", steps), whole("silent", silent, 0), announced

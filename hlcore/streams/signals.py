@@ -42,11 +42,8 @@ def sines(frequencies: Sequence[float], amplitudes: Sequence[float], phases: Seq
     """x(t) = Σ a_i sin(2π(f_i t + p_i)); frequencies in cycles per unit of time, phases in cycles."""
     shifts = [0.0] * len(frequencies) if phases is None else list(phases)
     if not len(frequencies) == len(amplitudes) == len(shifts) or not shifts:
-        raise bad(
-            "sines",
-            f"{len(frequencies)} frequencies, {len(amplitudes)} amplitudes, {len(shifts)} phases",
-            "the same number of each, at least one",
-        )
+        got = f"{len(frequencies)} frequencies, {len(amplitudes)} amplitudes, {len(shifts)} phases"
+        raise bad("sines", got, "the same number of each, at least one")
     for x in (*frequencies, *amplitudes, *shifts):
         if isinstance(x, bool) or not isinstance(x, Real) or not math.isfinite(x):
             raise bad("sines", repr(x), "finite numbers")

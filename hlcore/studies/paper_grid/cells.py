@@ -1,5 +1,6 @@
 """The cells of the grid: model × settings × learner."""
 
+from itertools import product, starmap
 from typing import NamedTuple
 
 CASES = {  # lr, momentum, dampening, tau (P, App. E)
@@ -57,10 +58,5 @@ class Cell(NamedTuple):
 
 def cells() -> list[Cell]:
     """All of them; state/output for the recurrent models alone."""
-    return [
-        Cell(name, case, learner)
-        for name, model in MODELS.items()
-        for case in CASES
-        for learner in LEARNERS
-        if learner != "state-output" or model.recurrent
-    ]
+    every = starmap(Cell, product(MODELS, CASES, LEARNERS))
+    return [cell for cell in every if cell.learner != "state-output" or MODELS[cell.model].recurrent]

@@ -49,22 +49,19 @@ def trained(student: Student) -> Grades:
 def examined(todo: Sequence[Student], folder: Path, jobs: int = 1) -> Iterator[tuple[Student, Grades]]:
     """Each student with its grades, as they come; those whose file is in `folder` already need not sit again."""
     folder.mkdir(parents=True, exist_ok=True)
-    missing = []
-    for student in todo:
-        file = folder / f"{student.name}.json"
-        if file.exists():
-            yield student, json.loads(file.read_text(encoding="utf-8"))
-        else:
-            missing.append(student)
+    files = {student: folder / f"{student.name}.json" for student in todo}
+    missing = [student for student, file in files.items() if not file.exists()]
+    for student in (s for s in files if s not in missing):
+        yield student, json.loads(files[student].read_text(encoding="utf-8"))
     if not missing:
         return
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         sitting = {pool.submit(trained, student): student for student in missing}
         for done in as_completed(sitting):
             student, found = sitting[done], done.result()
-            part = folder / f"{student.name}.part"
+            part = files[student].with_suffix(".part")
             part.write_text(json.dumps(found), encoding="utf-8")
-            part.replace(folder / f"{student.name}.json")
+            part.replace(files[student])
             yield student, found
 
 
@@ -84,11 +81,6 @@ def row(results: dict[Student, Grades], experiment: str, held_out: str) -> Row:
     found = [g for s, g in results.items() if (s.experiment, s.held_out) == (experiment, held_out)]
     known = [[mse for name, mse in g.items() if name != held_out] for g in found]
     unheard = [g[held_out] for g in found]
-    return Row(
-        sum(max(k) <= TAUGHT and u <= UNHEARD for k, u in zip(known, unheard, strict=True)),
-        len(found),
-        sum(map(sum, known)) / sum(map(len, known)),
-        max(map(max, known)),
-        sum(unheard) / len(unheard),
-        max(unheard),
-    )
+    passed = sum(max(k) <= TAUGHT and u <= UNHEARD for k, u in zip(known, unheard, strict=True))
+    taught = sum(map(sum, known)) / sum(map(len, known)), max(map(max, known))
+    return Row(passed, len(found), *taught, sum(unheard) / len(unheard), max(unheard))
