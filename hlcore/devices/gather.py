@@ -1,7 +1,6 @@
 """One trajectory, one checkpoint and one timeline from all ranks."""
 
 import json
-import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -48,7 +47,6 @@ class RankRecord:
         return found
 
     def record(self, report: Report, sample: Sample) -> None:
-        """Take down where the rank is after a tick that gave this report."""
         if not self.shapes:
             states = {f"h{i + 1}": x.shape for i, x in enumerate(self.stage.shapes(sample))}
             weights = self.stage.whole
@@ -64,7 +62,6 @@ class RankRecord:
             self._energy[slot], self._phi_loss[slot] = self.stage.parts, self.stage.phi_loss
 
     def pack(self) -> bytes:
-        """The rows held, as bytes."""
         recorder = self.recorder
         rows = np.arange(recorder.count - len(recorder), recorder.count) % recorder.capacity
         arrays = {trace: recorder.window(trace) for trace in recorder.axes if recorder.names(trace)}
@@ -92,43 +89,25 @@ class RankRecord:
         return dataset(scalars, traces, names, axes, every=self.recorder.every, records=len(scalars["t"]))
 
 
-class Timeline:
-    """The moments of the last `capacity` ticks of one rank, in seconds of this machine's monotonic clock.
+def pack_lane(moments: list[tuple[float, ...]]) -> bytes:
+    """A tick, then when each phase of it was over by this machine's clock, for each row, as bytes.
 
     On a GPU, forward and backward are handed over by then; sent and done are over, as H' has been read.
     """
-
-    def __init__(self, capacity: int) -> None:
-        self._rows = np.full((capacity, 1 + len(PHASES)), np.nan)
-        self._count = 0
-
-    def begin(self, tick: int) -> None:
-        """A tick begins."""
-        self._rows[self._count % len(self._rows), :2] = tick, time.monotonic()
-
-    def end(self, marks: list[float]) -> None:
-        """It is over, with the moments that the stage marked."""
-        self._rows[self._count % len(self._rows), 2:] = marks
-        self._count += 1
-
-    def rows(self) -> np.ndarray:
-        """(ticks, 1 + phases): the tick, then its moments; oldest first."""
-        held = min(self._count, len(self._rows))
-        return self._rows[np.arange(self._count - held, self._count) % len(self._rows)]
+    return pack({"moments": torch.tensor(moments, dtype=torch.float64)})
 
 
-def lanes(rows: list[np.ndarray]) -> Dataset:
+def lanes(packs: list[bytes]) -> Dataset:
     """`moment` over (lane, tick, phase), a lane per rank, in seconds since the first one.
 
     Between hosts the clocks differ; within one they are the same.
     """
     import xarray
 
-    table = np.stack([r[:, 1:] for r in rows])
-    return xarray.Dataset(
-        {"moment": (("lane", "tick", "phase"), table - np.nanmin(table))},
-        {"lane": np.arange(len(rows)), "tick": rows[0][:, 0].astype(np.int64), "phase": np.asarray(PHASES, dtype=str)},
-    )
+    table = torch.stack([unpack(data)["moments"] for data in packs]).numpy()
+    ticks, table = table[0, :, 0].astype(np.int64), table[:, :, 1:]
+    data = {"moment": (("lane", "tick", "phase"), table - table.min())}
+    return xarray.Dataset(data, {"lane": np.arange(len(table)), "tick": ticks, "phase": np.asarray(PHASES, dtype=str)})
 
 
 def pack_point(stage: Stage) -> bytes:

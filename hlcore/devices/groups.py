@@ -67,7 +67,6 @@ class Groups:
         return [i == turn for i in range(groups)]
 
     def expect(self, like: Tensor | None, source: int | None, wanted: bool) -> tuple[Parcel | None, Tensor | None]:
-        """Begin to receive something like this."""
         if not wanted or like is None or source is None:
             return None, None
         space = torch.empty_like(like, requires_grad=False, memory_format=torch.contiguous_format)

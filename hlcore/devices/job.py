@@ -86,7 +86,6 @@ class Job:
         return get(self.name, seed=self.seed, **self.overrides)
 
     def text(self) -> str:
-        """The job as JSON."""
         try:
             return json.dumps(asdict(self), sort_keys=True)
         except TypeError as error:
@@ -94,7 +93,6 @@ class Job:
 
     @classmethod
     def read(cls, text: str) -> Self:
-        """The job of such a text."""
         return cls(**json.loads(text))
 
     def greeting(self) -> dict[str, str]:

@@ -127,13 +127,11 @@ class Workers:
             process.wait()
 
     def close(self) -> None:
-        """End all processes."""
         for rank in range(self.n):
             self.kill(rank)
         self._folder.cleanup()
 
     def _spread(self, jobs: Sequence[Job]) -> None:
-        """Give each rank its job."""
         for rank in range(len(self._at_work)):
             if not self._whole(rank):
                 self.kill(rank)

@@ -45,7 +45,6 @@ class Patience:
         self.bound = self.seconds
 
     def end(self) -> None:
-        """Nobody waits any more."""
         self._over.set()
 
     @contextmanager
@@ -62,7 +61,6 @@ class Patience:
         return now
 
     def rest(self) -> None:
-        """It waits no more."""
         self._waiting = IDLE
 
     def culprit(self, peers: Sequence[int], tick: int, waited: float) -> tuple[Silent, bool]:

@@ -127,7 +127,6 @@ class Stage(BaseLearner):
         return self._shapes[key]
 
     def _zeros(self, sample: Sample) -> Tensors:
-        """States at the start of a sequence."""
         found = [torch.zeros_like(x, device=self.device) for x in self.shapes(sample)]
         self.groups.from_below = found[self.own.start - 1] if self.rank.below is not None else None
         return {n: found[i] for n, i in zip(self.groups.names, self.own, strict=True)}

@@ -38,7 +38,6 @@ class Batch:
         self._parts: list[dist.P2POp] = []
 
     def add(self, direction: Callable[..., Any], tensor: Tensor, peer: int) -> None:
-        """One more message, before the first `wait`."""
         self._parts.append(dist.P2POp(direction, tensor, peer))
         self.peers.append(peer)
 
@@ -64,7 +63,6 @@ class Carrier:
         self._batch = Batch()
 
     def send(self, tensor: Tensor, to: int) -> Parcel:
-        """Begin to send."""
         return self._carry(dist.isend, tensor, to, into=None)
 
     def receive(self, space: Tensor, source: int) -> Parcel:

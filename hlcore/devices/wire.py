@@ -54,7 +54,6 @@ class Wire:
                     raise bad("devices", f"{what} {got} on rank {rank}", f"{expected} as on rank 0", mend)
 
     def give(self, key: str, value: Any) -> None:
-        """Tell all ranks something, once."""
         self.store.set(key, json.dumps(value))
 
     def given(self, key: str, giver: int, tick: int = 0) -> Any:
@@ -122,7 +121,6 @@ class Wire:
             self._failed([to], tick, error, 0.0)
 
     def expect(self, space: Tensor, source: int, tick: int) -> Parcel:
-        """Begin to receive into `space`."""
         try:
             return self._carrier.receive(space, source)
         except RuntimeError as error:
@@ -138,7 +136,6 @@ class Wire:
         self.patience.rest()
 
     def receive(self, space: Tensor, source: int, tick: int) -> Tensor:
-        """Wait for something like `space`."""
         self.arrived(self.expect(space, source, tick), tick)
         return space
 

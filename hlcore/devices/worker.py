@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from collections import deque
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
@@ -10,12 +11,11 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
-from safetensors.torch import load as unpack
-from safetensors.torch import save as pack
 
 from ..devices import balance, device, gather
 from ..errors import HLError
 from ..records import export
+from ..records.columns import Dataset
 from ..streams import Stream
 from .job import Job
 from .patience import ARRIVAL
@@ -38,12 +38,12 @@ def work(job: Job, store: dist.Store, rank: int, world: int, say: Callable[[str]
         stage.rehearse(stage.rank.share(stream[first]))
         wire.connect(tick, stage.device)
         record = gather.RankRecord(stage, job.every, job.capacity)
-        moments, noted = gather.Timeline(job.capacity), 0.0
+        moments, noted = deque[tuple[float, ...]](maxlen=job.capacity), 0.0
         for tick in range(first, first + job.steps):
-            moments.begin(tick)
+            began = time.monotonic()
             sample = stage.rank.share(stream[tick])
             record.record(stage.step(sample), sample)
-            moments.end(stage.groups.marks)
+            moments.append((tick, began, *stage.groups.marks))
             if tick == first:
                 wire.assemble(tick)
                 wire.patience.begin()
@@ -54,7 +54,11 @@ def work(job: Job, store: dist.Store, rank: int, world: int, say: Callable[[str]
                 for write in _checkpoint(job, wire, stage, tick):
                     write()
                 wire.assemble(tick)  # all wait until it is written
-        files = [*_checkpoint(job, wire, stage, tick), *_records(job, wire, record, moments, tick)]
+        files = [
+            *_checkpoint(job, wire, stage, tick),
+            *_file(wire, job.record, record.pack(), tick, record.merged, stage.rank.stages),
+            *_file(wire, job.lanes, gather.pack_lane(list(moments)), tick, gather.lanes),
+        ]
         wire.leave(tick)
         for write in files:  # nobody waits for the disk of rank 0
             write()
@@ -66,7 +70,6 @@ def work(job: Job, store: dist.Store, rank: int, world: int, say: Callable[[str]
 
 
 def _prepared(job: Job, wire: Wire, say: Callable[[str], None]) -> tuple[Stage, Stream]:
-    """This rank's stage, and the stream."""
     experiment = job.experiment()
     for path in (job.record, job.lanes):
         if path is not None:
@@ -95,18 +98,17 @@ def _checkpoint(job: Job, wire: Wire, stage: Stage, tick: int) -> list[Writing]:
     return [lambda: gather.save(job.experiment(), stage, packs, path)] if packs else []
 
 
-def _records(job: Job, wire: Wire, record: gather.RankRecord, moments: gather.Timeline, tick: int) -> list[Writing]:
-    """The trajectory of all ranks, and what each did when, if wanted."""
-    files: list[Writing] = []
-    if job.record is not None:
-        path, packs = Path(job.record), wire.gathered(record.pack(), tick, record.stage.rank.stages)
-        if packs:
-            files.append(lambda: export.save(record.merged(packs), path))
-    if job.lanes is not None:
-        where, rows = Path(job.lanes), wire.gathered(pack({"rows": torch.from_numpy(moments.rows())}), tick)
-        if rows:
-            files.append(lambda: export.save(gather.lanes([unpack(x)["rows"].numpy() for x in rows]), where))
-    return files
+def _file(
+    wire: Wire,
+    path: str | None,
+    data: bytes,
+    tick: int,
+    made: Callable[[list[bytes]], Dataset],
+    ranks: int | None = None,
+) -> list[Writing]:
+    """What is made of the bytes of the first `ranks`, if wanted."""
+    packs = [] if path is None else wire.gathered(data, tick, ranks)
+    return [lambda: export.save(made(packs), Path(str(path)))] if packs else []
 
 
 def serve(port: int, number: int, threads: int = 1) -> None:

@@ -40,7 +40,6 @@ class Features(nn.Module):
         self.hidden = nn.Linear(inputs, units)
 
     def forward(self, u: Tensor) -> Tensor:
-        """(batch, inputs + units)."""
         return torch.cat([u, self.hidden(u).tanh()], 1)
 
 
@@ -52,7 +51,6 @@ class Beside(nn.Module):
         self.readout = Sparse(inputs + width)
 
     def forward(self, u: Tensor, h: Tensor) -> Tensor:
-        """(batch, 1)."""
         return self.readout(torch.cat([u, h], 1))
 
 
@@ -88,7 +86,6 @@ FORMS = {
 
 
 def _forecast(name: str, title: str, about: str) -> None:
-    """Put the forecast of a real series on the list."""
 
     def build(seed: int, network: str = "recurrent") -> Setup:
         form, series = FORMS[known("network", network, FORMS)], real(name)

@@ -31,7 +31,6 @@ class Entry(NamedTuple):
 
     @property
     def options(self) -> list[str]:
-        """The builder's own."""
         return [name for name in inspect.signature(self.builder).parameters if name != "seed"]
 
 

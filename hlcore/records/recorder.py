@@ -30,7 +30,6 @@ class Recorder:
         self.clear()
 
     def clear(self) -> None:
-        """Forget everything."""
         self.count = 0  # records made, of which the last `capacity` are kept
         self.classes = False  # whether targets are classes, not values
         self.axes: dict[str, str] = {}  # {quantity: its axis}, output and target too

@@ -53,7 +53,6 @@ class History:
         self._moments: deque[Moment] = deque(maxlen=KEPT)
 
     def keep(self, snapshot: Snapshot, generator: Tensor, stream: Any) -> None:
-        """Remember this moment."""
         self._moments.append(Moment(snapshot, generator.clone(), copy.deepcopy(stream)))
 
     def before(self, steps: int) -> Moment | None:

@@ -104,7 +104,6 @@ class Run:
 
     @property
     def settings(self) -> Any:
-        """The settings in force."""
         return self.learner.settings
 
     def set(self, **changes: Any) -> dict[str, Any]:
@@ -155,7 +154,6 @@ class Run:
             self._history.keep(learner.snapshot(), torch.get_rng_state(), self.stream.state())
 
     def trajectory(self) -> xarray.Dataset:
-        """The record so far."""
         return self.recorder.trajectory()
 
     def state_string(self) -> str:

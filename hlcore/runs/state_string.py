@@ -73,7 +73,6 @@ def plain(name: str, value: Any) -> Any:
 
 
 def _told(run: Any) -> dict[str, Any]:
-    """The settings at the start."""
     return {k: plain(k, getattr(run.start, k)) for k in run.start.about()}
 
 

@@ -52,7 +52,6 @@ class Changes(Stream):
         self._target = torch.from_numpy(d[1:] / self.scale).to(torch.get_default_dtype())
 
     def sample(self, k: int) -> Sample:
-        """(u_k, target_k), counted from the beginning of the round."""
         i = k % self.round
         return Sample(self._u[i : i + 1], self._target[i].view(1, 1), end=i == self.round - 1)
 

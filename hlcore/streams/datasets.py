@@ -41,7 +41,6 @@ class Labelled(Stream):
         return self._order(epoch)[position * self.batch : (position + 1) * self.batch]
 
     def sample(self, k: int) -> Sample:
-        """These pairs."""
         rows = torch.from_numpy(self.rows(k))
         return Sample(self.inputs[rows], self.targets[rows])
 
@@ -55,7 +54,6 @@ class Sequences(Labelled):
         super().__init__(sequences, classes, seed, 1, epochs)
 
     def sample(self, k: int) -> Sample:
-        """Sequence k mod n of epoch k // n."""
         i = int(self.rows(k)[0])
         return Sample(self.inputs[i].unsqueeze(0), torch.tensor([self.targets[i]]))
 

@@ -15,7 +15,6 @@ class Held(Stream):
         self.length = None if stream.length is None else stream.length * steps
 
     def sample(self, k: int) -> Sample:
-        """stream[k // steps], not the end of anything."""
         return replace(self.stream[k // self.steps], end=False)
 
 
@@ -31,6 +30,5 @@ class Late(Stream):
         self.length = stream.length
 
     def sample(self, k: int) -> Sample:
-        """stream[k] with the target of stream[k - steps]."""
         target = self.stream[k - self.steps].target if k >= self.steps else None
         return replace(self.stream[k], target=target)

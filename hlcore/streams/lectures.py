@@ -64,7 +64,6 @@ class Lectures(Stream):
         return lecture // len(self.names), self.names[lecture % len(self.names)], q - self.announced
 
     def sample(self, k: int) -> Sample:
-        """(descriptor, signal) at its step."""
         _, name, q = self.place(k)
         return Sample(self._u[name], None if q < 0 else self._targets[name][q], end=q == self.steps - 1)
 

@@ -31,7 +31,6 @@ class Series(Stream):
         self.round = len(values) - horizon
 
     def sample(self, k: int) -> Sample:
-        """(x_k, x_{k+horizon}), each of shape (1, 1)."""
         i = k % self.round
         return Sample(self.values[i].view(1, 1), self.values[i + self.horizon].view(1, 1), end=i == self.round - 1)
 

@@ -29,7 +29,6 @@ class Signal(Stream):
         self.dtype = torch.get_default_dtype()
 
     def sample(self, k: int) -> Sample:
-        """(x(t_k), x(t_{k+horizon}))."""
         return Sample(self._at(k), self._at(k + self.horizon), end=False)
 
     def _at(self, k: int) -> torch.Tensor:

@@ -21,7 +21,6 @@ class Turn(nn.Module):
         self.w, self.gamma = nn.Parameter(torch.randn(units, units, dtype=torch.float64) / units), gamma
 
     def forward(self, h: Tensor) -> Tensor:
-        """The field."""
         return torch.tanh(h @ (self.w - self.w.T)) - self.gamma * h
 
 

@@ -52,7 +52,6 @@ class Cell(NamedTuple):
 
     @property
     def name(self) -> str:
-        """What its file is called."""
         return f"{self.model}-{self.case}-{self.learner}"
 
 

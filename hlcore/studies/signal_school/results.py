@@ -25,7 +25,6 @@ class Student(NamedTuple):
 
     @property
     def name(self) -> str:
-        """What its file is called."""
         return f"{self.experiment}-{self.held_out}-{self.seed}"
 
 
