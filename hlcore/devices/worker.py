@@ -56,8 +56,8 @@ def work(job: Job, store: dist.Store, rank: int, world: int, say: Callable[[str]
                 wire.assemble(tick)  # all wait until it is written
         files = [
             *_checkpoint(job, wire, stage, tick),
-            *_file(wire, job.record, record.pack(), tick, record.merged, stage.rank.stages),
-            *_file(wire, job.lanes, gather.pack_lane(list(moments)), tick, gather.lanes),
+            *_file(wire, job.record, record.pack, tick, record.merged, stage.rank.stages),
+            *_file(wire, job.lanes, partial(gather.pack_lane, list(moments)), tick, gather.lanes),
         ]
         wire.leave(tick)
         for write in files:  # nobody waits for the disk of rank 0
@@ -99,15 +99,11 @@ def _checkpoint(job: Job, wire: Wire, stage: Stage, tick: int) -> list[Writing]:
 
 
 def _file(
-    wire: Wire,
-    path: str | None,
-    data: bytes,
-    tick: int,
-    made: Callable[[list[bytes]], Dataset],
+    wire: Wire, path: str | None, data: Callable[[], bytes], tick: int, made: Callable[[list[bytes]], Dataset],
     ranks: int | None = None,
-) -> list[Writing]:
+) -> list[Writing]:  # fmt: skip
     """What is made of the bytes of the first `ranks`, if wanted."""
-    packs = [] if path is None else wire.gathered(data, tick, ranks)
+    packs = [] if path is None else wire.gathered(data(), tick, ranks)
     return [lambda: export.save(made(packs), Path(str(path)))] if packs else []
 
 
