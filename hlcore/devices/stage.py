@@ -11,7 +11,6 @@ from ..law.arrays import owned
 from ..law.euler import euler
 from ..law.flow import Slopes
 from ..law.hamiltonian import derivative
-from ..law.point import Tensors
 from ..law.sample import Sample, moved
 from ..law.settings import Settings
 from ..law.weights import received
@@ -88,8 +87,11 @@ class Stage(BaseLearner):
 
     def propose(self, sample: Sample) -> Step:
         """The law's Euler order on the groups here; means over the replicas are those of the whole batch."""
-        c, fresh = self.numbers(sample), self._h is None
-        h = self._zeros(sample) if fresh else self._h
+        c, h, fresh = self.numbers(sample), self._h, self._h is None
+        if fresh:
+            zeros = [torch.zeros_like(x, device=self.device) for x in self.shapes(sample)]
+            self.groups.from_below = zeros[self.own.start - 1] if self.rank.below is not None else None
+            h = {name: zeros[i] for name, i in zip(self.groups.names, self.own, strict=True)}
         move = euler(self.groups.at(self.steps, fresh, sample.end), sample, h, self._z, c)
         loss = move.loss.item() if isinstance(move.loss, Tensor) else float(move.loss)
         z, v = move.flow
@@ -125,11 +127,6 @@ class Stage(BaseLearner):
                 got = f"layers or an input that do not fit torch's meta device ({str(error).splitlines()[0]})"
                 raise bad("devices", got, "an output shape that follows from the input's shape") from error
         return self._shapes[key]
-
-    def _zeros(self, sample: Sample) -> Tensors:
-        found = [torch.zeros_like(x, device=self.device) for x in self.shapes(sample)]
-        self.groups.from_below = found[self.own.start - 1] if self.rank.below is not None else None
-        return {n: found[i] for n, i in zip(self.groups.names, self.own, strict=True)}
 
 
 def checked(learner: Learner) -> Chain:

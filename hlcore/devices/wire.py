@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from typing import Any, NoReturn
@@ -159,7 +160,9 @@ class Wire:
 
     def stop(self, text: str, rank: int, tick: int, cause: Exception | None = None) -> NoReturn:
         """Write the fault down for all, unless there is one, and raise the first."""
-        told = self._told(json.dumps([text, rank, tick])) or (text, rank, tick)
+        told = text, rank, tick
+        with suppress(RuntimeError, ValueError):  # the store itself may be gone
+            told = json.loads(self.store.compare_set("fault", "", json.dumps(told)))
         self.patience.end()
         self._carrier.abort()
         raise Lost(*told) from cause
@@ -181,10 +184,3 @@ class Wire:
     ) -> NoReturn:
         text = f"rank {rank} was lost at tick {tick}: got no message from it ({why}), expected one per tick; {mend}, "
         self.stop(text + "and resume from the last checkpoint.", rank, tick, cause)
-
-    def _told(self, text: str) -> list[Any] | None:
-        """The first fault written down, `text` if there was none; None when the store itself is gone."""
-        try:
-            return json.loads(self.store.compare_set("fault", "", text))
-        except (RuntimeError, ValueError):
-            return None

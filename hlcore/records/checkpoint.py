@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..declared import BaseSettings
-from ..errors import HLError, bad
+from ..errors import bad
 from ..streams.plain import plain, unplain
 from .snapshots import Snapshot
 
@@ -73,16 +73,12 @@ def load(path: Path, learner: Any, given: BaseSettings | None = None, stream: An
         raise bad(f"checkpoint {path}", f"one of {name!r}", f"one of the learner {learner.name!r}", mend)
     if stream is not None and stream.answers and state is None:
         raise bad(f"checkpoint {path}", "no state of the stream", "one saved with it", "learner.save(path, stream)")
-    parts["settings"] = _settings(parts["settings"], learner.settings_type) if given is None else given
+    moving = [name for name, value in parts["settings"].items() if value == SCHEDULE]
+    if given is None and moving:
+        got = f"a checkpoint whose {moving[0]} was a function"
+        raise bad("settings", got, "settings with that function", "load(path, network, loss, settings=...)")
+    parts["settings"] = learner.settings_type(**parts["settings"]) if given is None else given
     return Found(Snapshot(**parts), generators, state)
-
-
-def _settings(parts: dict[str, Any], kind: type[BaseSettings]) -> BaseSettings:
-    for name, value in parts.items():
-        if value == SCHEDULE:
-            got = f"a checkpoint whose {name} was a function"
-            raise bad("settings", got, "settings with that function", "load(path, network, loss, settings=...)")
-    return kind(**parts)
 
 
 def _flat(name: str, x: Tensor) -> Tensor:
@@ -106,10 +102,8 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     except FileNotFoundError:
         raise bad("checkpoint", f"no file {path}", "a file that learner.save wrote") from None
     except (OSError, SafetensorError, KeyError, json.JSONDecodeError) as error:
-        raise HLError(
-            f"checkpoint {path}: got a file that cannot be read ({error}); expected one that learner.save "
-            "wrote; it may be cut short."
-        ) from error
+        got = f"a file that cannot be read ({error})"
+        raise bad(f"checkpoint {path}", got, "one that learner.save wrote", "it may be cut short") from error
     if meta.get("format") != CHECKPOINT_FORMAT:
         mend = "it is of another version of hlcore: go on with that one, or train anew"
         raise bad(f"checkpoint {path}", f"format {meta.get('format')}", f"format {CHECKPOINT_FORMAT}", mend)

@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 
 from tqdm import tqdm
@@ -11,7 +12,7 @@ from tqdm import tqdm
 from ...command import told
 from ...errors import known, whole
 from ...streams.lectures import SIGNALS
-from .results import EXPERIMENTS, examined, row, students
+from .results import EXPERIMENTS, Student, examined, row
 from .school_page import page
 
 
@@ -31,7 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         known("experiment", name, EXPERIMENTS)
     for name in given.held_out:
         known("held-out signal", name, SIGNALS)
-    todo = students(given.experiments, given.held_out, whole("--seeds", given.seeds))
+    seeds = range(whole("--seeds", given.seeds))
+    todo = [Student(*parts) for parts in product(given.experiments, given.held_out, seeds)]
     found = dict(tqdm(examined(todo, given.results, whole("--jobs", given.jobs)), total=len(todo), unit="student"))
     results = {student: found[student] for student in todo}
     given.out.mkdir(parents=True, exist_ok=True)

@@ -31,11 +31,6 @@ class Student(NamedTuple):
 Grades = dict[str, float]
 
 
-def students(experiments: Sequence[str], held_out: Sequence[str], seeds: int) -> list[Student]:
-    """All of them."""
-    return [Student(e, name, seed) for e in experiments for name in held_out for seed in range(seeds)]
-
-
 def trained(student: Student) -> Grades:
     """Let one student hear its lectures, then sing all eight signals: {name: mean square error}."""
     torch.set_num_threads(1)
