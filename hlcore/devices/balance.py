@@ -57,13 +57,10 @@ def balanced(costs: Sequence[float], ranks: int) -> tuple[int, ...]:
         raise bad("devices", got, f"1 to {groups} ranks", mend)
     sums = list(accumulate(costs, initial=0.0))
     best: list[tuple[float, tuple[int, ...]]] = [(sums[n], (n,)) for n in range(groups + 1)]  # the first n on one rank
-    none: tuple[float, tuple[int, ...]] = (math.inf, ())
     for stages in range(2, ranks + 1):
-        best = [
-            min(
-                ((max(best[m][0], sums[n] - sums[m]), (*best[m][1], n - m)) for m in range(stages - 1, n)), default=none
-            )
-            for n in range(groups + 1)
+        best = [(math.inf, ())] * stages + [
+            min((max(best[m][0], sums[n] - sums[m]), (*best[m][1], n - m)) for m in range(stages - 1, n))
+            for n in range(stages, groups + 1)
         ]
     return best[groups][1]
 
