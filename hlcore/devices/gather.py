@@ -1,6 +1,7 @@
 """One trajectory, one checkpoint and one timeline from all ranks."""
 
 import json
+from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -14,7 +15,6 @@ from torch import Tensor
 from ..experiments import Experiment
 from ..law.point import Report, Tensors
 from ..law.sample import Sample
-from ..learners.learner import Learner
 from ..records.columns import Dataset, dataset, evenly, labels
 from ..records.recorder import ANSWERS, SCALARS, Recorder
 from .stage import Stage
@@ -29,7 +29,7 @@ class RankRecord:
 
     def __init__(self, stage: Stage, every: int, capacity: int) -> None:
         self.stage, self.recorder = stage, Recorder(every, capacity, WIDTH)
-        self._energy, self._phi_loss = np.zeros((capacity, len(stage.own))), np.zeros(capacity)
+        self._energy = deque[tuple[float, ...]](maxlen=capacity)  # φL, then z·v of each group here, of each record
         self.shapes: dict[str, Shapes] = {}
         self._picks: dict[str, Tensor | None] = {}
 
@@ -57,18 +57,15 @@ class RankRecord:
             }
         last = self.stage.rank.above is None
         report = report._replace(output=report.output.cpu() if last else torch.empty(0))
-        slot = self.recorder.record(self, report, sample if last else None)
-        if slot is not None:
-            self._energy[slot], self._phi_loss[slot] = self.stage.parts, self.stage.phi_loss
+        if self.recorder.record(self, report, sample if last else None) is not None:
+            self._energy.append((self.stage.phi_loss, *self.stage.parts))
 
     def pack(self) -> bytes:
         recorder = self.recorder
-        rows = np.arange(recorder.count - len(recorder), recorder.count) % recorder.capacity
         arrays = {trace: recorder.window(trace) for trace in recorder.axes if recorder.names(trace)}
         arrays |= {name: recorder.window(name) for name in (*SCALARS, *recorder.settings)}
-        arrays |= {"energy": self._energy[rows], "phi_loss": self._phi_loss[rows]}
         names = json.dumps({trace: recorder.names(trace) for trace in ANSWERS}).encode()
-        arrays["names"] = np.frombuffer(names, np.uint8)
+        arrays |= {"energy": np.array(self._energy), "names": np.frombuffer(names, np.uint8)}
         return pack({name: torch.tensor(x) for name, x in arrays.items()})
 
     def merged(self, packs: list[bytes]) -> Dataset:
@@ -79,9 +76,8 @@ class RankRecord:
         ranks = [unpack(data) for data in packs]
         last, axes = ranks[-1], self.recorder.axes
         scalars = {name: last[name].numpy() for name in (*SCALARS, *self.recorder.settings)}
-        energy = torch.cat([r["energy"] for r in ranks], 1).tolist()
-        phi_loss = last["phi_loss"].tolist()
-        scalars["hamiltonian"] = np.array([a + sum(parts) for a, parts in zip(phi_loss, energy, strict=True)])
+        energy = torch.cat([last["energy"][:, :1], *(r["energy"][:, 1:] for r in ranks)], 1).tolist()
+        scalars["hamiltonian"] = np.array([phi_loss + sum(parts) for phi_loss, *parts in energy])
         here = {trace: [r[trace].numpy() for r in ranks if trace in r] for trace in axes}
         traces = {trace: np.concatenate(parts, 1) for trace, parts in here.items() if parts}
         names = json.loads(bytes(last["names"].tolist()))
@@ -151,12 +147,6 @@ def save(experiment: Experiment, stage: Stage, packs: list[bytes], path: Path) -
         )
     )  # fmt: skip
     learner.save(path)
-
-
-def begun(experiment: Experiment, resume: Path | None) -> Learner:
-    """The whole learner at the beginning, or as a checkpoint has it: each rank then keeps its part."""
-    learner, _ = experiment.learner()
-    return learner if resume is None else Learner.load(resume, learner.network, experiment.loss, experiment.settings)
 
 
 def _total(shapes: Shapes) -> int:

@@ -14,6 +14,7 @@ import torch.distributed as dist
 
 from ..devices import balance, device, gather
 from ..errors import HLError
+from ..learners.learner import Learner
 from ..records import export
 from ..records.columns import Dataset
 from ..streams import Stream
@@ -75,11 +76,13 @@ def _prepared(job: Job, wire: Wire, say: Callable[[str], None]) -> tuple[Stage, 
         if path is not None:
             export.checked(Path(path))
     rank, here = Rank(wire.rank, wire.world, job.replicas), device.chosen(job.device, wire.rank)
-    learner = gather.begun(experiment, None if job.resume is None else Path(job.resume))
+    learner, stream = experiment.learner()  # the whole one: each rank then keeps its part
+    if job.resume is not None:
+        learner = Learner.load(Path(job.resume), learner.network, experiment.loss, experiment.settings)
     chain = checked(learner)
     torch.manual_seed(job.seed)
     if wire.rank == 0:
-        costs = balance.measured(chain, experiment.stream[learner.steps].u, here)
+        costs = balance.measured(chain, stream[learner.steps].u, here)
         if job.balance is None:
             sizes = balance.balanced(costs, rank.stages)
         else:
@@ -87,7 +90,7 @@ def _prepared(job: Job, wire: Wire, say: Callable[[str], None]) -> tuple[Stage, 
         say(balance.table(costs, sizes))
         wire.give("balance", sizes)
     own = balance.owned(wire.given("balance", 0))[rank.stage]
-    return Stage(learner, own, wire, rank, here), experiment.stream
+    return Stage(learner, own, wire, rank, here), stream
 
 
 def _checkpoint(job: Job, wire: Wire, stage: Stage, tick: int) -> list[Writing]:
