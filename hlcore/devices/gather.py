@@ -4,7 +4,7 @@ import json
 from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from .stage import Stage
 
 WIDTH = 1024  # entries kept of each trace over all ranks, as a Recorder of one process keeps them
 PHASES = ("begun", "forward", "backward", "sent", "done")  # moments of a tick: what is over then
-Shapes: TypeAlias = dict[str, torch.Size]
+Shapes = dict[str, torch.Size]
 
 
 class RankRecord:

@@ -46,7 +46,7 @@ class Workers:
         self._jobs = [0] * n  # jobs given to each process since it was started
         self._runs, self._running = 0, ""
         self._at_work: list[subprocess.Popen[bytes]] = []
-        self._born = [0] * n
+        self._born, self._numbers = 0, [0] * n  # processes begun so far; which of them is at a rank
         self._folder = tempfile.TemporaryDirectory()
 
     def __enter__(self) -> Self:
@@ -143,7 +143,7 @@ class Workers:
                 process = self._begin(rank)
             self._at_work.append(process)
             given = {"run": self._running, "rank": rank, "world": len(jobs), "job": job.text()}
-            self._store.set(f"job/{self._number(rank)}/{self._jobs[rank]}", json.dumps(given))
+            self._store.set(f"job/{self._numbers[rank]}/{self._jobs[rank]}", json.dumps(given))
             self._jobs[rank] += 1
 
     def _tell_ended(self) -> None:
@@ -167,19 +167,15 @@ class Workers:
         return outcome is not None and not json.loads(outcome)[-1]
 
     def _begin(self, rank: int) -> subprocess.Popen[bytes]:
-        self._born[rank] += 1
-        self._jobs[rank] = 0
+        self._born += 1
+        self._numbers[rank], self._jobs[rank] = self._born, 0
         environment = os.environ | {"GLOO_SOCKET_IFNAME": LOOPBACK, "OMP_NUM_THREADS": str(self.threads)}
         environment["LOCAL_RANK"] = str(rank)  # which GPU is its own
         environment["PYTHONPATH"] = os.pathsep.join(p for p in sys.path if p)  # modules that were found here
-        where = [str(self._store.port), str(self._number(rank)), str(self.threads)]
+        where = [str(self._store.port), str(self._born), str(self.threads)]
         process = subprocess.Popen([sys.executable, "-m", "hlcore.devices.worker", *where], env=environment)
         self._processes[rank] = process
         return process
-
-    def _number(self, rank: int) -> int:
-        """A number that no process had before."""
-        return rank + self.n * self._born[rank]
 
 
 def run(experiment: Experiment, steps: int, ranks: int, **options: Any) -> Outcome:

@@ -6,13 +6,12 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import TypeAlias
 
 import torch.distributed as dist
 
 ARRIVAL = 1800.0  # seconds, as torch itself waits: the bound where patience does not count, far above any slow machine
 POLL = 0.005
-Silent: TypeAlias = tuple[int, int]  # a rank, and the tick since which it is
+Silent = tuple[int, int]  # a rank, and the tick since which it is
 IDLE = (math.inf, ())
 
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any, TypeAlias
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -48,7 +48,7 @@ class Batch:
         finish(self.works, timeout)
 
 
-Parcel: TypeAlias = Letter | Batch
+Parcel = Letter | Batch
 
 
 class Carrier:

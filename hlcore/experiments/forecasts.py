@@ -14,18 +14,13 @@ from ..law.settings import Settings
 from ..networks import Network, OutputNetwork, Recurrent, Rotations, Sparse
 from ..streams import Changes, real
 from .experiment import Setup
-from .registry import register
+from .registry import register, usual
 
-PRESETS = {
-    "good": {},
-    "sluggish": {"beta": 0.001},
-    "diverges": {"eta": 2.02},  # 1 - τη = -1.02: ω changes sign and grows at every step
-}
 UNITS = 16
 
 
 class Form(NamedTuple):
-    """A network made for `inputs` numbers, its settings, and how many past changes it is told."""
+    """A network made for so many inputs, its settings, and how many past changes it is told."""
 
     network: Callable[[int], Network]
     settings: Settings
@@ -93,7 +88,7 @@ def _forecast(name: str, title: str, about: str) -> None:
         return Setup(form.network(stream.inputs), stream, smooth_l1_loss, form.settings)
 
     build.__doc__ = about
-    register(f"forecast-{name}", f"Forecast · {title}", PRESETS)(build)
+    register(f"forecast-{name}", f"Forecast · {title}", usual(0.001, 2.02))(build)
 
 
 for _series in (

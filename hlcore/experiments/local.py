@@ -11,12 +11,10 @@ from ..law.settings import Settings
 from ..networks import Chain
 from ..streams import Held, digits
 from .experiment import Setup
-from .registry import register
-
-PRESETS = {"good": {}, "sluggish": {"beta": 0.002}, "diverges": {"eta": 4.4}}  # 1 - τη = -1.2
+from .registry import register, usual
 
 
-@register("digits-chain", "Digits · a chain of local layers", PRESETS)
+@register("digits-chain", "Digits · a chain of local layers", usual(0.002, 4.4))
 def digits_chain(
     seed: int, depth: int = 4, width: int = 32, groups: str | Sequence[int] = "layer", schedule: str = "parallel",
     hold: int = 1, batch: int = 3,

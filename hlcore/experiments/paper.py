@@ -11,14 +11,9 @@ from ..networks import OutputNetwork, StateNetwork
 from ..streams import Stream, iris, vowels
 from ..streams.imdb import imdb
 from .experiment import Setup
-from .registry import register
+from .registry import register, usual
 
-PRESETS = {
-    "good": {},
-    "sluggish": {"beta": 0.0002},
-    "diverges": {"eta": 4.05},  # 1 - τη = -1.025: ω changes sign and grows at every step
-}
-SLOW = PRESETS | {"diverges": {"eta": 4.4}}  # 1 - τη = -1.2: for slow steps, so grow faster
+PRESETS, SLOW = usual(0.0002, 4.05), usual(0.0002, 4.4)  # slow steps: so diverge faster, 1 - τη = -1.2
 MOM_B = Settings.from_sgd(lr=0.01, momentum=0.1, dampening=0.5, tau=0.5)
 FORMS = ("output", "state", "state-output")
 

@@ -61,6 +61,11 @@ def register(
     return put
 
 
+def usual(beta: float, eta: float) -> Presets:
+    """The usual three: "good", "sluggish" by its β, "diverges" by an η with 1 - τη < -1: ω changes sign and grows."""
+    return {"good": {}, "sluggish": {"beta": beta}, "diverges": {"eta": eta}}
+
+
 def names() -> list[str]:
     """The names of all experiments that need no network, in the order in which they were put on the list."""
     return [name for name, entry in _ENTRIES.items() if not entry.downloads]

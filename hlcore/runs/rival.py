@@ -25,8 +25,7 @@ class Rival:
         self.name, self.learner = name, get(name).beside(leader)
         self.recorder = Recorder(recorder.every, recorder.capacity, recorder.width)
         self.born, self.error = leader.steps, None
-        theirs = leader.traced().get("theta", {})
-        own = self.learner.traced().get("theta", {})
+        theirs, own = (learner.traced().get("theta", {}) for learner in (leader, self.learner))
         self._shared = [weight for weight, p in own.items() if weight in theirs and theirs[weight].shape == p.shape]
         self.gap = 0.0 if self._shared else math.nan
         self._gaps = np.full(recorder.capacity, np.nan)
