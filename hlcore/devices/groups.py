@@ -15,7 +15,7 @@ from ..law.network import instantaneous
 from ..law.point import Tensors
 from ..law.sample import moved
 from ..networks.chain import Chain
-from .rank import Rank
+from .device import Rank
 from .transport import Parcel
 from .wire import Wire
 

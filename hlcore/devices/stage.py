@@ -21,9 +21,8 @@ from ..networks.chain import Chain
 from ..networks.preserved import preserved
 from ..networks.reversible.coupling import RANDOM
 from .balance import both_passes
-from .device import CPU
+from .device import CPU, Rank
 from .groups import Groups
-from .rank import Rank
 from .wire import Wire
 
 

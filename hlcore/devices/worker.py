@@ -20,7 +20,6 @@ from ..records.columns import Dataset
 from ..streams import Stream
 from .job import Job
 from .patience import ARRIVAL
-from .rank import Rank
 from .stage import Stage, checked
 from .wire import HOST, Lost, Wire
 
@@ -75,7 +74,7 @@ def _prepared(job: Job, wire: Wire, say: Callable[[str], None]) -> tuple[Stage, 
     for path in (job.record, job.lanes):
         if path is not None:
             export.checked(Path(path))
-    rank, here = Rank(wire.rank, wire.world, job.replicas), device.chosen(job.device, wire.rank)
+    rank, here = device.Rank(wire.rank, wire.world, job.replicas), device.chosen(job.device, wire.rank)
     learner, stream = experiment.learner()  # the whole one: each rank then keeps its part
     if job.resume is not None:
         learner = Learner.load(Path(job.resume), learner.network, experiment.loss, experiment.settings)

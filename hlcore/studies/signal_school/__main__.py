@@ -12,8 +12,7 @@ from tqdm import tqdm
 from ...command import told
 from ...errors import known, whole
 from ...streams.lectures import SIGNALS
-from .results import EXPERIMENTS, Student, examined, row
-from .school_page import page
+from .results import EXPERIMENTS, Student, examined, page, row
 
 
 @told
