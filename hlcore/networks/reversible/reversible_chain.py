@@ -55,6 +55,9 @@ class Reversible(torch.nn.Module):
         """h_K from h_0 = h, with a backward that stores three states and the activations of `keep` blocks."""
         if not torch.is_grad_enabled():
             return self.stored(h)
+        if torch.is_autocast_enabled(h.device.type if isinstance(h, Tensor) else "cpu"):
+            raise bad("Reversible", "autocast", "full precision", "so few digits cannot be walked back: leave "
+                      "the autocast region, or use `stored`, which keeps the activations")  # fmt: skip
         weights = [[p for p in block.parameters() if p.requires_grad] for block in self.blocks]
         unique = {id(p): p for own in weights for p in own}
         return WalkBack.apply(_checked(h), self._walk(), self.keep, self._trust, weights, *unique.values())
