@@ -2,13 +2,12 @@
 
 from . import described_signals as described_signals  # these put themselves on the list
 from . import forecasts as forecasts
+from . import held_digits as held_digits
 from . import images as images
-from . import iris as iris
 from . import local as local
 from . import local_tracking as local_tracking
-from . import texts as texts
+from . import paper as paper
 from . import tracking as tracking
-from . import vowels as vowels
 from .experiment import Experiment as Experiment
 from .experiment import Setup as Setup
 from .experiment import differing as differing

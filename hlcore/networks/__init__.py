@@ -13,20 +13,6 @@ from .sparse_linear import Sparse
 from .stashed_chain import Stashed
 
 __all__ = [
-    "Antisymmetric",
-    "Chain",
-    "Digraph",
-    "FactoredReadout",
-    "KeyedReadout",
-    "Network",
-    "OutputNetwork",
-    "ReadChain",
-    "Recurrent",
-    "Reversible",
-    "Rotations",
-    "Sparse",
-    "Stashed",
-    "StateNetwork",
-    "choir",
-    "is_reversible",
-]
+    "Antisymmetric", "Chain", "Digraph", "FactoredReadout", "KeyedReadout", "Network", "OutputNetwork", "ReadChain",
+    "Recurrent", "Reversible", "Rotations", "Sparse", "Stashed", "StateNetwork", "choir", "is_reversible",
+]  # fmt: skip

@@ -1,20 +1,20 @@
 """Where (u, ŷ, δ) come from."""
 
-from .changes import Changes as Changes
-from .clock import Clock as Clock
 from .datasets import Labelled as Labelled
+from .datasets import Sequences as Sequences
 from .datasets import digits as digits
 from .datasets import iris as iris
 from .datasets import mnist as mnist
+from .datasets import vowels as vowels
+from .delayed import Clock as Clock
 from .delayed import Held as Held
 from .delayed import Late as Late
 from .imdb import imdb as imdb
-from .real_series import Real as Real
-from .real_series import real as real
 from .reversed import Reversed as Reversed
-from .sequences import Sequences as Sequences
-from .sequences import vowels as vowels
+from .series import Changes as Changes
+from .series import Real as Real
 from .series import Series as Series
+from .series import real as real
 from .series import water_flow as water_flow
 from .signals import Signal as Signal
 from .signals import sines as sines
