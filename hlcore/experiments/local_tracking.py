@@ -89,7 +89,8 @@ def charge(q: float) -> DeclaredLoss:
 def _setup(table: dict[str, Case], case: str, units: int, **changes: float | None) -> Setup:
     if case not in table:
         raise unknown("case", case, table)
-    c = table[case]._replace(**{k: number(k, x, positive=True) for k, x in changes.items() if x is not None})
+    told: dict[str, Any] = {k: number(k, x, positive=True) for k, x in changes.items() if x is not None}
+    c = table[case]._replace(**told)
     network = Digraph(units, speed=c.speed, clamp=c.clamp, spread=c.spread, scale=c.scale, costly=True)
     signal = patches(c.frequency) if c.hard else sines([c.frequency], [0.5])
     settings = Settings(tau=c.step, beta=1 / COST_OF_SPEED, eta=c.eta, eta_z=c.eta_z)

@@ -23,7 +23,7 @@ class LeastControl(Learner):
     """
 
     title = "Least control"
-    equations = (*Learner.equations[:2], *Learner.equations[3:4], "at the end: ω' = ∂H'/∂θ - {eta} ω, θ' = -{beta} ω")
+    equations = (*Learner.equations[:2], *Learner.equations[3:4], "at the end: ω' = ∂H'/∂θ - {eta} ω, θ' = -{beta} ω")  # type: ignore[assignment]
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)

@@ -89,6 +89,8 @@ class SignFlip(BaseLearner):
     )
     orders = ORDERS
 
+    _omega: _Strides
+
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
         self._omega = _Strides(self.law.names, self.law.theta)
@@ -134,13 +136,13 @@ class SignFlip(BaseLearner):
         def field(x: Tensor) -> Tensor:
             h, theta, z, omega = shape.split(x)
             with self._lent(theta):
-                return self._field(self.law.flow(sample.u, h, c.tau), sample.target, c, shape, z, omega)[0]
+                return self._field(self.law.flow(sample.u, {**h}, c.tau), sample.target, c, shape, z, omega)[0]
 
         move = stride(field, x, first, s * c.tau, self.order, len(x) // 2)
-        h, self._omega.goal, z, _ = shape.split(x + s * c.tau * move)
+        after, self._omega.goal, z, _ = shape.split(x + s * c.tau * move)
         loss = reading.loss.item() if isinstance(reading.loss, Tensor) else float(reading.loss)
         y, slopes = owned(reading.y, at.h), shape.split(move)[3]
-        return Step(h, z, y, loss, c.phi * loss + power, slopes, s * c.tau, 1.0, {"sign": s})
+        return Step(after, z, y, loss, c.phi * loss + power, slopes, s * c.tau, 1.0, {"sign": s})
 
     def _field(
         self, f: Flow, target: Any, c: Any, shape: _Shape, z: Tensors, omega: list[Tensor]

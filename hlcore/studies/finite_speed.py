@@ -52,7 +52,7 @@ def by_layer(x: Tensor) -> list[Tensor]:
     return list(x.split(SIZES[1:], 1))
 
 
-def deltas(network: Digraph, u: Tensor, target: Tensor = TARGET) -> list[Tensor]:
+def deltas(network: Any, u: Tensor, target: Tensor = TARGET) -> list[Tensor]:
     """∂L/∂a of every layer, by backprop through the settled network."""
     push = torch.zeros(1, sum(SIZES[1:]), dtype=u.dtype, requires_grad=True)
     x = torch.zeros_like(push)
@@ -66,7 +66,8 @@ def carried(learner: Learner, u: Tensor) -> list[Tensor]:
     """λ = σ'(a) z of every layer."""
     point = learner.point
     with torch.no_grad():
-        slope: Any = 1 - torch.tanh(learner.network.activation(u, point.h["x"])) ** 2
+        network: Any = learner.network
+        slope = 1 - torch.tanh(network.activation(u, point.h["x"])) ** 2
     return by_layer(slope * point.z["x"])
 
 

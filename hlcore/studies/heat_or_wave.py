@@ -54,7 +54,7 @@ def spread(depth: int = 6, rate: float = 0.25, phi: float = 0.01, control: float
     hl.point = PhasePoint(0.0, free, hl.point.theta, {k: torch.zeros_like(x) for k, x in free.items()}, hl.point.omega)
     found: list[Any] = []
     for _ in range(whole("ticks", ticks)):
-        row = []
+        row: list[Any] = []
         for learner in (pc, hl):
             learner.step(sample)
             row.append([float(z.norm()) / n for z, n in zip(learner.point.z.values(), sizes, strict=True)])

@@ -15,7 +15,7 @@ from hlcore.experiments.local_tracking import COST_OF_SPEED as RHO
 from hlcore.experiments.local_tracking import COST_OF_WEIGHTS as R_W
 from hlcore.learners import SignFlip
 from hlcore.streams import Signal
-from hlcore.studies.tracking import follow
+from hlcore.studies.following import follow
 
 UNITS, Q, C, TAU = 5, 10.0, 2.0, 0.1
 SIZE = UNITS * (UNITS + 1)

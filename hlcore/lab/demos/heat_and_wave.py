@@ -14,49 +14,40 @@ from ..figures.chart import curve, maps_over_curves
 from ..widgets import slider
 from .player import Player
 
-PACE = 0.06  # seconds per tick while it plays
-
 
 class HeatAndWave(Player):
     """The error of predictive coding (heat) and the costate of HL (wave) in every layer, in units of backprop's.
 
-    depth  layers     rate  γ of predictive coding     phi  how hard the target pulls     control  g of HL
+    depth  layers     rate  γ of predictive coding     phi  how hard the target pulls     g  control of HL
     `spread` is what is shown, up to tick `at`.
     """
 
     spread: Spread
+    pace, what = 0.06, "tick"
 
     def __init__(self, ticks: int = 120) -> None:
-        self.ticks = whole("ticks", ticks)
+        self.length = whole("ticks", ticks)
         controls = {
             "depth": slider(W.IntSlider, 6, 2, 12, "layers", width="190px"),
             "rate": slider(W.FloatSlider, 0.25, 0.05, 1.0, "γ rate", width="210px", step=0.05),
             "phi": slider(W.FloatSlider, 0.01, 0.01, 1.2, "φ pull", width="210px", step=0.01),
-            "control": slider(W.FloatSlider, 0.0, 0.0, 1.0, "g control", width="210px", step=0.1),
+            "g": slider(W.FloatSlider, 0.0, 0.0, 1.0, "g control", width="210px", step=0.1),
         }
-        super().__init__(controls, PACE, "tick")
+        super().__init__(controls)
         self.show(_figure(ticks))
 
-    @property
-    def length(self) -> int:
-        """Ticks."""
-        return self.ticks
-
     def compute(self, **chosen: Any) -> None:
-        """Let both relax."""
-        self.spread = spread(ticks=self.ticks, **chosen)
+        self.spread = spread(chosen["depth"], chosen["rate"], chosen["phi"], chosen["g"], self.length)
 
     def draw(self) -> None:
-        """Show both up to `at`."""
-        s, x = self.spread, np.arange(1, self.ticks + 1)
-        layers = [f"layer {k + 1}" for k in range(len(s.heat))]
+        s, x = self.spread, np.arange(1, self.length + 1)
+        maps = np.minimum(np.nan_to_num(np.stack([s.heat, s.wave]), nan=2.0, posinf=2.0), 2.0)
+        maps[..., self.at :] = np.nan
         with self.figure.batch_update():
-            for trace, rows in zip(self.figure.data[:2], (s.heat, s.wave), strict=True):
-                trace.x, trace.y = x.tolist(), layers
-                cut = np.minimum(np.nan_to_num(rows, nan=2, posinf=2), 2)
-                trace.z = [[*row[: self.at].round(3).tolist(), *[None] * (self.ticks - self.at)] for row in cut]
-            for trace, angle in zip(self.figure.data[2:], (s.heat_angle, s.wave_angle), strict=True):
-                trace.x, trace.y = x[: self.at].astype(np.float32), angle[: self.at].astype(np.float32)
+            for trace in self.figure.data[:2]:
+                trace.y = [f"layer {k + 1}" for k in range(len(s.heat))]
+            angles = {k: (x[: self.at], a[: self.at]) for k, a in ((2, s.heat_angle), (3, s.wave_angle))}
+            self.paint(x, list(maps), angles)
 
     def status(self) -> str:
         """When the first layer's error was within a tenth of backprop's for the first time, each way."""
@@ -64,7 +55,9 @@ class HeatAndWave(Player):
         for name, rows in (("heat", self.spread.heat), ("wave", self.spread.wave)):
             near = np.flatnonzero(np.abs(rows[0, : self.at] - 1) < 0.1)
             told.append(f"by {name} {f'at tick {near[0] + 1}' if len(near) else 'not yet'}")
-        return f"<b>tick {self.at} of {self.ticks}</b>: the first layer has its error within a tenth {', '.join(told)}."
+        return (
+            f"<b>tick {self.at} of {self.length}</b>: the first layer has its error within a tenth {', '.join(told)}."
+        )
 
 
 def _figure(ticks: int) -> go.Figure:
@@ -74,7 +67,7 @@ def _figure(ticks: int) -> go.Figure:
         "angle between the gradient and backprop's (degrees)",
     )
     curves = [curve("heat", 0, mode="lines"), curve("wave", 1, mode="lines")]
-    figure = maps_over_curves(titles, [("Reds", 0, 1.5), ("Blues", 0, 1.5)], curves, 600, xgap=0, ygap=1)
+    figure = maps_over_curves(titles, [("Reds", 0, 1.5), ("Blues", 0, 1.5)], curves, 600)
     figure.update_xaxes(title="tick", row=3, col=1)
     figure.update_xaxes(range=[0.4, ticks + 0.6])
     return figure

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import ipywidgets as W
-import numpy as np
 import plotly.graph_objects as go
 
 from ...palette import INK
@@ -14,7 +13,6 @@ from ..figures.chart import curve, styled
 from ..widgets import slider
 from .player import Player
 
-PACE = 0.08  # seconds per moment while it plays
 UNTIL = 3.0
 
 
@@ -26,34 +24,25 @@ class LateErrors(Player):
     """
 
     late: Late
+    pace = 0.08
 
     def __init__(self) -> None:
         controls = {
             "speed": slider(W.IntSlider, 10, 6, 80, "c  speed of an error", width="330px"),
             "still": W.ToggleButton(False, description="hold the input still"),
         }
-        super().__init__(controls, PACE, "moment")
+        super().__init__(controls)
         self.show(_figure())
 
-    @property
-    def length(self) -> int:
-        """Moments kept."""
-        return len(self.late.t)
-
     def compute(self, **chosen: Any) -> None:
-        """Let the signal pass."""
         self.late = late(float(chosen["speed"]), UNTIL, bool(chosen["still"]))
+        self.length = len(self.late.t)
 
     def draw(self) -> None:
-        """Show the errors up to `at`."""
-        t = self.late.t[: self.at].astype(np.float32)
-        with self.figure.batch_update():
-            for k, trace in enumerate(self.figure.data):
-                layer, true = divmod(k, 2)
-                trace.x, trace.y = (
-                    t,
-                    (self.late.true if true else self.late.carried)[layer, : self.at].astype(np.float32),
-                )
+        t, sizes = self.late.t[: self.at], (self.late.carried, self.late.true)
+        self.paint(
+            t, (), {2 * i + k: (t, size[i, : self.at]) for k, size in enumerate(sizes) for i in range(len(size))}
+        )
 
     def status(self) -> str:
         """How far λ is from δ now, layer by layer."""

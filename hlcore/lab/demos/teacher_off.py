@@ -33,7 +33,7 @@ class TeacherOff(Figure):
                 losses = [float(learner.loss(y, sample.target)) for y in (learner.network.output(sample.u, h), free)]
             power = control(z, learner.settings.control) if z else 0.0
             self._seen.append((float(steps), *losses, power))
-        columns = [*zip(*self._seen, strict=True)] or [[], [], [], []]
+        columns: list[Any] = [*zip(*self._seen, strict=True)] or [[]] * 4
         lines = ["taught L", "free L, teacher off", "control ½g|z|²"]
         rows = [{"symbol": "L", "what": "loss", "weight": 2, "map": None, "log": True,
                  "lines": [{"name": n, "ink": k} for k, n in enumerate(lines[:2])]},

@@ -1,4 +1,4 @@
-"""How well a signal is followed: python -m hlcore.studies.tracking prints N's cases over ten seeds."""
+"""How well a signal is followed: python -m hlcore.studies.following prints N's cases over ten seeds."""
 
 from __future__ import annotations
 
