@@ -13,7 +13,9 @@ import torch
 from hlcore import HLError, PhasePoint, Sample, experiments
 from hlcore.experiments.local_tracking import COST_OF_SPEED as RHO
 from hlcore.experiments.local_tracking import COST_OF_WEIGHTS as R_W
-from hlcore.learners import SignFlip
+from hlcore.law.hamiltonian import Hamiltonian
+from hlcore.learners import FlipSettings, SignFlip
+from hlcore.networks import Digraph
 from hlcore.streams import Signal
 from hlcore.studies.following import follow
 
@@ -74,6 +76,42 @@ def test_the_field_of_the_learner_is_the_hamiltonian_field():
     first = v + tau * field(v, 0.2)
     assert np.abs((vector(learner) - first) / tau + field(first, 0.2)).max() <= 1e-11
     assert learner.t == pytest.approx(2 * tau), "the clock runs on"
+
+
+@pytest.mark.parametrize("form", ["clique", "costly", "layered"])
+def test_the_closed_form_of_a_digraph_is_autograds(form):
+    torch.manual_seed(1)
+    made = {"clique": lambda: Digraph(4, 2, speed=[1.0, 2.0, 3.0, 4.0], spread=1.0),
+            "costly": lambda: Digraph(4, 2, costly=True, outputs=(0, 3), mask=torch.rand(4, 7) > 0.3),
+            "layered": lambda: Digraph.layered((2, 3, 2), 1.7)}  # fmt: skip
+    network = made[form]()
+    u, h, z = torch.randn(3, 2), torch.randn(3, network.W.shape[0]), torch.randn(3, network.W.shape[0])
+    found = []
+    for closed in (True, False):
+        law = Hamiltonian(network, lambda y, target: (y - target).square().sum())
+        law._closed = law._closed if closed else None
+        f = law.flow(u, {"x": h}, 0.1)
+        assert (type(f).__name__ == "_ClosedFlow") is closed
+        at = f.read(f.h, torch.ones(3, 2 + network.costly if form != "clique" else 1))
+        dh, dtheta = f.derivative(at, 0.7, f.as_given({"x": z}))
+        found.append([torch.as_tensor(x).detach() for x in (f.v["x"], at.y, dh["x"], *dtheta)])
+    for a, b in zip(*found, strict=True):
+        assert float((a - b).abs().max()) <= 1e-13 and float(b.abs().max()) > 0.1
+
+
+WRONG = {"speed": 0.0}, {"speed": [1.0, 2.0]}, {"mask": torch.ones(2, 2)}, {"outputs": (9,)}
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=lambda x: next(iter(x)))
+def test_a_digraph_refuses_what_it_cannot_be(wrong):
+    with pytest.raises(HLError, match=next(iter(wrong))):
+        Digraph(3, **wrong)
+
+
+def test_flips_refuse_dissipation():
+    with pytest.raises(HLError, match="eta"):
+        FlipSettings(eta=1.0)
+    assert FlipSettings(eta=1.0, policy="never").eta == 1.0
 
 
 def there_and_back(order, tau, half=0.48):

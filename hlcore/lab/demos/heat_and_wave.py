@@ -67,7 +67,7 @@ def _figure(ticks: int) -> go.Figure:
         "angle between the gradient and backprop's (degrees)",
     )
     curves = [curve("heat", 0, mode="lines"), curve("wave", 1, mode="lines")]
-    figure = maps_over_curves(titles, [("Reds", 0, 1.5), ("Blues", 0, 1.5)], curves, 600)
+    figure = maps_over_curves(titles, [("Reds", 0, 1.5), ("Blues", 0, 1.5)], curves, 600, legend={"y": 0.24})
     figure.update_xaxes(title="tick", row=3, col=1)
     figure.update_xaxes(range=[0.4, ticks + 0.6])
     return figure
