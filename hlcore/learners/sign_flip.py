@@ -168,13 +168,13 @@ class SignFlip(BaseLearner):
     @contextmanager
     def _lent(self, theta: Sequence[Tensor]) -> Iterator[None]:
         """The network's weights are these for a while."""
-        kept = [p.detach().clone() for p in self.law.theta]
-        with torch.no_grad():
-            torch._foreach_copy_(self.law.theta, list(theta))
-            try:
-                yield
-            finally:
-                torch._foreach_copy_(self.law.theta, kept)
+        weights = [p.detach() for p in self.law.theta]  # the same memory
+        kept = [p.clone() for p in weights]
+        torch._foreach_copy_(weights, list(theta))
+        try:
+            yield
+        finally:
+            torch._foreach_copy_(weights, kept)
 
 
 class _Shape(NamedTuple):

@@ -9,8 +9,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from torch.nn.functional import mse_loss
 
-from hlcore import HLError, PhasePoint, Sample, experiments
+from hlcore import HLError, PhasePoint, Recurrent, Sample, experiments
 from hlcore.experiments.local_tracking import COST_OF_SPEED as RHO
 from hlcore.experiments.local_tracking import COST_OF_WEIGHTS as R_W
 from hlcore.law.hamiltonian import Hamiltonian
@@ -138,6 +139,23 @@ def test_Ta_retrace_an_exact_flow_goes_back_on_its_own_way():
     assert gone[0] / gone[1] > 14 and gone[1] / gone[2] > 14 and drift[0] / drift[1] > 12
     euler = [there_and_back("euler", tau)[0] for tau in taus]
     assert euler[-1] > 1e-2 and 1.5 < euler[1] / euler[2] < 2.6, "the control: Euler's rule does not return"
+
+
+def test_Ta_any_network_goes_there_and_back():
+    """Derivatives by autograd, the weights lent to the integrator's stages."""
+    torch.manual_seed(0)
+    network = Recurrent(torch.nn.GRUCell(1, 3), torch.nn.Linear(3, 1), speed=1.0)
+    learner = SignFlip(network, mse_loss, FlipSettings(tau=0.02, beta=1.0), "rk4")
+    told = Sample(torch.ones(1, 1), torch.ones(1, 1), end=False)
+    learner.step(told)
+    learner.step(told)
+    before = learner.point.clone()
+    learner.step(told)
+    away = max(float((learner.point.h["h"] - before.h["h"]).abs().max()), 0.0)
+    learner.step(told)
+    back = [(learner.point.theta[k] - x).abs().max() for k, x in before.theta.items()]
+    assert away > 1e-3 and float((learner.point.h["h"] - before.h["h"]).abs().max()) < 1e-8 and max(back) < 1e-8
+    assert learner.law.way.startswith("derivatives by autograd")
 
 
 @pytest.mark.parametrize("order", [("heun", 2), ("midpoint", 2), ("semi-implicit", 1), ("implicit", 1)])
