@@ -74,7 +74,7 @@ class SignFlip(BaseLearner):
         "z": Quantity("z", "costate of h"),
         "theta": Quantity("θ", "weights", "weight"),
         "omega": Quantity("ω", "costate of θ", "weight"),
-        "sign": Quantity("s", "sign of time", "sign"),
+        "sign": Quantity("s", "sign of time", "turn"),
     }
     conjugate = ("h", "z")
     equations = (

@@ -406,3 +406,17 @@ def test_Tj_without_a_clamped_neuron_the_forward_law_dies():
     assert float(learner.point.theta["W"].abs().max()) < 1e-6
     assert float(before.abs().max()) > 0.1
     assert follow(tracker(name="local-tracking-forward"), 1500).error < 0.05, "the control: a clamped neuron saves it"
+
+
+def test_the_record_and_a_resumed_run_know_the_sign():
+    path = tracker().run(5)
+    assert path.sign.values[:, 0].tolist() == [1, -1, 1, -1, 1] and np.diff(path.time).min() > 0
+    learner, stream = tracker().learner(0)
+    for k in range(3):
+        learner.step(stream[k])
+    kept = learner.snapshot()
+    learner.step(stream[3])
+    first = vector(learner)
+    learner.restore(kept)
+    learner.step(stream[3])
+    assert np.array_equal(first, vector(learner)) and learner.traced()["sign"]["s"] == -1
