@@ -58,7 +58,7 @@ def predictive_digits(seed: int, depth: int = 3, width: int = 32, hold: int = 1,
         "strong": {"phi": 1.0, "beta": 0.24},
         "free": {"control": 0.0},
         "sluggish": {"beta": 0.2},
-        "diverges": {"control": 400.0, "beta": 30.0},
+        "diverges": {"eta": 400.0},
     },
     learner="least-control",
 )

@@ -100,7 +100,7 @@ def _setup(table: dict[str, Case], case: str, units: int, **changes: float | Non
 @register(
     "local-tracking",
     "Local propagation · sign flips",
-    {"good": {}, "frozen": {"policy": "ball", "radius": 5.0}, "diverges": {"tau": 0.4}},
+    {"good": {}, "frozen": {"policy": "ball", "radius": 5.0}, "diverges": {"tau": 1.0}},
     learner="sign-flip",
 )
 def local_tracking(
@@ -125,7 +125,7 @@ def local_tracking(
 @register(
     "local-tracking-forward",
     "Local propagation · forward",
-    {"good": {}, "sluggish": {"eta": 60.0}, "diverges": {"eta": 0.0}},
+    {"good": {}, "sluggish": {"eta": 100.0}, "rings": {"eta": 0.0}, "diverges": {"eta": 230.0}},
 )
 def local_tracking_forward(
     seed: int,

@@ -39,6 +39,6 @@ class LeastControl(Learner):
         """Whether an output with loss curvature 1 can settle at unit speed: τ < 2/(1 + gφ)."""
         phi = settings.phi_at(0.0)
         limit, strength = 2 / (1 + settings.control * phi), settings.control * phi
-        words = f"1/α = gφ = {strength:.3g}; rests are reached for τ < {limit:.3g}, about"
+        words = f"1/α = gφ = {strength:.3g}; where the loss has curvature 1 rests are reached for τ < {limit:.3g}"
         kind = "free" if strength == 0 else "controlled" if settings.tau < limit else "ringing"
         return Regime(kind, words, kind == "ringing", cure="lower τ or g")
