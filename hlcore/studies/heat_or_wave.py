@@ -41,7 +41,7 @@ def chain(depth: int) -> tuple[ReadChain, Sample]:
     return ReadChain(layers[:-1], layers[-1]), Sample(u, target, end=False)
 
 
-def spread(depth: int = 6, rate: float = 0.25, phi: float = 0.01, control: float = 0.0, ticks: int = 120) -> Spread:
+def spread(depth: int = 6, rate: float = 0.25, phi: float = 0.001, control: float = 0.0, ticks: int = 160) -> Spread:
     """Let both relax from the feed-forward states with frozen weights, one move a tick."""
     net, sample = chain(depth)
     free = net.settled(sample.u)

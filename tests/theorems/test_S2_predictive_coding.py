@@ -249,7 +249,7 @@ def first_close(values, truth, tolerance=0.1):
 
 
 def test_T7_a_wave_or_heat():
-    """The first layer's error within a tenth: HL after L steps; gradient flow of F after some 3 L²."""
+    """The first layer's error within a tenth: HL after L steps; gradient flow of F after some 4 (L + ½)² at γ = ¼."""
     heat = {}
     for depth in (4, 8):
         net, sample = orthogonal(depth)

@@ -25,12 +25,12 @@ class HeatAndWave(Player):
     spread: Spread
     pace, what = 0.06, "tick"
 
-    def __init__(self, ticks: int = 120) -> None:
+    def __init__(self, ticks: int = 160) -> None:
         self.length = whole("ticks", ticks)
         controls = {
             "depth": slider(W.IntSlider, 6, 2, 12, "layers", width="190px"),
             "rate": slider(W.FloatSlider, 0.25, 0.05, 1.0, "γ rate", width="210px", step=0.05),
-            "phi": slider(W.FloatSlider, 0.01, 0.01, 1.2, "φ pull", width="210px", step=0.01),
+            "phi": slider(W.FloatSlider, 0.001, 0.001, 1.2, "φ pull", width="230px", step=0.001, readout_format=".3f"),
             "g": slider(W.FloatSlider, 0.0, 0.0, 1.0, "g control", width="210px", step=0.1),
         }
         super().__init__(controls)
