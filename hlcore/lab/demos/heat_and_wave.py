@@ -25,7 +25,7 @@ class HeatAndWave(Player):
     spread: Spread
     pace, what = 0.06, "tick"
 
-    def __init__(self, ticks: int = 160) -> None:
+    def __init__(self, ticks: int = 200) -> None:
         self.length = whole("ticks", ticks)
         controls = {
             "depth": slider(W.IntSlider, 6, 2, 12, "layers", width="190px"),
@@ -66,8 +66,8 @@ def _figure(ticks: int) -> go.Figure:
         "Hamiltonian Learning: the size of each layer's costate, 1 is backprop's",
         "angle between the gradient and backprop's (degrees)",
     )
-    curves = [curve("heat", 0, mode="lines"), curve("wave", 1, mode="lines")]
-    figure = maps_over_curves(titles, [("Reds", 0, 1.5), ("Blues", 0, 1.5)], curves, 600, legend={"y": 0.24})
+    curves = [curve("heat", 1, mode="lines"), curve("wave", 0, mode="lines")]
+    figure = maps_over_curves(titles, [("Reds", 0, 1.5), ("Blues", 0, 1.5)], curves, 560, legend={"y": 0.24})
     figure.update_xaxes(title="tick", row=3, col=1)
     figure.update_xaxes(range=[0.4, ticks + 0.6])
     return figure
