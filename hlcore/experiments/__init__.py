@@ -2,6 +2,7 @@
 
 from . import described_signals as described_signals  # these put themselves on the list
 from . import forecasts as forecasts
+from . import graph_clients as graph_clients
 from . import images as images
 from . import iris as iris
 from . import local as local

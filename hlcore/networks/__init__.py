@@ -3,6 +3,7 @@
 from ..law.network import Network
 from .chain import Chain
 from .feedforward import OutputNetwork, StateNetwork
+from .graph import Copies, Graph, Springs, TotalVariation, coupled
 from .readouts import FactoredReadout, KeyedReadout, choir
 from .recurrent import Recurrent
 from .reversible.reversible_chain import Reversible, is_reversible
@@ -13,7 +14,9 @@ from .stashed_chain import Stashed
 __all__ = [
     "Antisymmetric",
     "Chain",
+    "Copies",
     "FactoredReadout",
+    "Graph",
     "KeyedReadout",
     "Network",
     "OutputNetwork",
@@ -21,8 +24,11 @@ __all__ = [
     "Reversible",
     "Rotations",
     "Sparse",
+    "Springs",
     "Stashed",
     "StateNetwork",
+    "TotalVariation",
     "choir",
+    "coupled",
     "is_reversible",
 ]

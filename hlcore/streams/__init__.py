@@ -1,6 +1,7 @@
 """Where (u, ŷ, δ) come from."""
 
 from .changes import Changes as Changes
+from .clients import Clients as Clients
 from .clock import Clock as Clock
 from .datasets import Labelled as Labelled
 from .datasets import digits as digits
