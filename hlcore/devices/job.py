@@ -33,6 +33,8 @@ class Job:
     lanes             file for what each rank did when
     device            where ranks compute: "cpu" or "cuda"
     staged            send through CPU memory even where nccl could carry a message
+    owners            ranks that keep the dual of an edge between two: 1 or 2; it, `late` and `lost` are for a graph
+    late, lost        ticks that a letter is under way beside its own, and the share of letters that never come
     """
 
     name: str
@@ -52,6 +54,9 @@ class Job:
     lanes: str | None = None
     device: str = "cpu"
     staged: bool = False
+    owners: int = 1
+    late: int = 0
+    lost: float = 0.0
 
     def __post_init__(self) -> None:
         whole("steps", self.steps)
@@ -61,6 +66,9 @@ class Job:
             if self.checkpoint is None:
                 raise bad("save_every", self.save_every, "a checkpoint file beside it", "give checkpoint=")
         object.__setattr__(self, "patience", number("patience", self.patience, positive=True))
+        whole("late", self.late, 0)
+        if self.owners not in (1, 2) or not 0 <= number("lost", self.lost) < 1:
+            raise bad("owners, lost", (self.owners, self.lost), "1 or 2, and a share below 1")
         if self.balance is not None:
             object.__setattr__(self, "balance", tuple(self.balance))
 

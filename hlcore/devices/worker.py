@@ -12,8 +12,9 @@ import torch.distributed as dist
 from safetensors.torch import load as unpack
 from safetensors.torch import save as pack
 
-from ..devices import balance, device, gather, timeline
-from ..errors import HLError
+from ..devices import balance, client_rank, device, gather, timeline
+from ..errors import HLError, bad
+from ..networks import TotalVariation
 from ..records import export
 from ..streams import Stream
 from .job import Job
@@ -32,6 +33,10 @@ def work(job: Job, store: dist.Store, rank: int, world: int, say: Callable[[str]
     tick = 0
     try:
         wire.greet(job.greeting())
+        experiment = job.experiment()
+        if isinstance(experiment.network, TotalVariation):
+            client_rank.work(job, experiment, wire, say)
+            return
         stage, stream = _prepared(job, wire, say)
         first = tick = stage.steps
         stage.rehearse(stage.rank.share(stream[first]))
@@ -64,6 +69,8 @@ def work(job: Job, store: dist.Store, rank: int, world: int, say: Callable[[str]
 def _prepared(job: Job, wire: Wire, say: Callable[[str], None]) -> tuple[Stage, Stream]:
     """This rank's stage, and the stream."""
     experiment = job.experiment()
+    if (job.owners, job.late, job.lost) != (1, 0, 0.0):
+        raise bad("owners, late or lost", (job.owners, job.late, job.lost), "(1, 0, 0) for a chain", "take a graph")
     for path in (job.record, job.lanes):
         if path is not None:
             export.checked(Path(path))

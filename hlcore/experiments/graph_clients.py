@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..errors import unknown
+from ..errors import number, unknown
 from ..law.settings import Settings
 from ..networks import Graph, Springs, TotalVariation, coupled
 from ..networks.graph import laplacian_norm
@@ -14,7 +14,6 @@ from .experiment import Setup
 from .registry import register
 
 COUPLINGS = ("tv", "squared", "none")
-SHARE = 0.05  # σ|D|² beside L_f/2, in the bound of γ
 
 
 def squares(y: Tensor, target: Tensor) -> Tensor:
@@ -76,10 +75,12 @@ def graph_held(
     nodes: int = 100,
     norm: int = 1,
     pace: float = 1.0,
+    share: float = 0.05,
 ) -> Setup:
     """Two hundred clients with five examples each: total variation finds both clusters, and the labels spread.
 
-    pace  the step γ as a part of its bound 1/(L_f/2 + σ|D|²); 1.1 is quiet for a while, and then it is not
+    pace   the step γ as a part of its bound 1/(L_f/2 + σ|D|²); with 1.1 one client runs away, and infects nobody
+    share  σ|D|² beside L_f/2
     """
     stream = Clients(
         seed, (nodes, nodes), 2, p_out=p_out, labelled=labelled, tokens=5, noise=noise, fresh=False,
@@ -87,8 +88,8 @@ def graph_held(
     )  # fmt: skip
     network = TotalVariation(2 * nodes, 2, stream.edges, lam=lam, norm=norm)
     half = curvature(stream) / 2
-    network.sigma = SHARE * half / laplacian_norm(network)
-    return Setup(network, stream, LOSS, settings(pace / (half + SHARE * half)))
+    network.sigma = number("share", share, positive=True) * half / laplacian_norm(network)
+    return Setup(network, stream, LOSS, settings(number("pace", pace) / (half + share * half)))
 
 
 @register("graph-wave", "Clients · a wave on a graph", {"good": {}, "diverges": {"beta": 1.0}})

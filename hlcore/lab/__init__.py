@@ -22,7 +22,10 @@ from .figures.canvas import Canvas as Canvas
 from .figures.chart import Chart as Chart
 from .figures.figure import Figure as Figure
 from .figures.figure import View as View
+from .figures.graph_picture import ClientErrors as ClientErrors
+from .figures.graph_picture import GraphPicture as GraphPicture
 from .jupyter import panels as panels
+from .variants import Variants as Variants
 
 for _name, _module in {"way": bptt_walk, "lanes": lane_chart}.items():
     sys.modules[f"{__name__}.{_name}"] = _module  # doors of the first round, under their new roofs
