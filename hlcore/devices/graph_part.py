@@ -22,7 +22,8 @@ class GraphPart(TotalVariation):
     """Own nodes, every edge that touches them, and what was heard of the rest.
 
     The dual of an edge between two ranks has one owner, the rank of the lower nodes: θ goes there, u comes back. Then
-    late and lost letters change the way, not the goal (ours). With owners=2 both ranks reckon u from the letters: the
+    late and lost letters change the way, not the goal, as long as it settles (ours): a delay feeds the wave between
+    nodes that nothing curves, and the later the letters, the smaller the steps must be. With owners=2 both ranks reckon u from the letters: the
     bits of one process as long as every letter comes in its tick, and a wrong answer for ever if one does not.
 
     sizes  nodes of each rank      halo  θ of foreign nodes, as last heard      heard  u of edges owned elsewhere, too
@@ -81,7 +82,7 @@ class GraphPart(TotalVariation):
     def letter(self, to: int, u: Tensor) -> Tensor:
         """θ of the nodes that `to` has edges with, and the duals that are kept here for it."""
         shared = self._edges_with[to]
-        kept = shared[self.mine[shared] & ~self.both]
+        kept = shared[:0] if self.both else shared[self.mine[shared]]
         return torch.cat([self.theta.detach()[self._told[to]], u[0, kept]])
 
     def space(self, source: int) -> Tensor:
@@ -115,10 +116,8 @@ class Mailbox:
 
 def shares(nodes: int, ranks: int, balance: Sequence[int] | None) -> list[int]:
     """Nodes of each rank: as given, or as even as can be."""
-    if balance is None:
-        found = [nodes // ranks + (r < nodes % ranks) for r in range(ranks)]
-    else:
-        found = list(balance)
+    even = [nodes // ranks + (r < nodes % ranks) for r in range(ranks)]
+    found = even if balance is None else list(balance)
     if len(found) != ranks or sum(found) != nodes or min(found) < 1:
         raise bad("balance", tuple(found), f"{ranks} whole numbers >= 1 that add up to {nodes} nodes")
     return found

@@ -1,6 +1,7 @@
 """Named, seeded set-ups: network, stream, loss, settings and learner."""
 
 from . import described_signals as described_signals  # these put themselves on the list
+from . import few_shots as few_shots
 from . import forecasts as forecasts
 from . import graph_clients as graph_clients
 from . import images as images

@@ -8,6 +8,7 @@ from .readouts import FactoredReadout, KeyedReadout, choir
 from .recurrent import Recurrent
 from .reversible.reversible_chain import Reversible, is_reversible
 from .rotations import Antisymmetric, Rotations
+from .shrink import Shrink
 from .sparse_linear import Sparse
 from .stashed_chain import Stashed
 
@@ -23,6 +24,7 @@ __all__ = [
     "Recurrent",
     "Reversible",
     "Rotations",
+    "Shrink",
     "Sparse",
     "Springs",
     "Stashed",

@@ -1,5 +1,6 @@
 """Where (u, ŷ, δ) come from."""
 
+from .blurred import Blurred as Blurred
 from .changes import Changes as Changes
 from .clients import Clients as Clients
 from .clock import Clock as Clock

@@ -71,14 +71,19 @@ class Clients(Stream):
         self.weights = self._floats(drawn)  # before and after the jump
         self._drawn = lru_cache(maxsize=2)(self._draw)
 
-    def truth(self, k: int) -> Tensor:
-        """θ of every node's cluster at tick k, (N, n)."""
-        side, weights = self.cluster.copy(), self.weights[0].clone()
-        if self.jump is not None and k >= self.jump:
-            weights[-1] = self.weights[1, -1]
+    def sides(self, k: int) -> np.ndarray:
+        """The cluster of every node at tick k, (N,)."""
+        side = self.cluster.copy()
         if self.move is not None and k >= self.move:
             side[:3] = len(self.sizes) - 1
-        return weights[torch.from_numpy(side)]
+        return side
+
+    def truth(self, k: int) -> Tensor:
+        """θ of every node's cluster at tick k, (N, n)."""
+        weights = self.weights[0].clone()
+        if self.jump is not None and k >= self.jump:
+            weights[-1] = self.weights[1, -1]
+        return weights[torch.from_numpy(self.sides(k))]
 
     def sample(self, k: int) -> Sample:
         """The tokens of tick k."""

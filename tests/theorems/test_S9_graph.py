@@ -1,4 +1,4 @@
-"""S9, clients on a graph: the dual as a state is the primal-dual method, its limit is GTVMin; springs, copies, waves."""
+"""S9, clients on a graph: the dual as a state is the primal-dual method, and its limit is GTVMin; springs, copies."""
 
 import numpy as np
 import pytest

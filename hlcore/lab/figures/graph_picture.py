@@ -16,14 +16,16 @@ MOMENTS = 200  # of the curves at most
 
 def mixed(a: str, b: str, share: float) -> str:
     """A colour between two."""
-    parts = ((int(x[i : i + 2], 16) for i in (1, 3, 5)) for x in (a, b))
+    parts = [[int(x[i : i + 2], 16) for i in (1, 3, 5)] for x in (a, b)]
     return "#" + "".join(f"{round(p + share * (q - p)):02x}" for p, q in zip(*parts, strict=True))
 
 
 def diverging() -> list[str]:
     """SHADES colours, from blue over pale to orange."""
     half = SHADES // 2
-    return [mixed(PALE, BLUE, 1 - k / half) for k in range(half)] + [mixed(PALE, ORANGE, k / half) for k in range(half + 1)]
+    return [mixed(PALE, BLUE, 1 - k / half) for k in range(half)] + [
+        mixed(PALE, ORANGE, k / half) for k in range(half + 1)
+    ]
 
 
 def places(cluster: np.ndarray) -> np.ndarray:
