@@ -23,8 +23,8 @@ class GraphPart(TotalVariation):
 
     The dual of an edge between two ranks has one owner, the rank of the lower nodes: θ goes there, u comes back. Then
     late and lost letters change the way, not the goal, as long as it settles (ours): a delay feeds the wave between
-    nodes that nothing curves, and the later the letters, the smaller the steps must be. With owners=2 both ranks reckon u from the letters: the
-    bits of one process as long as every letter comes in its tick, and a wrong answer for ever if one does not.
+    nodes that nothing curves, and the later the letters, the smaller the steps must be. With owners=2 both ranks reckon
+    u from the letters: the bits of one process while every letter comes in its tick, a wrong answer for ever if not.
 
     sizes  nodes of each rank      halo  θ of foreign nodes, as last heard      heard  u of edges owned elsewhere, too
     """

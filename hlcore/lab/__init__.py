@@ -24,6 +24,7 @@ from .figures.figure import Figure as Figure
 from .figures.figure import View as View
 from .figures.graph_picture import ClientErrors as ClientErrors
 from .figures.graph_picture import GraphPicture as GraphPicture
+from .figures.spike_finder import SpikeFinder as SpikeFinder
 from .jupyter import panels as panels
 from .variants import Variants as Variants
 
