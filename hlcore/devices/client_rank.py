@@ -1,11 +1,9 @@
 """What one rank does with its clients of a graph: tick, tell its neighbours, hear them."""
 
-from __future__ import annotations
-
 import time
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -17,14 +15,12 @@ from ..experiments import Experiment
 from ..learners.learner import Learner
 from ..networks import TotalVariation
 from ..records import export
+from ..records.columns import Dataset
 from ..streams import Stream
-from . import timeline
+from . import gather
 from .graph_part import GraphPart, Mailbox, shares
 from .job import Job
 from .wire import Wire
-
-if TYPE_CHECKING:
-    import xarray
 
 
 class ClientRank:
@@ -67,35 +63,36 @@ def work(job: Job, experiment: Experiment, wire: Wire, say: Callable[[str], None
     if wire.rank == 0:
         say(f"clients per rank: {', '.join(map(str, here.sizes))}")
     wire.connect(0)
-    moments, rows, losses, kept = timeline.Timeline(job.capacity), [], [], []
+    moments = deque[tuple[float, ...]](maxlen=job.capacity)
+    rows, losses, kept = (deque(maxlen=job.capacity) for _ in range(3))
     for tick in range(job.steps):
-        moments.begin(tick)
-        loss = here.tick(stream, tick, wire)
-        moments.end(here.marks)
+        began, loss = time.monotonic(), here.tick(stream, tick, wire)
+        moments.append((tick, began, *here.marks))
         if (tick + 1) % job.every == 0:
             rows.append(here.part.theta.detach().clone())
             losses.append(loss)
             kept.append(tick + 1)
         if tick == 0:
-            wire.begin(tick)
-    last = job.steps - 1
-    own = here.part.mine if not here.part.both else here.part.mine & (here.part.i < len(here.part.theta))
+            wire.assemble(tick)
+            wire.patience.begin()
+    last, part = job.steps - 1, here.part
+    own = part.mine & (part.i < len(part.theta))  # an edge of two owners is told by the rank of its first node
     found = {
-        "theta": torch.stack(rows) if rows else here.part.theta.detach()[None][:0],
+        "theta": torch.stack(list(rows)) if rows else part.theta.detach()[None][:0],
         "loss": torch.tensor(losses, dtype=torch.float64),
         "u": here.learner.point.h["u"][0, own],
-        "edge": here.part.edges[own],
+        "edge": part.edges[own],
     }
     packs = [unpack(x) for x in wire.gathered(pack({k: x.contiguous() for k, x in found.items()}), last)]
-    lanes = wire.gathered(pack({"rows": torch.from_numpy(moments.rows())}), last)
+    lanes = wire.gathered(gather.pack_lane(list(moments)), last)
     wire.leave(last)
     if packs and job.record:
-        export.save(_merged(packs, kept), Path(job.record))
+        export.save(_merged(packs, list(kept)), Path(job.record))
     if lanes and job.lanes:
-        export.save(timeline.merged([unpack(x)["rows"].numpy() for x in lanes]), Path(job.lanes))
+        export.save(gather.lanes(lanes), Path(job.lanes))
 
 
-def _merged(packs: list[dict[str, torch.Tensor]], kept: list[int]) -> xarray.Dataset:
+def _merged(packs: list[dict[str, torch.Tensor]], kept: list[int]) -> Dataset:
     """θ (step, node, input), ΣL_i (step) and u (edge, input), in the order of one process."""
     import xarray
 

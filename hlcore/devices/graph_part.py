@@ -1,7 +1,5 @@
 """The part of a graph of clients that lives on one rank, and what it tells its neighbours."""
 
-from __future__ import annotations
-
 from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate

@@ -5,11 +5,9 @@ from . import few_shots as few_shots
 from . import forecasts as forecasts
 from . import graph_clients as graph_clients
 from . import images as images
-from . import iris as iris
 from . import local as local
-from . import texts as texts
+from . import paper as paper
 from . import tracking as tracking
-from . import vowels as vowels
 from .experiment import Experiment as Experiment
 from .experiment import Setup as Setup
 from .experiment import differing as differing

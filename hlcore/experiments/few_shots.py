@@ -1,7 +1,5 @@
 """Few shots: spikes are found again in a blurred trace, from a start that was bought with one short trace."""
 
-from __future__ import annotations
-
 import torch
 from torch import nn
 from torch.nn.functional import mse_loss

@@ -1,7 +1,5 @@
 """Clients on a graph: models on nodes that share what they know along the edges (arXiv 2105.12769)."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -1,7 +1,5 @@
 """A Cockpit that turns an experiment's own options, too: the graph, the noise, the coupling."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Mapping, Sequence
 from functools import partial

@@ -1,7 +1,5 @@
 """A start for an online learner: offline backpropagation through time on one short trace."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

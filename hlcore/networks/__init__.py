@@ -13,24 +13,7 @@ from .sparse_linear import Sparse
 from .stashed_chain import Stashed
 
 __all__ = [
-    "Antisymmetric",
-    "Chain",
-    "Copies",
-    "FactoredReadout",
-    "Graph",
-    "KeyedReadout",
-    "Network",
-    "OutputNetwork",
-    "Recurrent",
-    "Reversible",
-    "Rotations",
-    "Shrink",
-    "Sparse",
-    "Springs",
-    "Stashed",
-    "StateNetwork",
-    "TotalVariation",
-    "choir",
-    "coupled",
-    "is_reversible",
-]
+    "Antisymmetric", "Chain", "Copies", "FactoredReadout", "Graph", "KeyedReadout", "Network", "OutputNetwork",
+    "Recurrent", "Reversible", "Rotations", "Shrink", "Sparse", "Springs", "Stashed", "StateNetwork", "TotalVariation",
+    "choir", "coupled", "is_reversible",
+]  # fmt: skip

@@ -1,7 +1,5 @@
 """Clients on a graph: a linear model on every node, coupled along the edges (generalised total variation)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A recurrent cell that takes a step of sparse coding."""
 
-from __future__ import annotations
-
 from typing import Self
 
 import torch

@@ -1,7 +1,5 @@
 """Sparse spikes seen through a wavelet and noise: the blur is to be undone."""
 
-from __future__ import annotations
-
 from functools import lru_cache
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Local data sets on the nodes of a random graph with clusters: a stochastic block model."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any

@@ -1,7 +1,5 @@
 """Few shots in numbers: python -m hlcore.studies.few_shot_tables [SEEDS]."""
 
-from __future__ import annotations
-
 import sys
 from typing import Any
 

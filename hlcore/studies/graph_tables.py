@@ -1,7 +1,5 @@
 """Clients on a graph in numbers: python -m hlcore.studies.graph_tables [SEEDS]."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any

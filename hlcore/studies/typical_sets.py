@@ -1,7 +1,5 @@
 """How many sequences are typical, and how many of them one trace has shown: the count behind few shots."""
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """Clients on a graph as they learn: their models as colours, the borders of clusters as edges that light up."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Spikes behind a blur: what is seen, what was there, what is guessed, and the code as a map over time."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
