@@ -40,6 +40,9 @@ class Variants(Cockpit):
             for option, span in options.items()
         }
         super().__init__(get(name, **start), controls, figures)
+        for option, dial in self._dials.items():
+            self.commands[f"option {option}"] = partial(self._turn_option, option)
+            self._quiet.observe(dial, partial(self._loop.post, f"option {option}"))
 
     def vary(self, **options: Any) -> Self:
         """Begin anew with other options; what plays goes on playing."""
@@ -54,9 +57,6 @@ class Variants(Cockpit):
 
     def _build(self) -> None:
         super()._build()
-        for option, dial in self._dials.items():
-            self.commands[f"option {option}"] = partial(self._turn_option, option)
-            self._quiet.observe(dial, partial(self._loop.post, f"option {option}"))
         head, rest = self.children[:2], self.children[2:]
         self.children = [*head, row(self._dials.values()), *rest]
 

@@ -9,7 +9,7 @@ from ..networks import Recurrent
 BATCH, RATE = 32, 0.01
 
 
-def one_shot(network: Recurrent, u: Tensor, target: Tensor, steps: int = 500, length: int = 40, seed: int = 0) -> float:
+def one_shot(network: Recurrent, u: Tensor, target: Tensor, steps: int = 250, length: int = 40, seed: int = 0) -> float:
     """Move `network` by Adam on windows of `length` tokens of one trace u (N, inputs), target (N, outputs); last loss.
 
     Each step unfolds a batch of windows from h = 0 (theorem T3) and takes the mean square of their readouts. After
