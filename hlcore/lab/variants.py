@@ -17,6 +17,8 @@ from .widgets import menu, row, slider
 class Variants(Cockpit):
     """The Cockpit of an experiment by name, with a control for some of its options; a move begins that variant anew.
 
+    Its own figures stand above the curves.
+
     options  {option: (least, largest)} makes a slider, {option: [choice, ...]} a menu
     start    other values of options and settings to begin with, as `experiments.get` takes them
     `vary(lam=0.2)` is the controls' twin.
@@ -57,8 +59,8 @@ class Variants(Cockpit):
 
     def _build(self) -> None:
         super()._build()
-        head, rest = self.children[:2], self.children[2:]
-        self.children = [*head, row(self._dials.values()), *rest]
+        *head, law, words, body, figures = self.children
+        self.children = [*head, row(self._dials.values()), law, words, figures, body]
 
     def _turn_option(self, option: str, value: Any) -> None:
         self.vary(**{option: value})

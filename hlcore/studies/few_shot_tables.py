@@ -19,7 +19,7 @@ PARTS = ((0, 500), (500, 1500), (1500, 2000), (2000, 3000))
 ONLINE: dict[str, tuple[str, dict[str, Any]]] = {
     "none": ("hamiltonian", {"beta": 0.0}),
     "HL, lr .003": ("hamiltonian", {}),
-    "truncated BPTT(4), lr .01": ("bptt", {"window": 4, "every": 1, "beta": 0.02, "eta": 1.0, "phi": 1.0}),
+    "truncated BPTT(4), lr .01": ("bptt", {"window": 4, "every": 1, "beta": 0.02}),
 }
 CENTRE, SIDE, PATCH = 40, 60, 9
 
