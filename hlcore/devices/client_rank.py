@@ -64,7 +64,8 @@ def work(job: Job, experiment: Experiment, wire: Wire, say: Callable[[str], None
         say(f"clients per rank: {', '.join(map(str, here.sizes))}")
     wire.connect(0)
     moments = deque[tuple[float, ...]](maxlen=job.capacity)
-    rows, losses, kept = (deque(maxlen=job.capacity) for _ in range(3))
+    rows, losses = deque[torch.Tensor](maxlen=job.capacity), deque[float](maxlen=job.capacity)
+    kept = deque[int](maxlen=job.capacity)
     for tick in range(job.steps):
         began, loss = time.monotonic(), here.tick(stream, tick, wire)
         moments.append((tick, began, *here.marks))
@@ -79,7 +80,7 @@ def work(job: Job, experiment: Experiment, wire: Wire, say: Callable[[str], None
     own = part.mine & (part.i < len(part.theta))  # an edge of two owners is told by the rank of its first node
     found = {
         "theta": torch.stack(list(rows)) if rows else part.theta.detach()[None][:0],
-        "loss": torch.tensor(losses, dtype=torch.float64),
+        "loss": torch.tensor(list(losses), dtype=torch.float64),
         "u": here.learner.point.h["u"][0, own],
         "edge": part.edges[own],
     }

@@ -1,5 +1,7 @@
 """Few shots: spikes are found again in a blurred trace, from a start that was bought with one short trace."""
 
+from typing import Any
+
 import torch
 from torch import nn
 from torch.nn.functional import mse_loss
@@ -14,7 +16,7 @@ from .registry import register
 
 STARTS = ("random", "ista", "one shot")
 MOVING = ("cell.W", "cell.b", "readout.weight", "readout.bias")
-PRESETS = {
+PRESETS: dict[str, dict[str, Any]] = {
     "good": {},
     "sluggish": {"beta": 0.0004},
     "trained too eagerly": {"beta": 0.1},

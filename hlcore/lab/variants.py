@@ -70,7 +70,8 @@ def _dial(option: str, span: Sequence[Any], value: Any) -> Any:
     label = option.replace("_", " ")
     if isinstance(span, list):
         return menu(span, label, value=value)
-    whole = isinstance(value, int)
-    kind, step = (W.IntSlider, 1) if whole else (W.FloatSlider, (span[1] - span[0]) / 100)
-    more = {} if whole else {"readout_format": ".3g"}
-    return slider(kind, value, *span, label, width="255px", step=step, continuous_update=False, **more)
+    low, high = span
+    if isinstance(value, int):
+        return slider(W.IntSlider, value, low, high, label, width="255px", continuous_update=False)
+    look = {"step": (high - low) / 100, "readout_format": ".3g", "continuous_update": False}
+    return slider(W.FloatSlider, value, low, high, label, width="255px", **look)

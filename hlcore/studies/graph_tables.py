@@ -45,6 +45,7 @@ def told_the_clusters(seed: int) -> np.ndarray:
 def held(seed: int, steps: int = 1000, **options: Any) -> float:
     """Mean square error of θ on data sets that stay."""
     learner, stream = get("graph-held", dtype="float64", **options).learner(seed)
+    assert isinstance(stream, Clients)
     sample = stream[0]
     for _ in range(steps):
         learner.step(sample)
