@@ -13,6 +13,8 @@ from ..runs.run import Run
 from .cockpit import Cockpit
 from .widgets import menu, row, slider
 
+KEPT = (3000, 4096)  # records, and entries of each quantity: all of a small graph's
+
 
 class Variants(Cockpit):
     """The Cockpit of an experiment by name, with a control for some of its options; a move begins that variant anew.
@@ -41,7 +43,7 @@ class Variants(Cockpit):
             option: _dial(option, span, start.get(option, parameters[option].default))
             for option, span in options.items()
         }
-        super().__init__(get(name, **start), controls, figures)
+        super().__init__(Run(get(name, **start), *KEPT), controls, figures)
         for option, dial in self._dials.items():
             self.commands[f"option {option}"] = partial(self._turn_option, option)
             self._quiet.observe(dial, partial(self._loop.post, f"option {option}"))
@@ -49,7 +51,7 @@ class Variants(Cockpit):
     def vary(self, **options: Any) -> Self:
         """Begin anew with other options; what plays goes on playing."""
         chosen, playing = self.chosen | options, self.playing
-        run = Run(get(self.name, seed=self.run.seed, **chosen))
+        run = Run(get(self.name, seed=self.run.seed, **chosen), *KEPT)
         self.chosen = chosen
         self._adopt(run)
         with self._quiet:

@@ -15,19 +15,23 @@ def columns(figure):
 
 
 def test_edges_light_up_where_the_dual_is_at_its_bound():
-    run, picture = Run(experiments.get("graph-clients", nodes=5, lam=0.05, p_out=0.2, dtype="float64")), GraphPicture()
+    experiment = experiments.get("graph-clients", dtype="float64")
+    run, picture = Run(experiment, 1000, 4096), GraphPicture()
     picture.frame(run, None)
     drawn, plan = columns(picture)
     edges = len(run.stream.edges)
     assert plan["x"].startswith("0 of") and np.isfinite(drawn[0]).sum() == 2 * edges
-    run.step(600)
+    run.step(900)
     picture.frame(run, None)
     drawn, plan = columns(picture)
-    u = run.learner.point.h["u"][0].abs().amax(1)
-    lit = int((u >= 0.05 * (1 - 1e-6)).sum())
+    u = run.recorder.window("h", 150)[:, : 4 * edges].mean(0).reshape(edges, 4)
+    lit = int((np.abs(u).max(1) >= 0.9 * 0.1).sum())
+    side = run.stream.cluster[run.stream.edges.numpy()]
+    share = [picture.lit(run)[side[:, 0] == side[:, 1]].mean(), picture.lit(run)[side[:, 0] != side[:, 1]].mean()]
+    assert share[0] < 0.1 < 0.9 < share[1], "borders light up, friendships do not"
     assert 0 < lit < edges and plan["x"] == f"{lit} of {edges} edges are at their bound"
     assert np.isfinite(drawn[0]).sum() == 2 * (edges - lit) and np.isfinite(drawn[2]).sum() == 2 * lit
-    assert sum(np.isfinite(x).sum() for x in drawn[4::2]) == 10, "every node once"
+    assert sum(np.isfinite(x).sum() for x in drawn[4::2]) == 40, "every node once"
     assert plan["bare"] and len({layer.get("colour") for layer in plan["layers"][2:]}) == 9
 
 

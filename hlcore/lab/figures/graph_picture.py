@@ -10,6 +10,8 @@ from .figure import Figure, View
 SHADES = 9  # colours from the least θ to the largest
 RADIUS = 0.8  # of a cluster's circle, beside the distance of its middle
 MOMENTS = 200  # of the curves at most
+LAST = 150  # records over which a dual is averaged: noise pulls every edge to its bound now and then, a border stays
+NEAR = 0.9  # of its bound is at its bound
 
 
 def mixed(a: str, b: str, share: float) -> str:
@@ -37,9 +39,12 @@ def places(cluster: np.ndarray) -> np.ndarray:
 
 
 class GraphPicture(Figure):
-    """Large dots have labels, small ones none; colour is θ's first entry. Bold edges: the dual is at its bound λA_e."""
+    """Large dots have labels, small ones none; colour is the weight in which the clusters differ most at the start.
 
-    title = "the graph: colour θ₁, bold edges where |u| = λ"
+    Bold edges: the mean dual of the last records is at its bound λA_e.
+    """
+
+    title = "the graph: a colour for one weight, bold edges where the mean |u| is at λ"
     height = 330
 
     def frame(self, run: Any, view: View) -> None:
@@ -53,9 +58,11 @@ class GraphPicture(Figure):
             lines = np.stack([at[i], at[j], np.stack([gap, gap], 1)], 1)[chosen].reshape(-1, 2)
             columns += [lines[:, 0], lines[:, 1]]
             layers.append({"draw": "line", "ink": 0, **style})
-        first = network.theta.detach().numpy()[:, 0]
-        reach = float(np.abs(stream.weights[:, :, 0].numpy()).max())
-        shade = np.clip(np.round((first / reach + 1) / 2 * (SHADES - 1)), 0, SHADES - 1)
+        truth = stream.weights[0].numpy()
+        entry = int(np.ptp(truth, axis=0).argmax())
+        least, reach = truth[:, entry].min(), np.ptp(truth[:, entry]) or 1.0
+        share = (network.theta.detach().numpy()[:, entry] - least) / reach
+        shade = np.clip(np.round(share * (SHADES - 1)), 0, SHADES - 1)
         labelled = stream.mask.numpy() > 0
         for k, colour in enumerate(diverging()):
             for known, size in ((True, 7.5), (False, 4.5)):
@@ -67,12 +74,17 @@ class GraphPicture(Figure):
 
     @staticmethod
     def lit(run: Any) -> np.ndarray:
-        """(E,): whether any entry of an edge's dual is at its bound; none where there is no bound."""
-        network, h = run.learner.network, run.learner.point.h
-        lam = getattr(network, "lam", None)
+        """(E,): whether any entry of an edge's mean dual is at its bound; none where there is no bound.
+
+        Where the record does not keep all duals, they are those of now.
+        """
+        network, recorder, h = run.learner.network, run.recorder, run.learner.point.h
+        lam, size = getattr(network, "lam", None), network.i.numel() * network.theta.shape[1]
         if not lam or "u" not in h:
             return np.zeros(len(network.i), bool)
-        return np.abs(h["u"][0].numpy()).max(1) >= lam * network.A.numpy() * (1 - 1e-6)
+        whole = len(recorder) and recorder.total("h") == len(recorder.names("h"))
+        u = recorder.window("h", LAST)[:, :size].mean(0) if whole else h["u"].numpy()
+        return np.abs(u.reshape(len(network.i), -1)).max(1) >= NEAR * lam * network.A.numpy()
 
 
 class ClientErrors(Figure):
