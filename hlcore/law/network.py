@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..errors import bad
 from .point import Tensors
+from .sample import Sample
 
 if TYPE_CHECKING:
     from .closed_form import ClosedForm
@@ -47,6 +48,13 @@ class Network(torch.nn.Module):
         Optional, for speed. It is asked once, and again when a part was touched; see `law.closed_form.ClosedForm`.
         """
         return None
+
+    def absorb(self, sample: Sample, output: Tensor) -> None:
+        """What a step teaches beside θ: buffers (running means, keys, counts) may move here, weights must not.
+
+        Every learner's step calls it, without gradients, once nothing can refuse the step any more and before θ moves:
+        a step that is refused is not absorbed, and a rewound one is forgotten. `output` is the y of this step.
+        """
 
     def undo(self, u: Any, h: Tensors, tau: float) -> Tensors:
         """The state from which a step of τ leads to h: the exact inverse of h + τ f^h, where there is one."""

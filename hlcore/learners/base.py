@@ -45,8 +45,7 @@ class BaseLearner(ABC):
     memory          what `propose` needs from the steps before, beside h, z, θ and ω: read it there, return what comes
                     next as `Step.memory`; numbers, texts, tensors, and lists and dicts of them are saved by themselves
 
-    A step that would write inf or nan raises `Diverged` and leaves everything at the point before it: weights,
-    memory, the network's buffers and torch's generator.
+    A step that would write inf or nan raises `Diverged` and leaves all as before: weights, memory, buffers, generator.
     """
 
     name: ClassVar[str] = ""  # on the list, see `register`
@@ -137,6 +136,7 @@ class BaseLearner(ABC):
                 self._weigh(step)
                 if (overflow := self._omega.overflow(tau, self.fresh)) is not None:
                     raise Diverged(*overflow, self.t, self.steps)
+            self.law.absorb(sample, step.output)
         except HLError:
             self.inventory.put_back(kept)
             raise

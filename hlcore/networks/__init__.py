@@ -2,6 +2,7 @@
 
 from ..law.network import Network
 from .chain import Chain
+from .crowd import Crowd
 from .feedforward import OutputNetwork, StateNetwork
 from .readouts import FactoredReadout, KeyedReadout, choir
 from .recurrent import Recurrent
@@ -13,6 +14,7 @@ from .stashed_chain import Stashed
 __all__ = [
     "Antisymmetric",
     "Chain",
+    "Crowd",
     "FactoredReadout",
     "KeyedReadout",
     "Network",

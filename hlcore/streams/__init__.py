@@ -2,6 +2,8 @@
 
 from .changes import Changes as Changes
 from .clock import Clock as Clock
+from .clusters import Clusters as Clusters
+from .clusters import DigitPairs as DigitPairs
 from .datasets import Labelled as Labelled
 from .datasets import digits as digits
 from .datasets import iris as iris
