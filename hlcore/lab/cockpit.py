@@ -223,6 +223,7 @@ class Cockpit(Panel):
             controls.transport(self._play),
             self._law,
             W.Box([self._alarm, self._summary], layout=line),
+            self.figures.front,
             body,
             self.figures.place,
         ]

@@ -14,6 +14,7 @@ from ..errors import bad, number
 
 Phi = float | Callable[[float], float]
 Beta = float | Mapping[str, float | torch.Tensor]
+Sign = int | Callable[[float], int]
 FORWARD = (("-1 forward", -1), ("+1 original", 1))
 
 
@@ -21,7 +22,9 @@ def _phi(name: str, value: Any) -> Phi:
     return value if callable(value) else number(name, value)
 
 
-def _sign(name: str, value: Any) -> int:
+def _sign(name: str, value: Any) -> Sign:
+    if callable(value):
+        return value
     if isinstance(value, bool) or not isinstance(value, Real) or value not in (-1, 1):
         raise bad(name, repr(value), "-1 (forward) or +1 (original)", "write s=-1 to learn forward in time")
     return -1 if value == -1 else 1
@@ -108,13 +111,14 @@ MAPPED = ("tau", "eta", "beta", "phi", "s", "eta_z")  # those of which SGD knows
 class Settings(WeightSettings):
     """What the four equations (P, E*1-E*4) leave open: the weights' settings, and
 
-    s      sign of the costate equations: -1 forward in time (HL), +1 the original boundary-value problem
+    s      sign of the costate equations: -1 forward in time (HL), +1 the original boundary-value problem; or a schedule
+           t -> ±1, as of a network that learns by day and unlearns by night
     eta_z  dissipation of the neuron costate z, >= 0; None: eta
 
     Raises HLError for anything else. Source: P, section 3.
     """
 
-    s: int = setting(-1, "s", "sign", "", _sign, scale="choice", choices=FORWARD)
+    s: Sign = setting(-1, "s", "sign", "", _sign, scale="choice", choices=FORWARD)
     eta_z: float | None = setting(None, "η<sub>z</sub>", "dissipation of z", "1/time; type 0 for none", follows="eta")
 
     @property

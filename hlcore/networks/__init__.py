@@ -4,6 +4,7 @@ from ..law.network import Network
 from .chain import Chain
 from .crowd import Crowd
 from .feedforward import OutputNetwork, StateNetwork
+from .hopfield import Hopfield
 from .readouts import FactoredReadout, KeyedReadout, choir
 from .recurrent import Recurrent
 from .reversible.reversible_chain import Reversible, is_reversible
@@ -16,6 +17,7 @@ __all__ = [
     "Chain",
     "Crowd",
     "FactoredReadout",
+    "Hopfield",
     "KeyedReadout",
     "Network",
     "OutputNetwork",

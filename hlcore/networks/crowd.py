@@ -77,7 +77,9 @@ def reinforce(baseline: float | str = 0.0) -> DeclaredLoss:
         logit, y = output[:, 0], target[:, 0]
         with torch.no_grad():
             a = action(output, target[:, 1])
-            b = {"mean": output[:, 2], "best": 1 - 2 * (y * logit).sigmoid()}.get(baseline, baseline)  # type: ignore[call-overload]
+            b: Any = baseline
+            if isinstance(baseline, str):
+                b = output[:, 2] if baseline == "mean" else 1 - 2 * (y * logit).sigmoid()
             kept = y * a - b
         return (output[:, 1] - kept * logsigmoid(a * logit)).sum()
 

@@ -11,6 +11,7 @@ from .datasets import mnist as mnist
 from .delayed import Held as Held
 from .delayed import Late as Late
 from .imdb import imdb as imdb
+from .nights import Nights as Nights
 from .real_series import Real as Real
 from .real_series import real as real
 from .reversed import Reversed as Reversed

@@ -27,7 +27,8 @@ class _TwoKinds(Stream):
         draw = np.random.default_rng((self.seed, k))
         y = draw.integers(0, 2, self.learners) * 2.0 - 1
         u, die = self.inputs(k, y, draw), draw.random(self.learners)
-        return Sample(*(torch.from_numpy(x).to(self.dtype) for x in (u, np.stack([y, die], 1))))
+        target = np.stack([y, die], 1)
+        return Sample(torch.from_numpy(u).to(self.dtype), torch.from_numpy(target).to(self.dtype))
 
     @abstractmethod
     def inputs(self, k: int, y: np.ndarray, draw: np.random.Generator) -> np.ndarray:
