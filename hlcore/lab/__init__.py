@@ -9,7 +9,6 @@ from .demos import lane_chart
 from .demos.bptt_journey import Journey as Journey
 from .demos.crowd_cloud import CrowdCloud as CrowdCloud
 from .demos.dreaming import Dreaming as Dreaming
-from .demos.dreaming import FallingCues as FallingCues
 from .demos.lane_chart import timeline as timeline
 from .demos.locality_waves import Waves as Waves
 from .demos.processes import Fleet as Fleet

@@ -362,3 +362,18 @@ def test_by_name(name):
 def test_bad_input_is_told(make, word):
     with pytest.raises(HLError, match=word):
         make()
+
+
+def test_the_picture_foretells_before_the_first_step_and_the_crowd_arrives():
+    from hlcore.lab import Cockpit, CrowdCloud
+    from hlcore.runs.run import Run
+
+    panel = Cockpit(Run(experiments.get("crowd-clusters", beta=0.1), width=512), figures=[CrowdCloud])
+    picture = panel.figures[-1]
+    assert isinstance(picture, CrowdCloud) and "cos = 0.8 at T = 2.57 (foretold)" in picture._told.value
+    assert "not yet (the crowd)" in picture._told.value
+    panel.step(40)
+    assert panel.alarm() == "" and "not yet" not in picture._told.value
+    panel.set(eta=0.0).reset()
+    assert "no prophecy" in picture._told.value
+    panel.close()

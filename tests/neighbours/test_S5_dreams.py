@@ -172,7 +172,7 @@ def test_the_basins_are_largest_when_the_memories_first_rest_not_when_they_rest_
 
 
 def test_U7_there_is_a_window_up_to_a_load_and_none_beyond():
-    assert [dream_life(100, 0.5, 0.02, seed, 10, 1.1, 8).window[0] > 0 for seed in (0, 1)] == [True, True]
+    assert [dream_life(100, 0.5, 0.02, seed, 4, 1.1, 8).window[0] > 0 for seed in (0, 1)] == [True, True]
     assert math.isnan(dream_life(100, 0.8, 0.02, 0, 10, 1.1, 8).window[0])
 
 
@@ -296,3 +296,17 @@ def test_forgetting_takes_its_share():
 def test_bad_input_is_told(make, word):
     with pytest.raises(HLError, match=word):
         make()
+
+
+def test_the_picture_is_drawn_and_goes_back_in_time():
+    from hlcore.lab import Cockpit, Dreaming
+
+    for name in ("dreams", "dream-digits"):
+        panel = Cockpit(experiments.get(name, dtype="float64"), figures=[Dreaming])
+        panel.step(20).step(20)
+        picture = panel.figures[-1]
+        assert isinstance(picture, Dreaming) and panel.alarm() == ""
+        assert [each[0] for each in picture._kept] == [0, 200, 400] if name == "dreams" else [0, 100, 200]
+        panel.back(20.0)
+        assert len(picture._kept) == 2
+        panel.close()

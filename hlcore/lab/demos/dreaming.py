@@ -27,17 +27,20 @@ class Dreaming(Figure):
 
     Beside it how far a memory reaches (overlap of a cue → overlap where it rests), and the spectrum of J. The line at
     P/ε is where the dreams will have taken away all that Hebb laid down. Each frame adds a point to the curves.
+
+    Memories of 64 spins are pictures: three cues with a fifth of their pixels wrong fall above, two sweeps at a time,
+    under Hebb's J and under J as it is.
     """
 
     title = "memories, and what the dreams do to them"
     first = True
 
     def __init__(self) -> None:
-        self._told, self._rows = W.HTML(), Canvas(height=300)
+        self._told, self._film, self._rows = W.HTML(), Canvas(height=210), Canvas(height=300)
         self._reach, self._spectrum = Canvas(height=300), Canvas(height=300)
         sides = [column([part], flex=flex) for part, flex in (
             (self._rows, "1.7 1 430px"), (self._reach, "1 1 250px"), (self._spectrum, "1 1 250px"))]  # fmt: skip
-        self.widget: Any = column([self._told, row(sides)])
+        self.widget: Any = column([self._told, self._film, row(sides)])
         self._kept: list[tuple[float, ...]] = []
         self._begun: tuple[Any, ...] = ()
 
@@ -51,13 +54,15 @@ class Dreaming(Figure):
         if not self._begun or self._begun[:2] != (run.experiment, run.seed):
             start: Any = run.experiment.setup(run.seed).network
             first = start.J.detach()
-            self._kept = []
-            self._begun = (
-                run.experiment,
-                run.seed,
-                retrieval_map(first, patterns, OVERLAPS),
-                torch.linalg.eigvalsh(first),
-            )
+            reach, values = retrieval_map(first, patterns, OVERLAPS), torch.linalg.eigvalsh(first)
+            self._kept, self._begun = [], (run.experiment, run.seed, reach, values, first)
+        self._film.layout.display = "block" if patterns.shape[1] == 64 else "none"
+        if patterns.shape[1] == 64:
+            films = [("J₀", "Hebb, before any dream", self._begun[4]), ("J", "now", J)]
+            strips = [Row(symbol, "cues falling", [], heat=strip(film(j, patterns), told)) for symbol, told, j in films]
+            ends = np.array([0.0, CUES * (SWEEPS + 2)])
+            axis = "each cue, and what the spins are, two sweeps later at a time"
+            show_rows(self._film, strips, [ends], axis=axis, about="cues falling, before and now")
         delta = stabilities(J, patterns)
         E = -0.5 * ((patterns @ J) * patterns).mean(1).mean()
         seen = run.learner.traced()["h"].get("spins")
@@ -69,7 +74,8 @@ class Dreaming(Figure):
         if not stream.days and run.settings.s == 1 and eps:
             spent = len(patterns) / eps
             end, marks = max(dreams, BEYOND * spent), [(spent, "P/ε: all is taken")]
-        x, least, stable, memory, dream = np.array([*self._kept, (max(end, 1.0), *[np.nan] * 4)]).T
+        ahead = [(end, *[np.nan] * 4)] if end > dreams else []
+        x, least, stable, memory, dream = np.array([*self._kept, *ahead]).T
         lines = [
             Row("Δ", "least stability of a spin", [Line("Δ min", least, {"ink": 0, "width": 2.2})]),
             Row("%", "stable spins", [Line("share", stable, {"ink": 2, "width": 2.2})]),
@@ -94,34 +100,6 @@ class Dreaming(Figure):
             f"N = {len(J)} · P = {len(patterns)} memories · ε = τ²βφ/2 = {eps:.3g} · D = {dreams:,.0f} dreams · "
             f"<b>{said}</b> · a cue of m₀ = .5 comes to {float(now[OVERLAPS.index(0.5)]):.2f}"
         )
-
-
-class FallingCues(Figure):
-    """Three digits with a fifth of their pixels wrong, falling two sweeps at a time: under Hebb's J, and under J as it is."""
-
-    title = "three cues fall: each is followed by what the spins are, two sweeps later at a time"
-    height = 210
-    first = True
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._begun: tuple[Any, ...] = ()
-
-    def frame(self, run: Any, view: View) -> None:
-        """Two strips of pictures."""
-        network, patterns = run.learner.network, run.stream.shown
-        if not isinstance(network, Hopfield) or patterns.shape[1] != 64:
-            raise bad("FallingCues", type(network).__name__, "8×8 pictures", "experiments.get('dream-digits')")
-        if not self._begun or self._begun[:2] != (run.experiment, run.seed):
-            start: Any = run.experiment.setup(run.seed).network
-            self._begun = run.experiment, run.seed, film(start.J.detach(), patterns)
-        now = film(network.J.detach() * network.off, patterns)
-        rows = [
-            Row(symbol, "", [], heat=strip(pictures, told))
-            for symbol, pictures, told in (("Hebb", self._begun[2], "before any dream"), ("J", now, "now"))
-        ]
-        ends = np.array([0.0, len(now)])
-        show_rows(self.widget, rows, [ends], axis="pictures", about="cues falling, before and now")
 
 
 def film(J: torch.Tensor, patterns: torch.Tensor) -> np.ndarray:
