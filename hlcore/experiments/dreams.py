@@ -27,7 +27,7 @@ def _nights(patterns: torch.Tensor, eps: float, days: int, batch: int, sweeps: i
 
 @register("dreams", "Dreams · unlearning", PRESETS)
 def dreams(
-    seed: int, units: int = 100, load: float = 0.3, eps: float = 0.002, batch: int = 10, sweeps: int = 5
+    seed: int, units: int = 100, load: float = 0.3, eps: float = 0.005, batch: int = 10, sweeps: int = 5
 ) -> Setup:
     """Thirty memories in a hundred spins are too many: dreams that are unlearned save them, too many kill them.
 

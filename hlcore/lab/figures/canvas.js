@@ -297,7 +297,7 @@ function render({ model, el }) {
     const link = document.createElement("a");
     link.href = sheet.toDataURL("image/png"); link.download = model.get("picture").name; link.click();
   });
-  const changes = ["frame", "plan", "height", "picked", "theme"].map((what) => `change:${what}`);
+  const changes = ["frame", "maps", "plan", "height", "picked", "theme"].map((what) => `change:${what}`);
   changes.forEach((what) => model.on(what, soon));
   const observer = new ResizeObserver(soon);
   observer.observe(canvas);
