@@ -3,6 +3,7 @@
 from . import crowds as crowds  # these put themselves on the list
 from . import described_signals as described_signals
 from . import dreams as dreams
+from . import experts as experts
 from . import forecasts as forecasts
 from . import images as images
 from . import iris as iris

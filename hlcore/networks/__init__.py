@@ -3,6 +3,7 @@
 from ..law.network import Network
 from .chain import Chain
 from .crowd import Crowd
+from .experts import Experts
 from .feedforward import OutputNetwork, StateNetwork
 from .hopfield import Hopfield
 from .readouts import FactoredReadout, KeyedReadout, choir
@@ -16,6 +17,7 @@ __all__ = [
     "Antisymmetric",
     "Chain",
     "Crowd",
+    "Experts",
     "FactoredReadout",
     "Hopfield",
     "KeyedReadout",

@@ -23,4 +23,5 @@ from .signals import Signal as Signal
 from .signals import sines as sines
 from .signals import square as square
 from .stream import Stream as Stream
+from .tasks import InTurn as InTurn
 from .world import World as World

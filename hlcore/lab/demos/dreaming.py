@@ -87,10 +87,10 @@ class Dreaming(Figure):
         ]
         show_rows(self._rows, lines, [x], marks=marks, axis="dreams D")
         now = retrieval_map(J, patterns, OVERLAPS)
-        reach = [np.array(OVERLAPS), self._begun[2].numpy(), np.array(OVERLAPS), now.numpy()]
+        reached = [np.array(OVERLAPS), self._begun[2].numpy(), np.array(OVERLAPS), now.numpy()]
         layers = [{"draw": "line", "ink": TARGET, "width": 2}, {"draw": "trail", "ink": 0, "width": 2.5}]
         about = "basins: overlap of the cue, overlap at rest; dotted: before any dream"
-        self._reach.show("plane", reach, layers=layers, x="overlap of the cue m₀", y="overlap at rest", about=about)
+        self._reach.show("plane", reached, layers=layers, x="overlap of the cue m₀", y="overlap at rest", about=about)
         values, rank = torch.linalg.eigvalsh(J), np.arange(len(J)) + 1.0
         layers = [{"draw": "line", "ink": TARGET, "width": 2}, {"draw": "line", "ink": 0, "width": 2.5}]
         columns = [rank, self._begun[3].numpy(), rank, values.numpy()]
