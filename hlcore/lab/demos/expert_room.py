@@ -45,18 +45,19 @@ class ExpertRoom(Figure):
         network, stream, k = run.learner.network, run.stream, run.learner.steps
         if not isinstance(stream, InTurn):
             raise bad("ExpertRoom", type(stream).__name__, "tasks in turn", "experiments.get('experts-digits')")
-        if self._of is not run.learner:
-            self._of, self._kept = run.learner, []
+        end = stream.ends[-1]
+        if self._of != (run.experiment, run.seed):
+            self._of, self._kept = (run.experiment, run.seed), []
         known, many = right(network, stream), isinstance(network, Experts)
         r = np.zeros(0)
         if many:
-            sample = stream[min(k, stream.length - 1)]
+            sample = stream[min(k, end - 1)]
             with torch.no_grad():
                 y = network.output(sample.u, {})
                 r = responsibility(y, sample.target, network.sharpness).mean(0).numpy()
         self._kept = [each for each in self._kept if each[0] < k] + [(k, r, known)]
         steps, roles, shares = (list(x) for x in zip(*self._kept, strict=True))
-        x = np.array([*steps, stream.length], float) if steps[-1] < stream.length else np.array(steps, float)
+        x = np.array([*steps, end], float) if steps[-1] < end else np.array(steps, float)
         lines = []
         for task, style in zip(range(len(known)), LINES, strict=False):
             values = np.full(len(x), np.nan)
@@ -64,10 +65,10 @@ class ExpertRoom(Figure):
             lines.append(Line(f"task {task + 1}", values, style | {"width": 2.2}))
         rows = [Row("%", "right answers, images never shown", lines, large=True)]
         if many:
-            rows.insert(0, Row("r", "responsibility", [], heat=_roles(steps, roles, stream.length)))
+            rows.insert(0, Row("r", "responsibility", [], heat=_roles(steps, roles, end)))
             self._keys.layout.display = "none" if network.gate is not None else "block"
             self._show_keys(network)
-        marks = [(float(end), f"task {i + 2}") for i, end in enumerate(stream.ends[:-1])]
+        marks = [(float(at), f"task {i + 2}") for i, at in enumerate(stream.ends[:-1])]
         show_rows(self._rows, rows, [x], marks=marks, axis="step k")
         told = [
             f"task {min(stream.task(k), len(known) - 1) + 1} of {len(known)}" if len(stream.ends) > 1 else "all tasks"
