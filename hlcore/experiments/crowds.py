@@ -1,7 +1,5 @@
 """Crowds of perceptrons that tell two kinds of inputs apart (after Schmid and Murray, NeurIPS 2024)."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

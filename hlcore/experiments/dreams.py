@@ -1,7 +1,5 @@
 """Memories made by day and unmade by night: Hopfield networks whose energy is the loss, its sign day and night."""
 
-from __future__ import annotations
-
 import torch
 
 from ..errors import number

@@ -1,7 +1,5 @@
 """Experts that are told neither the task nor that it has changed."""
 
-from __future__ import annotations
-
 import torch
 
 from ..errors import unknown

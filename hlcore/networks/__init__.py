@@ -14,21 +14,7 @@ from .sparse_linear import Sparse
 from .stashed_chain import Stashed
 
 __all__ = [
-    "Antisymmetric",
-    "Chain",
-    "Crowd",
-    "Experts",
-    "FactoredReadout",
-    "Hopfield",
-    "KeyedReadout",
-    "Network",
-    "OutputNetwork",
-    "Recurrent",
-    "Reversible",
-    "Rotations",
-    "Sparse",
-    "Stashed",
-    "StateNetwork",
-    "choir",
+    "Antisymmetric", "Chain", "Crowd", "Experts", "FactoredReadout", "Hopfield", "KeyedReadout", "Network",
+    "OutputNetwork", "Recurrent", "Reversible", "Rotations", "Sparse", "Stashed", "StateNetwork", "choir",
     "is_reversible",
-]
+]  # fmt: skip

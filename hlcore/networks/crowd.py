@@ -1,7 +1,5 @@
 """A crowd of perceptrons that learn side by side, by supervision or by reinforcement."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

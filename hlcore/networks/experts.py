@@ -1,7 +1,5 @@
 """Experts under a gate: the gate says beforehand whom to trust, the free energy whom it was right to trust."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -1,7 +1,5 @@
 """Spins that remember by falling: awake they are held by what is seen, asleep they fall from chance into a dream."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

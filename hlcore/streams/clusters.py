@@ -1,7 +1,5 @@
 """Two kinds of inputs, told apart by a crowd: Gaussian clusters, or real images of two kinds."""
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from typing import Any
 

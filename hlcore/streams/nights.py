@@ -1,7 +1,5 @@
 """Days on which memories are shown, and nights on which nothing is."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from torch import Tensor

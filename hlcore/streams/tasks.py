@@ -1,7 +1,5 @@
 """Tasks one after the other, that nobody announces."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, NamedTuple
 

@@ -1,7 +1,5 @@
 """Tasks in turn: how well each is known after each, what was forgotten."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np

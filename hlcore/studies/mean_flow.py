@@ -1,7 +1,5 @@
 """What a crowd of perceptrons does on the mean, and how it spreads: ODEs beside the samples."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 

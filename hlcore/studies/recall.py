@@ -1,7 +1,5 @@
 """How well a Hopfield network remembers: stabilities, basins of attraction, the window between two dates."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 

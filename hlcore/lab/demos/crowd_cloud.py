@@ -1,7 +1,5 @@
 """A crowd in the plane of its weights, and the way that its mean was foretold to take."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import ipywidgets as W

@@ -1,7 +1,5 @@
 """A network that dreams: how firm its memories stand, how far they reach, and cues that are seen falling."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import ipywidgets as W

@@ -1,7 +1,5 @@
 """Experts at work: who answers for what is shown, what they take for theirs, and what becomes of each task."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import ipywidgets as W

@@ -1,7 +1,5 @@
 """Small pictures side by side, as one map of the canvas."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from .heatmap import ZERO, Heat
