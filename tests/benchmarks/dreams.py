@@ -29,7 +29,7 @@ def doses(units: int = 100, eps: float = 0.01) -> None:
     print(f"N = {units}, ε = {eps}, dreams in N/ε\n")
     print("| load | Δ min, Hebb | best | D_in | D_top | D_fin | D_fin ε/P |\n|--:|--:|--:|--:|--:|--:|--:|")
     for load in (0.3, 0.4, 0.5, 0.6, 0.7):
-        lives = [dream_life(units, load, eps, seed, 10, 1.3, 20) for seed in SEEDS]
+        lives = [dream_life(units, load, eps, seed, 10, 1.3, 6) for seed in SEEDS]
         dates = [[D * eps / units for D in life.window] for life in lives]
         columns = [told([float(x.least[0]) for x in lives]), told([float(x.least.max()) for x in lives])]
         columns += [told([d[i] for d in dates], 3) for i in range(3)] + [told([d[2] / load for d in dates])]
