@@ -12,7 +12,7 @@ from .registry import register
 
 PRESETS = {"good": {}, "sluggish": {"beta": 0.01}, "diverges": {"eta": 2.05}}
 STREAMS = {"split": split, "permuted": permuted}
-DAMPED = Settings.from_sgd(lr=0.2, momentum=0.9, dampening=0.9)
+DAMPED = Settings(eta=0.1, beta=0.2, phi=0.1)  # as SGD: lr .2, momentum .9, dampening .9
 
 
 @register("experts-digits", "Experts · digits in turn", PRESETS)
