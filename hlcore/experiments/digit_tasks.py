@@ -10,7 +10,7 @@ from ..streams.tasks import permuted, split
 from .experiment import Setup
 from .registry import register
 
-PRESETS = {"good": {}, "sluggish": {"beta": 0.01}, "diverges": {"eta": 2.05}}
+PRESETS = {"good": {}, "sluggish": {"beta": 0.01}, "diverges": {"eta": 3.0}}
 STREAMS = {"split": split, "permuted": permuted}
 DAMPED = Settings(eta=0.1, beta=0.2, phi=0.1)  # as SGD: lr .2, momentum .9, dampening .9
 
