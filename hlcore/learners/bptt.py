@@ -15,7 +15,7 @@ from ..declared import BaseSettings, setting
 from ..errors import HLError, whole
 from ..law.arrays import moved
 from ..law.loss import Loss
-from ..law.network import Known, Network
+from ..law.network import Known, Network, State
 from ..law.sample import Sample
 from ..law.settings import WeightSettings
 from ..networks.preserved import preserved
@@ -225,6 +225,6 @@ class TruncatedBPTT(_Backward):
         return g, 1 - c.tau * c.eta
 
 
-def _joined(h: Mapping[str, Tensor], start: Known) -> dict[str, Tensor | None]:
+def _joined(h: State, start: Known) -> dict[str, Tensor | None]:
     """The stored state, with the graph of the weights that made it where it is the initial one."""
-    return {name: x.detach() if start.get(name) is None else start[name] for name, x in h.items()}
+    return {k: x if x is None else x.detach() if start.get(k) is None else start[k] for k, x in h.items()}

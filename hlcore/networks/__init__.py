@@ -2,12 +2,15 @@
 
 from ..law.network import Network
 from .chain import Chain
+from .exact import Antisymmetric
 from .feedforward import OutputNetwork, StateNetwork
+from .leapfrog import Leapfrog
 from .readouts import FactoredReadout, KeyedReadout, choir
 from .recurrent import Recurrent
 from .reversible.reversible_chain import Reversible, is_reversible
-from .rotations import Antisymmetric, Rotations
+from .rotations import Rotations
 from .sparse_linear import Sparse
+from .stack import Stack
 from .stashed_chain import Stashed
 
 __all__ = [
@@ -15,12 +18,14 @@ __all__ = [
     "Chain",
     "FactoredReadout",
     "KeyedReadout",
+    "Leapfrog",
     "Network",
     "OutputNetwork",
     "Recurrent",
     "Reversible",
     "Rotations",
     "Sparse",
+    "Stack",
     "Stashed",
     "StateNetwork",
     "choir",
