@@ -55,7 +55,7 @@ class Network(torch.nn.Module):
     # How a step J = ∂h⁺/∂h carries costates forward, and what is kept of M = ∂h/∂h_0. A network that knows better
     # overrides all four: rotations need no matrix.
 
-    layers: tuple[str, ...] = ()  # components of the state that feed one another, from the bottom up; (): one system
+    floors: tuple[str, ...] = ()  # components of the state that feed one another, from the bottom up; (): one system
 
     def transport(self, u: Any, before: Tensors, after: Tensors, p: Tensors, tau: float) -> Tensors:
         """J⁻ᵀ p, (batch, ...) by name: the pullback of `undo`, or a linear system where a step cannot be undone."""
@@ -92,7 +92,14 @@ class Network(torch.nn.Module):
             v = self.velocity(u, dict(at), tau)
             for column in _flat({name: x + tau * v[name] for name, x in at.items()}).unbind(1):
                 found = torch.autograd.grad(column.sum(), list(at.values()), retain_graph=True, allow_unused=True)
-                rows.append(_flat({n: torch.zeros_like(x) if g is None else g for (n, x), g in zip(at.items(), found)}))
+                rows.append(
+                    _flat(
+                        {
+                            n: torch.zeros_like(x) if g is None else g
+                            for (n, x), g in zip(at.items(), found, strict=True)
+                        }
+                    )
+                )
         return torch.stack(rows, 1)
 
     def _zeros(self, *shape: int) -> Tensor:

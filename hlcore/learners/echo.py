@@ -70,7 +70,9 @@ def echo_from(
     return dict(zip(law.names, omega, strict=True))
 
 
-def echoed(law: Hamiltonian, samples: Sequence[Sample], end: Tensors, kick: float, tau: float) -> tuple[list[Tensor], Tensors]:  # fmt: skip
+def echoed(
+    law: Hamiltonian, samples: Sequence[Sample], end: Tensors, kick: float, tau: float
+) -> tuple[list[Tensor], Tensors]:
     """(Σ τ ∂V/∂θ(q½) of the way back, where it arrives); kick = 0 arrives at the start."""
     found = [torch.zeros_like(p) for p in law.theta]
     h = {"q": end["q"], "p": -end["p"]}
@@ -81,7 +83,9 @@ def echoed(law: Hamiltonian, samples: Sequence[Sample], end: Tensors, kick: floa
     return found, {"q": h["q"], "p": -h["p"]}
 
 
-def twin(law: Hamiltonian, samples: Sequence[Sample], start: Tensors, p0: Tensors, kick: float, tau: float) -> list[Tensor]:  # fmt: skip
+def twin(
+    law: Hamiltonian, samples: Sequence[Sample], start: Tensors, p0: Tensors, kick: float, tau: float
+) -> list[Tensor]:
     """Σ τ ∂V/∂θ(q½) along x + ε S⁻¹p beside x, S⁻¹(a_q, a_p) = (-a_p, a_q): a turned tangent is a costate."""
     found = [torch.zeros_like(p) for p in law.theta]
     h, x = start, {"q": start["q"] - kick * p0["p"], "p": start["p"] + kick * p0["q"]}

@@ -58,7 +58,9 @@ class Moment(NamedTuple):
     slopes: list[Tensor]  # what ω receives, up to the sign
 
 
-def walk(law: Hamiltonian, samples: Sequence[Sample], start: State, p: Tensors, tau: float, how: Law) -> Iterator[Moment]:
+def walk(
+    law: Hamiltonian, samples: Sequence[Sample], start: State, p: Tensors, tau: float, how: Law
+) -> Iterator[Moment]:
     """Run the network over `samples` with a costate beside it; p = {} is zero. Weights stand, nothing is stored."""
     if how.transport not in TRANSPORTS:
         raise unknown("transport", how.transport, TRANSPORTS)
@@ -81,7 +83,9 @@ def walk(law: Hamiltonian, samples: Sequence[Sample], start: State, p: Tensors, 
         h, told = dict(after), True
 
 
-def _carried(law: Hamiltonian, f: Any, sample: Sample, h: Tensors, after: Tensors, p: Tensors, tau: float, how: Law) -> Tensors:  # fmt: skip
+def _carried(
+    law: Hamiltonian, f: Any, sample: Sample, h: Tensors, after: Tensors, p: Tensors, tau: float, how: Law
+) -> Tensors:
     """(Jᵀ)^(-s) p."""
     if how.transport == "none":
         return {name: torch.zeros_like(x) for name, x in p.items()}
@@ -131,7 +135,7 @@ def shooting_start(
         raise unknown("how", how, ("sensitivity", "residual"))
     law, sequence = Hamiltonian(network, loss), one_sequence(samples)
     given = sequence, first_state(law, sequence[0]), number("tau", tau, positive=True), Law(1)
-    return _shoot(law, *given, len(network.layers) or 1, how == "residual")
+    return _shoot(law, *given, len(network.floors) or 1, how == "residual")
 
 
 def gradient_from(
@@ -139,7 +143,7 @@ def gradient_from(
     watch: Watch | None = None,
 ) -> Tensors:  # fmt: skip
     """`fptt_gradient` from any state."""
-    depth = len(law.network.layers) or 1
+    depth = len(law.network.floors) or 1
     passes = depth + 1 if passes is None else whole("passes", passes)
     if passes > depth + 1:
         raise bad("passes", passes, f"at most {depth + 1}, one more than there are layers")
@@ -161,13 +165,13 @@ def _shoot(
 ) -> Tensors:
     """p_0 of the top `floors` layers, one pass a layer; the others begin at zero. {}: no layer at all."""
     network, first = law.network, dict[str, Tensor]()
-    order = list(network.layers[::-1]) or [""]
+    order = list(network.floors[::-1]) or [""]
     for floor in order[:floors]:
         M, total = None, dict[str, Tensor]()
         mine: list[str] = []
         with preserved(network), torch.enable_grad():
             for k, moment in enumerate(walk(law, samples, start, first, tau, how)):
-                mine = [floor] if network.layers else list(moment.p)
+                mine = [floor] if network.floors else list(moment.p)
                 if k or all(x is not None for x in start.values()):
                     with torch.no_grad():
                         M = network.product(moment.sample.u, moment.h, moment.tau, M)

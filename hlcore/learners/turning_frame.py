@@ -35,7 +35,7 @@ def turning_gradient(
     law, tau = Hamiltonian(network, loss), number("tau", tau, positive=True)
     steps, chunk = whole("steps", steps), whole("chunk", chunk)
     omega = [torch.zeros_like(p) for p in law.theta]
-    p = torch.zeros((), dtype=torch.complex128)
+    p: Any = 0.0
     for start, _, _, _, g in _chunks(law, tokens, steps, tau, chunk):
         p = p + turned(network, (_turns(network, g, tau) * g).sum(0), start, tau)
     for _, f, turns, reading, g in _chunks(law, tokens, steps, tau, chunk):

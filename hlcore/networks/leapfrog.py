@@ -17,8 +17,8 @@ class Leapfrog(Network):
 
     q½ = q + τp/2        p⁺ = (1 - τγ) p - τ ∂V/∂q(q½, u)        q⁺ = q½ + τp⁺/2
 
-    With γ = 0 the step is symplectic and reversible in time: flip p, run on with the same inputs reversed, flip p again,
-    and the network is where it was (recurrent Hamiltonian echo: Pourcel and Ernoult 2025, arXiv 2506.05259; the kick is
+    With γ = 0 the step is symplectic and reversible in time: flip p, run on with the inputs reversed, flip p again, and
+    the network is where it was (recurrent Hamiltonian echo: Pourcel and Ernoult 2025, arXiv 2506.05259; the kick is
     taken at q½, as reversibility needs).
 
     units   entries of q, and of p      spring  k >= 0      friction  γ >= 0 on the momenta, a control: it breaks both

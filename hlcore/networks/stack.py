@@ -15,7 +15,7 @@ from ..law.point import Tensors
 
 
 class Stack(Network):
-    """Layer l reads what layer l - 1 gives after its own move: h_l⁺ = h_l + τ f_l(y_{l-1}(h_{l-1}⁺), h_l); y is the top's.
+    """Layer l reads what layer l - 1 gives once it has moved: h_l⁺ = h_l + τ f_l(y_{l-1}(h_{l-1}⁺), h_l); y is the top's.
 
     layers  networks with one state component "h" each, the first reading u. The state has them as "0", "1", …
 
@@ -27,7 +27,7 @@ class Stack(Network):
         self.parts = torch.nn.ModuleList(layers)
         if not len(self.parts) or not all(isinstance(part, Network) for part in self.parts):
             raise bad("Stack layers", [type(part).__name__ for part in self.parts], "hlcore.Networks, at least one")
-        self.layers = tuple(map(str, range(len(self.parts))))
+        self.floors = tuple(map(str, range(len(self.parts))))
 
     def initial_state(self, batch_size: int) -> State:
         """{"0": …, "1": …}."""
@@ -79,4 +79,4 @@ class Stack(Network):
         return min(part.held(M[name]) for name, part in self._each())
 
     def _each(self) -> Iterable[tuple[str, Any]]:
-        return zip(self.layers, self.parts, strict=True)
+        return zip(self.floors, self.parts, strict=True)
