@@ -15,7 +15,7 @@ from ..law.point import Tensors
 
 
 class Stack(Network):
-    """Layer l reads what layer l - 1 gives once it has moved: h_l⁺ = h_l + τ f_l(y_{l-1}(h_{l-1}⁺), h_l); y is the top's.
+    """Layer l reads what the one below gives once it moved: h_l⁺ = h_l + τ f_l(y_{l-1}(h_{l-1}⁺), h_l); y is the top's.
 
     layers  networks with one state component "h" each, the first reading u. The state has them as "0", "1", …
 
