@@ -101,7 +101,7 @@ class BaseSettings:
         return found if dt is None or not hasattr(found, "tau") else found._replace(tau=dt)
 
     def numbers(self, t: float, dt: float | None = None) -> list[float]:
-        """`at`, as a record keeps it: a choice in words as its place among the choices, nan where there is no number."""
+        """`at`, as a record keeps it: a choice in words as its place among them, nan where there is no number."""
         about = self.about().values()
         return [
             float(x) if isinstance(x, (int, float)) else _place(of, x)

@@ -30,14 +30,14 @@ ORDERS: dict[str, Any] = {"euler": euler, "sequential": sequential}
 class Phase(NamedTuple):
     """(θ, ω) by name, and (h, z) by name; z = None is zero. A tree of tensors, as vmap and jvp take it.
 
-    v is the metric's, by the names of θ; {} where none was ever in force.
+    v is the metric's, by the names of θ; None is zero.
     """
 
     theta: Tensors
     omega: Tensors
     h: Tensors
     z: Tensors | None
-    v: Tensors = {}
+    v: Tensors | None = None
 
 
 def step(network: Network, loss: Any, order: str, at: Phase, sample: Sample, c: Any) -> tuple[Phase, Move]:
@@ -49,7 +49,7 @@ def step(network: Network, loss: Any, order: str, at: Phase, sample: Sample, c: 
     law = FunctionalLaw(network, loss, at.theta)
     move = ORDERS[order](law, sample, at.h, at.z, c)
     fresh = order == "sequential"
-    held = at.v or {name: torch.zeros_like(w) for name, w in at.omega.items()} if share(c) is not None else {}
+    held = {} if share(c) is None else at.v or {name: torch.zeros_like(w) for name, w in at.omega.items()}
     now = (list(x.values()) for x in (at.theta, at.omega, held))
     theta, omega, v = advanced(*now, move.dtheta, move.scale, c, fresh)
     ended = sample.end or not move.h
@@ -59,7 +59,7 @@ def step(network: Network, loss: Any, order: str, at: Phase, sample: Sample, c: 
             dict(zip(at.omega, omega, strict=True)),
             dict(at.h) if ended and not move.h else _begun(at.h, network, sample) if ended else move.h,
             None if ended else move.z,
-            dict(zip(held, v, strict=True)),
+            dict(zip(held, v, strict=True)) or None,
         ),
         move,
     )

@@ -113,8 +113,9 @@ class Weights:
         """ω = 0."""
         self._flat.zero_()
 
-    def scale_by(self, beta: Beta) -> None:
-        """Set β: shared, or per parameter name with 1 for names left out."""
+    def scale_by(self, beta: Beta, kind: str = "none") -> None:
+        """Set β: shared, or per parameter name with 1 for names left out; and the kind of metric."""
+        self.measure(kind != "none")
         if not isinstance(beta, Mapping):
             self._beta, self._scale, self._beta_max = float(beta), None, float(beta)
             return

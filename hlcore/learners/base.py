@@ -110,8 +110,7 @@ class BaseLearner(ABC):
                 wanted = f"hlcore.{self.settings_type.__name__}"
                 raise bad("settings", type(settings).__name__, wanted, "learner.settings.replace(eta=0.3)")
             settings = self.settings_from(settings)
-        self._omega.scale_by(getattr(settings, "beta", 1.0))
-        self._omega.measure(getattr(settings, "metric", "none") != "none")
+        self._omega.scale_by(getattr(settings, "beta", 1.0), getattr(settings, "metric", "none"))
         self._settings = settings
 
     @property

@@ -24,6 +24,7 @@ from .reversed_stream import first_state, gather, one_sequence
 
 SPREAD = 10**1.8  # error of a costate carried forward, in units of eps/|λ|^T (measured: neighbours' table)
 USABLE = 1e-3  # expected relative error of a costate beyond which no gradient is given
+LOOK = 100  # steps after which one looks whether it still can be held
 Watch = Callable[[Tensors, list[Tensor]], None]
 
 
@@ -175,6 +176,8 @@ def _shoot(
                 if k or all(x is not None for x in start.values()):
                     with torch.no_grad():
                         M = network.product(moment.sample.u, moment.h, moment.tau, M)
+                    if k % LOOK == LOOK - 1 or k == len(samples) - 1:
+                        _require_held(network, M, moment, k + 1)
                 if not residual:
                     felt = moment.p if M is None else network.to_start(M, moment.p)
                     total = {name: felt[name].detach() + total.get(name, 0.0) for name in mine}
@@ -184,8 +187,6 @@ def _shoot(
             felt = moment.p if M is None else network.to_start(M, moment.p)
             total = {name: felt[name].detach() for name in mine}
         first = {n: -total[n] if n in total else first.get(n, torch.zeros_like(x)) for n, x in moment.p.items()}
-        if M is not None:
-            _require_held(network, M, moment, len(samples))
     return first
 
 

@@ -79,15 +79,15 @@ class Rotations(Exact):
             if not fits(u, (len(v), B.in_features), B.weight):
                 return None
             x = u.detach() if xp is torch else u.detach().numpy()
-            share, b = _share(xp, w[0] * tau), x @ w[1].T
-            slope = _share_slope(xp, w[0] * tau, share)
+            means, b = share(xp, w[0] * tau), x @ w[1].T
+            slope = share_slope(xp, w[0] * tau, means)
 
             def to_weights(z: Any) -> list[Any]:
                 own = tau * total(_real_part(z["h"], _times(xp, slope, b)))
-                back = _times(xp, (share[0], -share[1]), z["h"])
+                back = _times(xp, (means[0], -means[1]), z["h"])
                 return [_frequency_back(z["h"], turned) + own, outer(back, x)]
 
-            return {"h": v + _times(xp, share, b)}, to_state, to_weights
+            return {"h": v + _times(xp, means, b)}, to_state, to_weights
 
         def output(xp: Any, u: Any, h: Arrays, w: list[Any]) -> tuple[Any, Any]:
             y, back = readout.run(xp, u, h["h"], w)
@@ -103,7 +103,7 @@ class Rotations(Exact):
 
     def driven(self, b: Tensor, tau: float) -> Tensor:
         """∫ R(σ) b dσ/τ over one step, also where ϖ = 0."""
-        return _times(torch, _share(torch, self.frequency * tau), b)
+        return _times(torch, share(torch, self.frequency * tau), b)
 
     def _draw_start(self) -> Tensor:
         """Every block on the unit circle."""
@@ -131,17 +131,17 @@ def _frequency_back(g: Any, turned: Any) -> Any:
     return total(g1 * r2 - g2 * r1)
 
 
-def _share(xp: Any, angle: Any) -> tuple[Any, Any]:
+def share(xp: Any, angle: Any) -> tuple[Any, Any]:
     """(sin x/x, (1 - cos x)/x), the means of a turn by x over its way, also where x = 0."""
     sinc = xp.sinc(angle / (2 * math.pi))  # of half the angle
     return sinc * xp.cos(angle / 2), sinc * xp.sin(angle / 2)
 
 
-def _share_slope(xp: Any, angle: Any, share: tuple[Any, Any]) -> tuple[Any, Any]:
-    """Its derivative ((cos x - p)/x, (sin x - q)/x), as a series near x = 0."""
+def share_slope(xp: Any, angle: Any, means: tuple[Any, Any]) -> tuple[Any, Any]:
+    """The derivative of `share` ((cos x - p)/x, (sin x - q)/x), as a series near x = 0."""
     near = xp.abs(angle) < 0.01
     x = xp.where(near, 1.0, angle)
-    p, q = (xp.cos(angle) - share[0]) / x, (xp.sin(angle) - share[1]) / x
+    p, q = (xp.cos(angle) - means[0]) / x, (xp.sin(angle) - means[1]) / x
     return xp.where(near, angle**3 / 30 - angle / 3, p), xp.where(near, 0.5 - angle**2 / 8 + angle**4 / 144, q)
 
 
