@@ -1,6 +1,7 @@
 """Named, seeded set-ups: network, stream, loss, settings and learner."""
 
 from . import described_signals as described_signals  # these put themselves on the list
+from . import far_past as far_past
 from . import forecasts as forecasts
 from . import images as images
 from . import iris as iris

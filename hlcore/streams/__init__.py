@@ -1,6 +1,7 @@
 """Where (u, ŷ, δ) come from."""
 
 from .changes import Changes as Changes
+from .chaos import Lorenz as Lorenz
 from .clock import Clock as Clock
 from .datasets import Labelled as Labelled
 from .datasets import digits as digits
@@ -11,6 +12,11 @@ from .delayed import Late as Late
 from .imdb import imdb as imdb
 from .real_series import Real as Real
 from .real_series import real as real
+from .recall import Copied as Copied
+from .recall import Recall as Recall
+from .recall import Strips as Strips
+from .recall import Sung as Sung
+from .recall import strips as strips
 from .reversed import Reversed as Reversed
 from .sequences import Sequences as Sequences
 from .sequences import vowels as vowels

@@ -1,6 +1,7 @@
 """T14: the way back made by the network itself; its error in ε, under friction, and where the kick is taken."""
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -56,12 +57,13 @@ def test_T14_the_free_echo_comes_home_and_another_kick_does_not():
         home = echoed(law, samples, end_of(network, samples), 0.0, TAU)[1]
         away = max(float(x.abs().max()) for x in home.values())
         assert away <= 1e-12 if kind is Leapfrog else away > 1e-2
-    assert error(echo_gradient(network, samples, mse_loss, tau=TAU), bptt_gradient(network, samples, mse_loss, tau=TAU)) > 0.1  # fmt: skip
+    truth = bptt_gradient(network, samples, mse_loss, tau=TAU)
+    assert error(echo_gradient(network, samples, mse_loss, tau=TAU), truth) > 0.1
 
 
 def slopes(errors, steps):
-    return [math.log10(a / b) / math.log10(x / y) for (a, b), (x, y) in zip(
-        zip(errors, errors[1:], strict=False), zip(steps, steps[1:], strict=False), strict=True)]  # fmt: skip
+    both = zip(pairwise(errors), pairwise(steps), strict=True)
+    return [math.log10(a / b) / math.log10(x / y) for (a, b), (x, y) in both]
 
 
 def test_T14_the_echo_has_order_two_in_the_kick_one_sided_order_one():
