@@ -37,7 +37,7 @@ class DiagonalSensitivity:
         self, sample: Sample, tau: float, h: State | None, P: Tensor
     ) -> tuple[Tensors, Tensor, Tensor, float, list[Tensor]]:
         """(h⁺, P⁺, y, L, dL/dθ per weight) of one step from (h, P), h = None at a start; nothing is kept."""
-        law, network = self._law, self._network
+        law = self._law
         if h is None:
             h, P = law.initial_state(sample.batch_size), P.new_empty(0)
         f = law.flow(sample.u, h, tau)

@@ -30,7 +30,7 @@ class Lorenz(Stream):
 @lru_cache(maxsize=4)
 def _path(seed: int) -> np.ndarray:
     """By Runge-Kutta 4, step .01."""
-    at = np.random.default_rng(seed).normal(size=3) + [0.0, 0.0, 25.0]
+    at = np.random.default_rng(seed).normal((0.0, 0.0, 25.0), 1.0)
     found = np.empty(LENGTH)
 
     def slope(s: np.ndarray) -> np.ndarray:
