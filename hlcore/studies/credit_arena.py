@@ -156,7 +156,7 @@ def page(found: dict[str, float], cosines: dict[str, list[float]], fraction: flo
         if middle[a, s] > 1.1 * middle[b, s] + 1e-3:
             yield f"- {s}: the best forward HL ({a}) has {middle[a, s]:.3g}, {b} {middle[b, s]:.3g}."
         else:
-            yield f"- {s}: not by more than a tenth; {a} has {middle[a, s]:.3g}, the best other ({b}) {middle[b, s]:.3g}."
+            yield f"- {s}: no more than a tenth; {a} has {middle[a, s]:.3g}, the best other, {b}, {middle[b, s]:.3g}."
     yield from (
         "",
         "The cosine is that of what a law adds up over the first echo episode with standing weights (float64). HL's is "

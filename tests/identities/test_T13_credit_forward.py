@@ -1,6 +1,7 @@
 """T13: a costate carried forward from its shooting start is the adjoint (neighbours: TIME, section 7)."""
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -116,7 +117,7 @@ def test_T13c_eulers_transport_has_order_one_and_the_exact_one_none():
         truth = bptt_gradient(network, samples, mse_loss, tau=tau)
         errors.append(error(fptt_gradient(network, samples, mse_loss, tau=tau, transport="euler"), truth))
     assert error(fptt_gradient(network, samples, mse_loss, tau=tau), truth) <= 1e-12
-    orders = [math.log2(a / b) for a, b in zip(errors, errors[1:], strict=False)]
+    orders = [math.log2(a / b) for a, b in pairwise(errors)]
     assert abs(orders[-1] - 1) <= 0.1 and errors[-1] > 1e-4
 
 
