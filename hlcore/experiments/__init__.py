@@ -4,11 +4,9 @@ from . import described_signals as described_signals  # these put themselves on 
 from . import far_past as far_past
 from . import forecasts as forecasts
 from . import images as images
-from . import iris as iris
 from . import local as local
-from . import texts as texts
+from . import paper as paper
 from . import tracking as tracking
-from . import vowels as vowels
 from .experiment import Experiment as Experiment
 from .experiment import Setup as Setup
 from .experiment import differing as differing

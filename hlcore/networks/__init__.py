@@ -2,32 +2,17 @@
 
 from ..law.network import Network
 from .chain import Chain
-from .exact import Antisymmetric
 from .feedforward import OutputNetwork, StateNetwork
 from .leapfrog import Leapfrog
 from .readouts import FactoredReadout, KeyedReadout, choir
 from .recurrent import Recurrent
 from .reversible.reversible_chain import Reversible, is_reversible
-from .rotations import Rotations
+from .rotations import Antisymmetric, Rotations
 from .sparse_linear import Sparse
 from .stack import Stack
 from .stashed_chain import Stashed
 
 __all__ = [
-    "Antisymmetric",
-    "Chain",
-    "FactoredReadout",
-    "KeyedReadout",
-    "Leapfrog",
-    "Network",
-    "OutputNetwork",
-    "Recurrent",
-    "Reversible",
-    "Rotations",
-    "Sparse",
-    "Stack",
-    "Stashed",
-    "StateNetwork",
-    "choir",
-    "is_reversible",
-]
+    "Antisymmetric", "Chain", "FactoredReadout", "KeyedReadout", "Leapfrog", "Network", "OutputNetwork", "Recurrent",
+    "Reversible", "Rotations", "Sparse", "Stack", "Stashed", "StateNetwork", "choir", "is_reversible",
+]  # fmt: skip

@@ -1,18 +1,13 @@
 """A record as a file."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import TYPE_CHECKING
 
 from ..errors import bad, unknown
-
-if TYPE_CHECKING:
-    import xarray
+from .columns import Dataset
 
 
-def write(record: xarray.Dataset, name: str, suffix: str, folder: Path | None = None) -> Path:
+def write(record: Dataset, name: str, suffix: str, folder: Path | None = None) -> Path:
     """Write the record as NAME-STEP.nc (all of it) or .csv (its scalars) into `folder`, by default the working one."""
     path = checked((folder or Path.cwd()) / f"{name}-{int(record.step[-1])}{suffix}")
     save(record, path)
@@ -35,18 +30,14 @@ def checked(path: Path) -> Path:
     return path
 
 
-def save(record: xarray.Dataset, path: Path) -> None:
+def save(record: Dataset, path: Path) -> None:
     """Write the record to `path`; its ending says how."""
     KINDS[checked(path).suffix](record, path)
 
 
-def _netcdf(record: xarray.Dataset, path: Path) -> None:
-    record.to_netcdf(path, engine="h5netcdf")
-
-
-def _csv(record: xarray.Dataset, path: Path) -> None:
+def _csv(record: Dataset, path: Path) -> None:
     scalars = [name for name, x in record.data_vars.items() if x.dims == ("time",)]
     record[scalars].to_dataframe().to_csv(path)
 
 
-KINDS = {".nc": _netcdf, ".csv": _csv}
+KINDS = {".nc": lambda record, path: record.to_netcdf(path, engine="h5netcdf"), ".csv": _csv}

@@ -1,12 +1,10 @@
 """Prequential evaluation: every sample is first foretold, then learned from."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterable
 from itertools import islice
 from numbers import Real
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -15,10 +13,8 @@ from torch import Tensor
 from ..errors import bad, number, whole
 from ..law.point import Report
 from ..law.sample import Sample
+from ..records.columns import Dataset
 from ..streams.stream import Stream
-
-if TYPE_CHECKING:
-    import xarray
 
 Reading = Callable[[int, Tensor], Tensor]
 
@@ -30,7 +26,7 @@ class Stepper(Protocol):
         """Output first, from what was learned before; then learn from the sample's target."""
 
 
-def prequential(learner: Stepper, stream: Iterable[Sample], steps: int, read: Reading | None = None) -> xarray.Dataset:
+def prequential(learner: Stepper, stream: Iterable[Sample], steps: int, read: Reading | None = None) -> Dataset:
     """error_k = forecast_k - target_k, where forecast_k was made before target_k was used (Dawid 1984; Gama 2013).
 
     In both orders of `Learner` the output is evaluated with the weights before the step, so `learner.step` is test,

@@ -1,7 +1,5 @@
 """A stream that answers: its next sample depends on what the learner did."""
 
-from __future__ import annotations
-
 import copy
 from abc import abstractmethod
 from collections.abc import Iterator
@@ -94,12 +92,14 @@ class World(Stream):
         return Sample(torch.from_numpy(u).to(self.dtype)[None], told)
 
     def act(self, output: Tensor) -> None:
-        """Take the action that the output of sample k asks for: the best of its row 1, or now and then any other.
+        """Take the action that the output of sample k asks for: the best of row 1 (of equals by chance), or any.
 
         Raises HLError, and stays where it is, for an output that is no such row and where no action is allowed.
         """
         k, now, _ = self._at()
-        action = self._choice(self._values(output), self._rng(k, ACTION))
+        values, rng = self._values(output), self._rng(k, ACTION)
+        free = rng.random() < self.explore
+        action = int(rng.choice(np.flatnonzero(values > -np.inf if free else values == values.max())))
         made = self.move(copy.deepcopy(now), action, self._rng(k, MOVE))
         if not isinstance(made, tuple) or len(made) != 3 or not np.isfinite(made[0]):
             raise bad(f"{type(self).__name__}.move", repr(made), "(a finite reward, the next state, ended)")
@@ -165,8 +165,3 @@ class World(Stream):
                 raise bad("allowed", "no action at all", "at least one", "let move() say that the episode has ended")
             values[~mask] = -np.inf
         return values
-
-    def _choice(self, values: np.ndarray, rng: np.random.Generator) -> int:
-        """ε-greedy; ties are broken by chance."""
-        free = rng.random() < self.explore
-        return int(rng.choice(np.flatnonzero(values > -np.inf if free else values == values.max())))

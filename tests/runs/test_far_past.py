@@ -55,7 +55,7 @@ def test_an_arena_goes_on_where_it_was_and_tells_where_HL_loses(tmp_path, capsys
     kept.write_text(json.dumps(known))
     found = arena.run(1, 0.01, kept, 1)
     assert "1/1" in capsys.readouterr().err and set(json.loads(kept.read_text())) == set(keys)
-    lines = list(arena.page(found, dict.fromkeys(arena.LAWS, [0.5]), 0.01))
+    lines = list(arena.page(found, {law: [0.5] for law in arena.LAWS}, 0.01))
     assert sum(line.startswith("| ") for line in lines) == 1 + len(arena.LAWS)
     assert sum("the best forward HL" in line for line in lines) >= len(arena.STREAMS) - 1
     assert (

@@ -1,7 +1,5 @@
 """The paper's Figures 3 and 4, redrawn: training curves, and how far HL's weights are from SGD's."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +23,7 @@ def curves(results: dict[Cell, Result], quantity: str) -> Any:
         rows=len(models), cols=len(CASES), subplot_titles=titles, vertical_spacing=0.045, horizontal_spacing=0.045
     )
     named = set()
-    for cell in cells():
-        if cell not in results:
-            continue
+    for cell in filter(results.__contains__, cells()):
         y = getattr(results[cell], quantity)
         line = {"color": INK[cell.learner], "dash": DASH[cell.learner], "width": WIDTH[cell.learner]}
         trace = go.Scatter(
