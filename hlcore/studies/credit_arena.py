@@ -100,7 +100,7 @@ def _double(sample: Sample) -> Sample:
     return Sample(sample.u.double(), None if sample.target is None else sample.target.double(), sample.end)
 
 
-def run(seeds: int, fraction: float, kept: Path, workers: int, watch: Any = sys.stderr) -> dict[str, float]:
+def run(seeds: int, fraction: float, kept: Path, workers: int) -> dict[str, float]:
     """Every cell, {"law|stream|seed": loss}; what `kept` has is not done again. Seed by seed, so a part is a page."""
     found: dict[str, float] = json.loads(kept.read_text()) if kept.exists() else {}
     wanted = [f"{law}|{s}|{seed}|{fraction:g}" for seed in range(seeds) for s in STREAMS for law in LAWS]
@@ -112,7 +112,7 @@ def run(seeds: int, fraction: float, kept: Path, workers: int, watch: Any = sys.
             kept.write_text(json.dumps(found, indent=0))
             bar = "█" * (24 * n // len(missing))
             left = (time.perf_counter() - start) / n * (len(missing) - n)
-            print(f"\r{bar:░<24} {n}/{len(missing)}, about {left:.0f} s left ", end="", file=watch, flush=True)
+            print(f"\r{bar:░<24} {n}/{len(missing)}, about {left:.0f} s left ", end="", file=sys.stderr, flush=True)
     return {key.rpartition("|")[0]: found[key] for key in wanted}
 
 

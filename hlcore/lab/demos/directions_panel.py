@@ -14,7 +14,6 @@ from ..figures.chart import curve, styled
 from ..widgets import menu
 from .player import Player
 
-PACE = 0.05  # seconds per moment
 MOMENTS = 100  # of the walk through time
 LIMIT = 60.0  # of the curves' axis
 LAST = LENGTHS[-1]
@@ -26,6 +25,8 @@ class Directions(Player):
     forgets  1 - |λ|     steps  T     kind  the float type     The dot is where the curves are taken from.
     """
 
+    length, pace = MOMENTS, 0.05
+
     def __init__(self) -> None:
         controls = {
             "forgets": menu([(f"|λ| = {k:g}", round(1 - k, 6)) for k in KEPT], "the network keeps", "210px"),
@@ -34,13 +35,8 @@ class Directions(Player):
         }
         controls["forgets"].value, controls["steps"].value = 0.01, 1000
         self._maps: dict[str, np.ndarray] = {}
-        super().__init__(controls, PACE, "moment")
+        super().__init__(controls)
         self.show(_figure())
-
-    @property
-    def length(self) -> int:
-        """Moments of the walk."""
-        return MOMENTS
 
     def compute(self, **chosen: Any) -> None:
         """The map of this float type, once, and the costates at the dot."""
