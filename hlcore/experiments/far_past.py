@@ -35,7 +35,7 @@ def far_network(name: str, inputs: int, outputs: int, units: int, top: float = 1
         return Antisymmetric(2 * units, inputs, outputs)
     made = Rotations(units, inputs, outputs, top=top)
     with torch.no_grad():
-        made.B.weight.mul_(0.3)  # type: ignore[union-attr]
+        made.B.weight.mul_(0.3)
     return made
 
 

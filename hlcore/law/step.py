@@ -50,7 +50,7 @@ def step(network: Network, loss: Any, order: str, at: Phase, sample: Sample, c: 
     move = ORDERS[order](law, sample, at.h, at.z, c)
     fresh = order == "sequential"
     held = {} if share(c) is None else at.v or {name: torch.zeros_like(w) for name, w in at.omega.items()}
-    now = (list(x.values()) for x in (at.theta, at.omega, held))
+    now = list(at.theta.values()), list(at.omega.values()), list(held.values())
     theta, omega, v = advanced(*now, move.dtheta, move.scale, c, fresh)
     ended = sample.end or not move.h
     return (

@@ -26,7 +26,8 @@ class DiagonalSensitivity:
     """
 
     def __init__(self, law: Hamiltonian) -> None:
-        self._law, self._network = law, law.network
+        self._law = law
+        self._network: Any = law.network
 
     @staticmethod
     def holds(network: Any) -> bool:
@@ -53,9 +54,9 @@ class DiagonalSensitivity:
         return known, P, owned(at.y, after), float(at.loss), found
 
     def _moved(self, u: Tensor, h: Any, tau: float, P: Tensor) -> Tensor:
-        w, B = self._network.frequency, self._network.B.weight  # type: ignore[union-attr]
+        w, B = self._network.frequency, self._network.B.weight
         angle = w * tau
-        turn = self._network.keep**tau * torch.polar(torch.ones_like(angle), -angle)  # type: ignore[operator]
+        turn = self._network.keep**tau * torch.polar(torch.ones_like(angle), -angle)
         means = share(torch, angle)
         D, slope = (torch.complex(a, -b) for a, b in (means, share_slope(torch, angle, means)))
         x, b = (torch.complex(*part.chunk(2, 1)) for part in (h, u @ B.T))
@@ -68,4 +69,4 @@ class DiagonalSensitivity:
         felt = (torch.complex(*tensor(g).chunk(2, 1)).conj()[:, :, None] * torch.view_as_complex(P)).sum(0)
         network = self._network
         rows = torch.cat([felt[:, 1:].real, -felt[:, 1:].imag], 0)
-        return {id(network.frequency): felt[:, 0].real, id(network.B.weight): rows}  # type: ignore[union-attr]
+        return {id(network.frequency): felt[:, 0].real, id(network.B.weight): rows}

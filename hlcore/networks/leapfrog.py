@@ -45,9 +45,9 @@ class Leapfrog(Network):
         """-∂V/∂q = -(k q + Wᵀ tanh(W q + B u + b))."""
         return -self.spring * q - torch.tanh(q @ self.W.T + self.B(u)) @ self.W
 
-    def halfway(self, h: Known, tau: float) -> Tensor:
+    def halfway(self, h: Any, tau: float) -> Tensor:
         """q½, where the force is taken."""
-        return h["q"] + tau / 2 * h["p"]  # type: ignore[operator]
+        return h["q"] + tau / 2 * h["p"]
 
     def velocity(self, u: Any, h: State, tau: float) -> Tensors:
         """((q⁺ - q)/τ, (p⁺ - p)/τ)."""

@@ -145,7 +145,7 @@ class Rotations(Exact):
         """Of one whose readout has a derivative that is known. Where u drives, h' = (R h - h)/τ + D b with b = B u."""
         if self.sigma is not None:
             return None
-        B = self.B if self.start == "rest" else None
+        B: Any = self.B if self.start == "rest" else None
         readout = module_form(self.readout, DESCRIBED) if self.C is None else module_form(self.C)
         why = touched(self, Rotations) or (readout if isinstance(readout, str) else "")
         if why or isinstance(readout, str):
@@ -172,7 +172,7 @@ class Rotations(Exact):
 
             return {"h": v + _rotated(xp, b, *means)}, to_state, to_weights
 
-        trained = [self.frequency] if B is None else [self.frequency, B.weight]
+        trained: list[Any] = [self.frequency] if B is None else [self.frequency, B.weight]
         return ClosedForm(velocity, trained, readout.of_state, readout.weights)
 
     def driven(self, b: Tensor, tau: float) -> Tensor:

@@ -88,7 +88,7 @@ def alignment(law: str, seed: int) -> float:
     learner.settings = learner.settings.replace(beta=0.0)
     tokens = [_double(s) for s in islice(iter(samples), 17)]
     learner = type(learner)(learner.network.double(), learner.loss, learner.settings, order=learner.order)
-    total: torch.Tensor | float = 0.0
+    total: Any = 0.0
     for sample in tokens:
         total = total + torch.cat([x.flatten() for x in learner.gradient(sample).values()])
         learner.step(sample)
