@@ -15,7 +15,7 @@ from ..widgets import menu
 from .player import Player
 
 MOMENTS = 100  # of the walk through time
-LIMIT = 60.0  # of the curves' axis
+LIMIT = 40.0  # of the curves' axis
 LAST = LENGTHS[-1]
 
 
@@ -29,7 +29,7 @@ class Directions(Player):
 
     def __init__(self) -> None:
         controls = {
-            "forgets": menu([(f"|λ| = {k:g}", round(1 - k, 6)) for k in KEPT], "the network keeps", "210px"),
+            "forgets": menu([(f"|λ| = {k:g}", round(1 - k, 6)) for k in KEPT], "the network keeps", "260px"),
             "steps": menu([(f"{n:,}", int(n)) for n in LENGTHS], "steps T", "160px"),
             "kind": menu(tuple(FLOATS), "numbers", "170px"),
         }
@@ -77,9 +77,9 @@ class Directions(Player):
 
 def _figure() -> go.Figure:
     titles = ("log₁₀ error of FPTT; line: the edge from the formula", "one unit's costate in the turning frame")
-    figure = make_subplots(rows=1, cols=2, horizontal_spacing=0.12, subplot_titles=titles, column_widths=[0.42, 0.58])
+    figure = make_subplots(rows=1, cols=2, horizontal_spacing=0.16, subplot_titles=titles, column_widths=[0.42, 0.58])
     x = list(range(len(KEPT)))
-    bar = {"x": 0.4, "thickness": 10, "title": ""}
+    bar = {"x": 0.37, "thickness": 10, "title": ""}
     cells = go.Heatmap(x=x, y=LENGTHS, z=[[0.0]], colorscale="RdBu_r", zmin=-16, zmax=4, zmid=-6, colorbar=bar)
     figure.add_trace(cells, row=1, col=1)
     line = {"mode": "lines", "line": {"color": "black", "width": 3}, "name": "edge", "showlegend": False}
