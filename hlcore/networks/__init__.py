@@ -11,18 +11,6 @@ from .sparse_linear import Sparse
 from .stashed_chain import Stashed
 
 __all__ = [
-    "Antisymmetric",
-    "Chain",
-    "FactoredReadout",
-    "KeyedReadout",
-    "Network",
-    "OutputNetwork",
-    "Recurrent",
-    "Reversible",
-    "Rotations",
-    "Sparse",
-    "Stashed",
-    "StateNetwork",
-    "choir",
-    "is_reversible",
-]
+    "Antisymmetric", "Chain", "FactoredReadout", "KeyedReadout", "Network", "OutputNetwork", "Recurrent", "Reversible",
+    "Rotations", "Sparse", "Stashed", "StateNetwork", "choir", "is_reversible",
+]  # fmt: skip

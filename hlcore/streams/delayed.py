@@ -42,15 +42,20 @@ class Clock:
 
     Each sample carries dt = tau * (ticks since the sample processed before), so that the learner knows how much time
     it missed (P, section 5). `dropped` counts the lost ones. A live source cannot be replayed.
+
+    longest  ticks; a longer gap (a laptop was asleep) is an HLError, after which a new walk goes on. None: no gap is
+             too long, and the learner bridges it (`law.gap`)
     """
 
     def __init__(
         self, stream: Stream, period: float, tau: float = 1.0,
         now: Callable[[], float] = time.monotonic, sleep: Callable[[float], None] = time.sleep,
+        longest: int | None = None,
     ) -> None:  # fmt: skip
         self.stream = replayable("Clock stream", stream)
         self.period, self.tau = number("period", period, positive=True), number("tau", tau, positive=True)
         self._now, self._sleep = now, sleep
+        self.longest = None if longest is None else whole("longest", longest)
         self.dropped = 0
 
     def __getitem__(self, k: int) -> Sample:
@@ -65,6 +70,10 @@ class Clock:
                 tick = max(last + 1, math.floor((self._now() - start) / self.period))
             if self.stream.length is not None and tick >= self.stream.length:
                 return
+            if self.longest is not None and last >= 0 and tick - last > self.longest:
+                raise bad(
+                    "Clock", f"a gap of {tick - last} ticks", f"at most {self.longest}", "walk it anew, and go on"
+                )
             self.dropped += tick - last - 1
             yield replace(self.stream[tick], dt=self.tau * (tick - last))
             last = tick
