@@ -70,6 +70,11 @@ class Weights:
         self._still: set[int] = set()  # weights that stand still in this step
         self._in_place, self._bound, self._factors = False, 0.0, (0.0, 0.0)
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """A copy's arrays lie in the copy's memory."""
+        self.__dict__.update(state)
+        _, self._old, self._new = arrays(self._flat, self._next)
+
     def named(self) -> Tensors:
         """{name: ω}, views of the vector."""
         return dict(zip(self.names, self._views, strict=True))

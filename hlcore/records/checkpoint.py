@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ..declared import BaseSettings
 from ..errors import bad
+from ..files import writable, write_whole
 from ..streams.plain import plain, unplain
 from .snapshots import Snapshot
 
@@ -35,7 +36,7 @@ class Found(NamedTuple):
 
 def save(snapshot: Snapshot, path: Path, network: nn.Module, stream: Any = None) -> None:
     """Write a snapshot, torch's generators and the stream's own state: beside the file, then in its place."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save as pack
 
     generators = {"cpu": torch.get_rng_state()}
     gpu = _gpu(network)
@@ -56,10 +57,8 @@ def save(snapshot: Snapshot, path: Path, network: nn.Module, stream: Any = None)
         "parts": {name: plain(x, name, aside) for name, x in parts.items()},
         "complex": [name for name, x in tensors.items() if x.is_complex()],
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(path.name + ".part")
-    save_file({name: _flat(name, x) for name, x in tensors.items()}, unfinished, metadata={"hlcore": json.dumps(meta)})
-    unfinished.replace(path)  # a crash while writing leaves the older checkpoint whole
+    flat = {name: _flat(name, x) for name, x in tensors.items()}
+    write_whole(writable(path, folder=True), pack(flat, metadata={"hlcore": json.dumps(meta)}))
 
 
 def load(path: Path, learner: Any, given: BaseSettings | None = None, stream: Any = None) -> Found:

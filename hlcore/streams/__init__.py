@@ -20,4 +20,7 @@ from .signals import Signal as Signal
 from .signals import sines as sines
 from .signals import square as square
 from .stream import Stream as Stream
+from .tables import Table as Table
+from .tables import from_csv as from_csv
+from .tables import from_frame as from_frame
 from .world import World as World

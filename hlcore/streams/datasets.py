@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import HLError, bad, whole
+from ..errors import HLError, bad, first_line, whole
 from ..law.sample import Sample
 from .stream import Stream
 
@@ -28,7 +28,7 @@ class Labelled(Stream):
             raise HLError("stream: got no samples, expected at least one input; check the selection of the data.")
         if len(inputs) != len(targets):
             raise bad("stream targets", f"{len(targets)} of them", f"one per input, {len(inputs)}")
-        self.inputs, self.targets = inputs, targets
+        self.inputs, self.targets = owned("stream inputs", inputs), owned("stream targets", targets)
         self.seed, self.batch = whole("seed", seed, 0), whole("batch", batch)
         self.per_epoch = -(-len(inputs) // batch)
         self.length = None if epochs is None else self.per_epoch * whole("epochs", epochs)
@@ -45,6 +45,19 @@ class Labelled(Stream):
         return Sample(self.inputs[rows], self.targets[rows])
 
 
+def owned(what: str, x: Any) -> Any:
+    """A copy of the caller's tensor, list of tensors, or array; numbers of an array or list in torch's default kind."""
+    if isinstance(x, Tensor):
+        return x.detach().clone()
+    if isinstance(x, list) and isinstance(x[0], Tensor):
+        return [owned(what, part) for part in x]
+    try:
+        found = torch.as_tensor(np.array(x))
+    except (TypeError, ValueError) as error:
+        raise bad(what, f"{type(x).__name__} ({first_line(error)})", "a tensor or an array of numbers") from error
+    return found.to(torch.get_default_dtype()) if found.is_floating_point() else found
+
+
 class Sequences(Labelled):
     """Pairs (sequence, class), permuted in every epoch by (seed, epoch); a sample is one sequence, (1, n, d)."""
 
@@ -55,7 +68,7 @@ class Sequences(Labelled):
 
     def sample(self, k: int) -> Sample:
         i = int(self.rows(k)[0])
-        return Sample(self.inputs[i].unsqueeze(0), torch.tensor([self.targets[i]]))
+        return Sample(self.inputs[i][None].clone(), torch.tensor([self.targets[i]]))
 
 
 def iris(seed: int = 0, batch: int = 1, epochs: int | None = None) -> Labelled:

@@ -65,7 +65,7 @@ class Lectures(Stream):
 
     def sample(self, k: int) -> Sample:
         _, name, q = self.place(k)
-        return Sample(self._u[name], None if q < 0 else self._targets[name][q], end=q == self.steps - 1)
+        return Sample(self._u[name].clone(), None if q < 0 else self._targets[name][q].clone(), end=q == self.steps - 1)
 
 
 def describe(tokens: Sequence[str], silent: int = 0) -> Tensor:

@@ -5,15 +5,16 @@ import gzip
 import importlib.util
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import HLError, bad, known, whole
+from ..errors import bad, known, whole
 from ..law.sample import Sample
 from .stream import Stream
+from .tables import numbers
 
 STOCKS = ("AAPL", "AMZN", "IBM", "INTC", "JNJ", "JPM", "KO", "MSFT", "WMT", "XOM")
 
@@ -24,16 +25,16 @@ class Series(Stream):
     The last sample of each round has end=True: the jump back is not part of the series.
     """
 
-    def __init__(self, values: np.ndarray, horizon: int = 1) -> None:
+    def __init__(self, values: Any, horizon: int = 1) -> None:
         self.horizon = whole("horizon", horizon)
-        if values.ndim != 1 or len(values) <= horizon or not np.isfinite(values).all():
-            raise HLError(f"series: got shape {values.shape}, expected more than {horizon} finite numbers in one axis.")
-        self.values = torch.from_numpy(np.array(values, dtype=float)).to(torch.get_default_dtype())
+        values = numbers("series", values, horizon + 1)
+        self.values = torch.from_numpy(values).to(torch.get_default_dtype())
         self.round = len(values) - horizon
 
     def sample(self, k: int) -> Sample:
         i = k % self.round
-        return Sample(self.values[i].view(1, 1), self.values[i + self.horizon].view(1, 1), end=i == self.round - 1)
+        now, later = (self.values[j].view(1, 1).clone() for j in (i, i + self.horizon))
+        return Sample(now, later, end=i == self.round - 1)
 
 
 class Changes(Stream):
@@ -57,11 +58,9 @@ class Changes(Stream):
     """
 
     def __init__(
-        self, values: np.ndarray, lags: int = 3, rhythm: int | None = None, memory: int = 100, limit: float = 5.0
+        self, values: Any, lags: int = 3, rhythm: int | None = None, memory: int = 100, limit: float = 5.0
     ) -> None:
-        values = np.array(values, dtype=float)
-        if values.ndim != 1 or len(values) < 3 or not np.isfinite(values).all():
-            raise HLError(f"changes: got shape {values.shape}, expected at least 3 finite numbers in one axis.")
+        values = numbers("changes", values, 3)
         self.lags, self.memory = whole("lags", lags), whole("memory", memory)
         self.rhythm = None if rhythm is None else whole("rhythm", rhythm, lags + 1)
         if not limit > 0:
@@ -80,7 +79,7 @@ class Changes(Stream):
 
     def sample(self, k: int) -> Sample:
         i = k % self.round
-        return Sample(self._u[i : i + 1], self._target[i].view(1, 1), end=i == self.round - 1)
+        return Sample(self._u[i : i + 1].clone(), self._target[i].view(1, 1).clone(), end=i == self.round - 1)
 
     def read(self, k: int, y: Tensor) -> Tensor:
         """x_k + s_k y: an output or a target of sample k in the unit of the series."""

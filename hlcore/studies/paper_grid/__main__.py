@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from ...command import told
 from ...errors import known, whole
+from ...files import writable, write_whole
 from .cells import MODELS, USUAL, cells
 from .curves import curves, write_png
 from .grid_page import page
@@ -32,7 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         whole("--epochs", given.epochs)
     torch.set_num_threads(1)
     given.out.mkdir(parents=True, exist_ok=True)
-    given.results.mkdir(parents=True, exist_ok=True)
+    writable(given.results / "grid", folder=True)  # told before the run
+    writable(given.out / "figures" / "grid.png", folder=True)
     todo = [cell for cell in cells() if cell.model in given.models]
     epochs = {cell: given.epochs or MODELS[cell.model].epochs for cell in todo}
     results = {}
@@ -45,12 +47,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             else:
                 bar.update(epochs[cell])
             results[cell] = load(file)
-    (given.out / "gradient-learning.md").write_text(page(results), encoding="utf-8")
+    write_whole(given.out / "gradient-learning.md", page(results))
     print("wrote", given.out / "gradient-learning.md")
-    (given.out / "figures").mkdir(exist_ok=True)
     for quantity in ("loss", "accuracy"):
         figure = curves(results, quantity)
-        figure.write_html(given.results / f"grid-{quantity}.html")
+        write_whole(given.results / f"grid-{quantity}.html", figure.to_html())
         trouble = write_png(figure, given.out / "figures" / f"grid-{quantity}.png")
         print(f"no PNG: {trouble}" if trouble else f"wrote {given.out / 'figures' / f'grid-{quantity}.png'}")
     return 0

@@ -1,8 +1,10 @@
 """The paper's Figures 3 and 4, redrawn: training curves, and how far HL's weights are from SGD's."""
 
+import io
 from pathlib import Path
 from typing import Any
 
+from ...files import write_whole
 from ...palette import BLUE, GREEN, GREY, ORANGE
 from .cells import CASES, LEARNERS, MODELS, Cell, cells
 from .training import Result
@@ -52,10 +54,12 @@ def write_png(figure: Any, path: Path) -> str | None:
         return "no Chrome or Chromium was found; the figures are in the HTML files"
     os.environ.setdefault("BROWSER_PATH", browser)
     try:
-        figure.write_image(path, scale=1)
+        drawn = io.BytesIO(figure.to_image("png", scale=1))
     except (ImportError, ValueError, RuntimeError) as error:
         return f"{type(error).__name__}: {str(error).splitlines()[0]}; pip install kaleido"
     from PIL import Image
 
-    Image.open(path).convert("RGB").quantize(48).save(path, optimize=True)  # a fifth of the size, for git
+    small = io.BytesIO()
+    Image.open(drawn).convert("RGB").quantize(48).save(small, "png", optimize=True)  # a fifth of the size, for git
+    write_whole(path, small.getvalue())
     return None

@@ -1,5 +1,6 @@
 """One cell of the grid: train it, keep its weights and curves in a small file."""
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -8,6 +9,7 @@ import numpy as np
 from torch.nn.utils import parameters_to_vector as _flat
 
 from ... import experiments
+from ...files import write_whole
 from ...learners import SGD, BaseLearner, Learner
 from ...learners.sgd import SGDSettings
 from .cells import CASES, MODELS, Cell
@@ -51,10 +53,9 @@ def run(cell: Cell, epochs: int | None = None, seed: int = 0, tick: Callable[[in
 
 def save(result: Result, path: Path) -> None:
     """Write it, whole or not at all."""
-    part = path.with_suffix(".part")
-    with part.open("wb") as file:
-        np.savez_compressed(file, **result._asdict())
-    part.replace(path)
+    content = io.BytesIO()
+    np.savez_compressed(content, **result._asdict())
+    write_whole(path, content.getvalue())
 
 
 def load(path: Path) -> Result:

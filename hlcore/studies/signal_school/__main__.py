@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from ...command import told
 from ...errors import known, whole
+from ...files import writable, write_whole
 from ...streams.lectures import SIGNALS
 from .results import EXPERIMENTS, Student, examined, page, row
 
@@ -32,11 +33,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in given.held_out:
         known("held-out signal", name, SIGNALS)
     seeds = range(whole("--seeds", given.seeds))
+    writable(given.out / "signal-school.md", folder=True)  # told before the run
     todo = [Student(*parts) for parts in product(given.experiments, given.held_out, seeds)]
     found = dict(tqdm(examined(todo, given.results, whole("--jobs", given.jobs)), total=len(todo), unit="student"))
     results = {student: found[student] for student in todo}
-    given.out.mkdir(parents=True, exist_ok=True)
-    (given.out / "signal-school.md").write_text(page(results), encoding="utf-8")
+    write_whole(given.out / "signal-school.md", page(results))
     print("wrote", given.out / "signal-school.md")
     for experiment in given.experiments:
         rows = [row(results, experiment, name) for name in given.held_out]

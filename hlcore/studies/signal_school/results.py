@@ -10,6 +10,7 @@ from typing import NamedTuple
 import torch
 
 from ... import experiments as registered
+from ...files import writable, write_whole
 from ...streams.lectures import SIGNALS
 from .exam import grades
 
@@ -43,7 +44,7 @@ def trained(student: Student) -> Grades:
 
 def examined(todo: Sequence[Student], folder: Path, jobs: int = 1) -> Iterator[tuple[Student, Grades]]:
     """Each student with its grades, as they come; those whose file is in `folder` already need not sit again."""
-    folder.mkdir(parents=True, exist_ok=True)
+    writable(folder / "student.json", folder=True)
     files = {student: folder / f"{student.name}.json" for student in todo}
     missing = [student for student, file in files.items() if not file.exists()]
     for student in (s for s in files if s not in missing):
@@ -54,9 +55,7 @@ def examined(todo: Sequence[Student], folder: Path, jobs: int = 1) -> Iterator[t
         sitting = {pool.submit(trained, student): student for student in missing}
         for done in as_completed(sitting):
             student, found = sitting[done], done.result()
-            part = files[student].with_suffix(".part")
-            part.write_text(json.dumps(found), encoding="utf-8")
-            part.replace(files[student])
+            write_whole(files[student], json.dumps(found))
             yield student, found
 
 
