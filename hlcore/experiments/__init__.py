@@ -4,6 +4,7 @@ from . import crowds as crowds  # these put themselves on the list
 from . import described_signals as described_signals
 from . import digit_tasks as digit_tasks
 from . import dreams as dreams
+from . import far_past as far_past
 from . import forecasts as forecasts
 from . import images as images
 from . import local as local

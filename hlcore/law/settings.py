@@ -10,10 +10,11 @@ from typing import Any, Self
 import torch
 
 from ..declared import BaseSettings, positive, setting
-from ..errors import bad, number
+from ..errors import bad, number, unknown
 
 Phi = float | Callable[[float], float]
 Beta = float | Mapping[str, float | torch.Tensor]
+METRICS = (("none", "none"), ("rms of g", "rms"))
 Sign = int | Callable[[float], int]
 FORWARD = (("-1 forward", -1), ("+1 original", 1))
 
@@ -28,6 +29,13 @@ def _sign(name: str, value: Any) -> Sign:
     if isinstance(value, bool) or not isinstance(value, Real) or value not in (-1, 1):
         raise bad(name, repr(value), "-1 (forward) or +1 (original)", "write s=-1 to learn forward in time")
     return -1 if value == -1 else 1
+
+
+def _metric(name: str, value: Any) -> str:
+    known = [kind for _, kind in METRICS]
+    if value not in known:
+        raise unknown(name, value, known)
+    return value
 
 
 def _beta(name: str, beta: Any) -> Beta:
@@ -62,6 +70,9 @@ class WeightSettings(BaseSettings):
     beta   scale of the weight velocity, >= 0 (0 freezes): shared, {parameter name: float}, or
            {parameter name: tensor of the weight's shape}; names left out keep beta = 1
     phi    scale of the loss, >= 0: a number, or a schedule t -> number
+    metric "rms": β per weight, as P leaves it free, divided by the running root mean square of the weight's gradient:
+           θ' = -(β/(√v + 1e-8)) ⊙ ω,   v' = ((∂H'/∂θ)² - v)/memory;   "none": β as it is (`law.metric`)
+    memory time over which v remembers, > 0; no matter without a metric
 
     Raises HLError for anything else. Source: P, section 3.
     """
@@ -70,6 +81,8 @@ class WeightSettings(BaseSettings):
     eta: float = setting(0.0, "η", "dissipation of ω", "1/time; type 0 for none")
     beta: Beta = setting(1.0, "β", "weight speed", "θ' = -βω; type 0 to freeze", _beta)
     phi: Phi = setting(1.0, "φ", "loss scale", "H' = φL + z·h'", _phi)
+    metric: str = setting("none", "v", "metric of θ", "", _metric, scale="choice", choices=METRICS)
+    memory: float = setting(100.0, "m", "memory of v", "time", positive)
 
     @classmethod
     def from_sgd(cls, lr: float, momentum: float = 0.0, dampening: float = 0.0, tau: float = 1.0) -> Self:
@@ -104,7 +117,7 @@ class WeightSettings(BaseSettings):
         return self.at(t).phi
 
 
-MAPPED = ("tau", "eta", "beta", "phi", "s", "eta_z")  # those of which SGD knows, or that no SGD could feel
+MAPPED = ("tau", "eta", "beta", "phi", "s", "eta_z", "memory")  # those of which SGD knows, or that no SGD could feel
 
 
 @dataclass(frozen=True)

@@ -6,15 +6,17 @@ from .crowd import Crowd
 from .experts import Experts
 from .feedforward import OutputNetwork, StateNetwork
 from .hopfield import Hopfield
+from .leapfrog import Leapfrog
 from .readouts import FactoredReadout, KeyedReadout, choir
 from .recurrent import Recurrent
 from .reversible.reversible_chain import Reversible, is_reversible
 from .rotations import Antisymmetric, Rotations
 from .sparse_linear import Sparse
+from .stack import Stack
 from .stashed_chain import Stashed
 
 __all__ = [
-    "Antisymmetric", "Chain", "Crowd", "Experts", "FactoredReadout", "Hopfield", "KeyedReadout", "Network",
-    "OutputNetwork", "Recurrent", "Reversible", "Rotations", "Sparse", "Stashed", "StateNetwork", "choir",
+    "Antisymmetric", "Chain", "Crowd", "Experts", "FactoredReadout", "Hopfield", "KeyedReadout", "Leapfrog", "Network",
+    "OutputNetwork", "Recurrent", "Reversible", "Rotations", "Sparse", "Stack", "Stashed", "StateNetwork", "choir",
     "is_reversible",
 ]  # fmt: skip

@@ -1,5 +1,6 @@
 """Where (u, ŷ, δ) come from."""
 
+from .chaos import Lorenz as Lorenz
 from .clusters import Clusters as Clusters
 from .clusters import DigitPairs as DigitPairs
 from .datasets import Labelled as Labelled
@@ -13,6 +14,11 @@ from .delayed import Held as Held
 from .delayed import Late as Late
 from .imdb import imdb as imdb
 from .nights import Nights as Nights
+from .recall import Copied as Copied
+from .recall import Recall as Recall
+from .recall import Strips as Strips
+from .recall import Sung as Sung
+from .recall import strips as strips
 from .reversed import Reversed as Reversed
 from .series import Changes as Changes
 from .series import Real as Real

@@ -11,7 +11,7 @@ import torch
 from hlcore import Learner, Settings, experiments
 from hlcore.networks.hopfield import Hopfield, energy, fall, hebb
 from hlcore.streams.nights import Nights, digit_memories, memories
-from hlcore.studies.recall import dream_life, pseudo_inverse, retrieval_map, stabilities
+from hlcore.studies.retrieval import dream_life, pseudo_inverse, retrieval_map, stabilities
 
 SEEDS = range(5)
 OVERLAPS = [0.4, 0.5, 0.6, 0.7, 0.8]

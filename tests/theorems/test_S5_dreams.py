@@ -13,7 +13,7 @@ from torch import Tensor
 from hlcore import HLError, Learner, OutputNetwork, Sample, Settings, experiments
 from hlcore.networks.hopfield import Hopfield, energy, fall, hebb, random_spins
 from hlcore.streams.nights import Nights, digit_memories, memories
-from hlcore.studies.recall import dream_life, pseudo_inverse, retrieval_map, stabilities
+from hlcore.studies.retrieval import dream_life, pseudo_inverse, retrieval_map, stabilities
 
 EPS = 0.01
 

@@ -8,7 +8,7 @@ import torch
 
 from ...errors import bad
 from ...networks.hopfield import Hopfield, fall
-from ...studies.recall import retrieval_map, stabilities
+from ...studies.retrieval import retrieval_map, stabilities
 from ..figures.canvas import TARGET, Canvas
 from ..figures.figure import Figure, View
 from ..figures.strip import strip
