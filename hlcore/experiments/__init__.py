@@ -1,6 +1,10 @@
 """Named, seeded set-ups: network, stream, loss, settings and learner."""
 
-from . import described_signals as described_signals  # these put themselves on the list
+from . import crowds as crowds  # these put themselves on the list
+from . import described_signals as described_signals
+from . import digit_tasks as digit_tasks
+from . import dreams as dreams
+from . import far_past as far_past
 from . import few_shots as few_shots
 from . import forecasts as forecasts
 from . import graph_clients as graph_clients

@@ -2,18 +2,23 @@
 
 from ..law.network import Network
 from .chain import Chain
+from .crowd import Crowd
+from .experts import Experts
 from .feedforward import OutputNetwork, StateNetwork
 from .graph import Copies, Graph, Springs, TotalVariation, coupled
+from .hopfield import Hopfield
+from .leapfrog import Leapfrog
 from .readouts import FactoredReadout, KeyedReadout, choir
 from .recurrent import Recurrent
 from .reversible.reversible_chain import Reversible, is_reversible
 from .rotations import Antisymmetric, Rotations
 from .shrink import Shrink
 from .sparse_linear import Sparse
+from .stack import Stack
 from .stashed_chain import Stashed
 
 __all__ = [
-    "Antisymmetric", "Chain", "Copies", "FactoredReadout", "Graph", "KeyedReadout", "Network", "OutputNetwork",
-    "Recurrent", "Reversible", "Rotations", "Shrink", "Sparse", "Springs", "Stashed", "StateNetwork", "TotalVariation",
-    "choir", "coupled", "is_reversible",
+    "Antisymmetric", "Chain", "Copies", "Crowd", "Experts", "FactoredReadout", "Graph", "Hopfield", "KeyedReadout",
+    "Leapfrog", "Network", "OutputNetwork", "Recurrent", "Reversible", "Rotations", "Shrink", "Sparse", "Springs",
+    "Stack", "Stashed", "StateNetwork", "TotalVariation", "choir", "coupled", "is_reversible",
 ]  # fmt: skip

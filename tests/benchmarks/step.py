@@ -17,7 +17,13 @@ from hlcore import Learner, OutputNetwork, Sample, experiments
 from hlcore.experiments.images import Residual
 
 RATE, MOMENTUM, DAMPENING = 0.001, 0.1, 0.5
-NEIGHBOURS = ("few-shot-spikes", "graph-clients")  # whose steps are shown beside a tracker's
+NEIGHBOURS = (
+    "crowd-clusters",
+    "dreams",
+    "experts-digits",
+    "few-shot-spikes",
+    "graph-clients",
+)  # whose steps are shown beside a tracker's
 
 
 class Encoder(nn.Module):
