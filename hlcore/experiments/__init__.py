@@ -5,6 +5,7 @@ from . import forecasts as forecasts
 from . import images as images
 from . import iris as iris
 from . import local as local
+from . import td_learning as td_learning
 from . import texts as texts
 from . import tracking as tracking
 from . import vowels as vowels

@@ -11,6 +11,7 @@ from .catalogue import names as names
 from .catalogue import register as register
 from .river import RiverRegressor as RiverRegressor
 from .rtrl import RTRL as RTRL
+from .second_order import SecondOrder as SecondOrder
 from .sgd import SGD as SGD
 from .terms import Quantity as Quantity
 from .terms import Regime as Regime

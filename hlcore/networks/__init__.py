@@ -1,6 +1,7 @@
 """What f^h and f^y are."""
 
 from ..law.network import Network
+from .action_values import ActionValues, Targeted
 from .chain import Chain
 from .feedforward import OutputNetwork, StateNetwork
 from .readouts import FactoredReadout, KeyedReadout, choir
@@ -11,6 +12,7 @@ from .sparse_linear import Sparse
 from .stashed_chain import Stashed
 
 __all__ = [
+    "ActionValues",
     "Antisymmetric",
     "Chain",
     "FactoredReadout",
@@ -23,6 +25,7 @@ __all__ = [
     "Sparse",
     "Stashed",
     "StateNetwork",
+    "Targeted",
     "choir",
     "is_reversible",
 ]

@@ -1,5 +1,6 @@
 """Where (u, ŷ, δ) come from."""
 
+from . import worlds as worlds
 from .changes import Changes as Changes
 from .clock import Clock as Clock
 from .datasets import Labelled as Labelled

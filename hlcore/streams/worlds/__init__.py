@@ -1,0 +1,12 @@
+"""Worlds that answer: small ones that are known whole, rooms with a coin, any of gymnasium's; and their loss."""
+
+from .mdp import MDP as MDP
+from .small_worlds import lock as lock
+from .small_worlds import low_rank as low_rank
+from .small_worlds import ring as ring
+from .small_worlds import star as star
+from .small_worlds import two_states as two_states
+from .sweep import Sweep as Sweep
+from .td import td as td
+from .values import best_values as best_values
+from .values import policy_values as policy_values
