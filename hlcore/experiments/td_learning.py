@@ -16,7 +16,7 @@ MEAN = Settings(tau=0.2, eta=1.0, beta=1.0)
 
 def _learned(stream: Stream, actions: int, width: int, discount: float, every: int, settings: Settings) -> Setup:
     module: Any = ActionValues(actions, width)
-    network = OutputNetwork(Targeted(module, every) if every > 1 else module)
+    network = OutputNetwork(module if every == 1 else Targeted(module, every))
     return Setup(network, stream, worlds.td(discount), settings)
 
 

@@ -36,6 +36,8 @@ class Targeted(nn.Module):
             self.register_buffer(self.names[name], p.detach().clone())
         self.register_buffer("calls", torch.tensor(0))
 
+    calls: Tensor
+
     def forward(self, u: Tensor) -> Tensor:
         if int(self.calls) % self.every == 0:
             for name, p in self.module.named_parameters():

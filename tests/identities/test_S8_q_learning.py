@@ -65,12 +65,11 @@ def test_Ta_its_growth_is_foretold(tau, eta, beta, order, told):
     sweep, settings = Sweep(worlds.star(), ON), Settings(tau=tau, eta=eta, beta=beta)
     A = sweep.mean.A(0.99)
     assert stability.growth(A, settings, order) == pytest.approx(told, abs=1e-6)
-    way = swept(sweep, 0.99, settings, 900, order, start=STAR)
-    size = np.linalg.norm(sweep._x @ way.T, axis=0)
-    assert np.log(size[-1] / size[-201]) / 200 == pytest.approx(told, rel=5e-3)
-    start = np.r_[STAR, np.zeros(7)]
-    foretold = predicted(stability.step_map(A, settings, order), start, 199)
-    assert np.abs(way[:200] - foretold).max() < 1e-13 * np.abs(foretold).max()
+    foretold = predicted(stability.step_map(A, settings, order), np.r_[STAR, np.zeros(7)], 2000)
+    size = np.linalg.norm(sweep._x @ foretold.T, axis=0)
+    assert np.log(size[-1] / size[-201]) / 200 == pytest.approx(told, abs=1e-6)
+    way = swept(sweep, 0.99, settings, 200, order, start=STAR)
+    assert np.abs(way - foretold[:201]).max() < 1e-13 * np.abs(foretold[:201]).max()
     other = {"euler": "sequential", "sequential": "euler"}[order]
     assert abs(stability.growth(A, settings, other) - told) > 5e-5, "the control: the other order's map"
 
@@ -176,8 +175,12 @@ def test_Te_a_spring_shifts_A():
         A = sweep.mean.A(0.99)
         assert np.abs(A - Sweep(worlds.star(), ON).mean.A(0.99) - kappa * np.eye(15)).max() < 1e-14
         assert np.linalg.eigvals(A).real.min() == pytest.approx(told, abs=5e-5)
-        way = np.abs(swept(sweep, 0.99, Settings(tau=1.0, eta=1.0, beta=1.0), 1500, start=STAR)).max(1)
-        assert (way[-1] < way[0]) == (told > 0) and (way[-1] < way[-400]) == (told > 0)
+        settings, start = Settings(tau=1.0, eta=1.0, beta=1.0), np.r_[STAR, np.zeros(7)]
+        foretold = predicted(stability.step_map(A, settings), start, 1500)
+        way = swept(sweep, 0.99, settings, 60, start=STAR)
+        assert np.abs(way - foretold[:61]).max() < 1e-12 * np.abs(foretold[:61]).max()
+        size = np.abs(foretold).max(1)
+        assert (size[-1] < size[0]) == (told > 0) and (size[-1] < size[-400]) == (told > 0)
 
 
 # ---- T-f: second order
@@ -272,12 +275,12 @@ def test_the_experiments_are_what_they_say():
     ring = experiments.get("ring-td", dtype="float64")
     assert float(ring.run(400).loss[-1]) < 1e-3
     ice = ring.replace(settings=ring.settings.replace(**ring.presets["ring on ice"])).run(600).theta
-    assert np.abs(ice[-60:]).max() > 3 * np.abs(ice[:60]).max()
+    assert np.abs(ice[-100:]).max() > 3 * np.abs(ice[:100]).max()
     held = experiments.get("ring-td", dtype="float64", every=200, eta=0.3).run(600).theta
     assert np.abs(held).max() < 4
-    grows = experiments.get("star-td", dtype="float64")
-    assert grows.run(300).loss[-1] > 10 * grows.run(300).loss[0]
-    assert experiments.get("star-td", every=60).run(600).loss[-1] < 1
+    grows = experiments.get("star-td").run(300).loss
+    assert grows[-1] > 100 * grows[0]
+    assert experiments.get("star-td", every=60).run(300).loss[-1] < 10
     assert np.abs(experiments.get("two-states-td", every=100, dtype="float64").run(650).theta[-1]) > 1.3
     with pytest.raises(Diverged):
         experiments.get("star-q", rate=3.0).run(20_000, capacity=10)
