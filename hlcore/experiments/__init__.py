@@ -1,5 +1,6 @@
 """Named, seeded set-ups: network, stream, loss, settings and learner."""
 
+from . import coin_rooms as coin_rooms
 from . import described_signals as described_signals  # these put themselves on the list
 from . import forecasts as forecasts
 from . import images as images

@@ -9,6 +9,7 @@ from .bptt import TruncatedBPTT as TruncatedBPTT
 from .catalogue import get as get
 from .catalogue import names as names
 from .catalogue import register as register
+from .reinforce import Reinforce as Reinforce
 from .river import RiverRegressor as RiverRegressor
 from .rtrl import RTRL as RTRL
 from .second_order import SecondOrder as SecondOrder

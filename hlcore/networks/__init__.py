@@ -4,6 +4,7 @@ from ..law.network import Network
 from .action_values import ActionValues, Targeted
 from .chain import Chain
 from .feedforward import OutputNetwork, StateNetwork
+from .lifted import Lifted
 from .readouts import FactoredReadout, KeyedReadout, choir
 from .recurrent import Recurrent
 from .reversible.reversible_chain import Reversible, is_reversible
@@ -17,6 +18,7 @@ __all__ = [
     "Chain",
     "FactoredReadout",
     "KeyedReadout",
+    "Lifted",
     "Network",
     "OutputNetwork",
     "Recurrent",

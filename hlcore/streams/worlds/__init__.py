@@ -1,6 +1,11 @@
 """Worlds that answer: small ones that are known whole, rooms with a coin, any of gymnasium's; and their loss."""
 
+from .conflict import policy_loss as policy_loss
+from .conflict import td_logic as td_logic
+from .conflict import violation as violation
+from .logic import action_bounds as action_bounds
 from .mdp import MDP as MDP
+from .rooms import Rooms as Rooms
 from .small_worlds import lock as lock
 from .small_worlds import low_rank as low_rank
 from .small_worlds import ring as ring
