@@ -50,7 +50,7 @@ def coin_rooms(
 @register(
     "coin-rules",
     "Rooms with a coin · a rule in the making",
-    {"good": {}, "too fast": {"beta": 0.8}},
+    {"good": {}, "too fast": {"beta": 0.06}},
     learner="reinforce",
 )
 def coin_rules(
@@ -64,4 +64,4 @@ def coin_rules(
     if not lifted:
         torch.nn.init.zeros_(module.weight)  # type: ignore[arg-type]
     world = Rooms(length, dead_ends, ["shield", "guide"], temperature=0.2, seed=seed)
-    return Setup(OutputNetwork(module), world, policy_loss(0.2), ReinforceSettings(beta=0.2))
+    return Setup(OutputNetwork(module), world, policy_loss(0.2), ReinforceSettings(beta=0.015))

@@ -98,8 +98,11 @@ class World(Stream):
 
         Raises HLError, and stays where it is, for an output that is no such row and where no action is allowed.
         """
+        self.take(self._choice(self._values(output), self._rng(self.k, ACTION)))
+
+    def take(self, action: int) -> None:
+        """Make this move, whoever chose it: the output of `act`, or a person."""
         k, now, _ = self._at()
-        action = self._choice(self._values(output), self._rng(k, ACTION))
         made = self.move(copy.deepcopy(now), action, self._rng(k, MOVE))
         if not isinstance(made, tuple) or len(made) != 3 or not np.isfinite(made[0]):
             raise bad(f"{type(self).__name__}.move", repr(made), "(a finite reward, the next state, ended)")

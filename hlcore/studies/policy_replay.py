@@ -35,7 +35,7 @@ def replayed(
 
     In each epoch every past policy is played anew, three times a level, the last level first. Where it is at level h,
     θ_h is regressed on r + max min(x·θ + c√(xᵀΛ⁻¹x), bound) of the level above, which stands by now: second order, one
-    step a move, and no transition is kept. Λ has all features met so far. The policy of the epoch is greedy on the same.
+    step a move, no transition kept. Λ has all features met so far, and the policy of the epoch is greedy on the same.
 
     bonus   c     replay  False: only the policy of the epoch before     rate  > 0: plain HL at that β for second order
     """
@@ -56,7 +56,7 @@ def replayed(
                 if found is not None:
                     x, r, to = found
                     _learn(learner, x, r + above[to])
-            theta = learner.network.module.theta.detach().numpy()  # type: ignore[operator, union-attr]
+            theta = learner.network.module.theta.detach().numpy()
             width = np.sqrt(np.einsum("sad,de,sae->sa", X, np.linalg.inv(met[h]), X))
             value = np.minimum(X @ theta + bonus * width, 1.0)
             tied = value + 1e-9 * draw.random(value.shape)
@@ -76,7 +76,7 @@ def plain(learner: BaseLearner, world: MDP, episodes: int, every: int = 100) -> 
                 x = np.array([world.features((s, h)) for s in range(table.shape[1])])
                 with torch.no_grad():
                     u = torch.from_numpy(x).to(world.dtype)
-                    table[h] = learner.network.module(torch.stack([u, u], 1))[:, 0].numpy()  # type: ignore[operator, union-attr]
+                    table[h] = learner.network.output(torch.stack([u, u], 1), {})[:, 0].numpy()
             worth = _worth(world, table.argmax(2))
             if done:
                 yield Progress(done, best - worth, regret)

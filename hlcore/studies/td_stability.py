@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import unknown, whole
+from ..errors import bad, unknown, whole
+from ..networks import Targeted
+from ..streams.worlds import MDP, Sweep, visits
 from ..streams.worlds.sweep import Mean
 
 
@@ -79,3 +81,31 @@ def growth(A: np.ndarray, settings: Any, order: str = "sequential", rounding: fl
     found = np.linalg.eigvals(A)
     modes = [radius(step_map(np.array([[a]]), settings, order)) for a in found if abs(a) > rounding]
     return float(np.log(max(modes)))
+
+
+def mean_now(learner: Any, stream: Any) -> Mean:
+    """G, C and b of a run as it is: of a `Sweep`, or of an `MDP` under the weights of now and its own way to explore."""
+    if isinstance(stream, Sweep):
+        return stream.mean
+    if not isinstance(stream, MDP) or stream.levels is not None:
+        raise bad("world", type(stream).__name__, "a Sweep, or an MDP without levels")
+    theta = learner.law.theta[0].detach().double().numpy()
+    greedy = np.eye(stream.actions)[(stream.X @ theta).argmax(1)]
+    share = stream.behaviour
+    if share is None:
+        share = (1 - stream.explore) * greedy + stream.explore / stream.actions
+    return Sweep(stream, greedy, visits(stream, share)).mean
+
+
+def synced(learner: Any) -> int:
+    """K: steps after which the learner's target network is renewed; 1 without one."""
+    module = getattr(learner.network, "module", None)
+    return module.every if isinstance(module, Targeted) else 1
+
+
+def pace(learner: Any, mean: Mean) -> float:
+    """log of what a step multiplies the error by in the long run, with or without a target network."""
+    discount, K = learner.loss.discount, synced(learner)
+    if K == 1:
+        return growth(mean.A(discount), learner.settings, learner.order)
+    return float(np.log(radius(sync_map(felt(mean), discount, learner.settings, K, learner.order)))) / K

@@ -15,3 +15,4 @@ from .sweep import Sweep as Sweep
 from .td import td as td
 from .values import best_values as best_values
 from .values import policy_values as policy_values
+from .values import visits as visits

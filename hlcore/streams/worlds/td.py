@@ -9,7 +9,13 @@ from ...errors import bad, number
 from ...law.loss import DeclaredLoss
 
 
-def td(discount: float, mask: bool = False) -> DeclaredLoss:
+class TD(DeclaredLoss):
+    """The loss that `td` makes; its discount γ."""
+
+    discount: float
+
+
+def td(discount: float, mask: bool = False) -> TD:
     """L = ½ (Q(s)[a] - [r + γ max Q(s')])², the bracket held still (a semi-gradient; Watkins 1989, Sutton 1988).
 
     y (B, 2, A): row 0 is Q(s), row 1 Q(s'); target (B, 3 …) = (a, r, alive, …): no loss before the first move (-1), no
@@ -30,4 +36,6 @@ def td(discount: float, mask: bool = False) -> DeclaredLoss:
         error = y[:, 0].gather(1, a[:, None])[:, 0] - goal
         return 0.5 * ((alive >= 0) * error.square()).sum()
 
-    return DeclaredLoss(loss, own_shapes=True)
+    declared = TD(loss, own_shapes=True)
+    declared.discount = discount
+    return declared

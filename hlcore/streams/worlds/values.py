@@ -26,6 +26,17 @@ def policy_values(world: MDP, policy: Any, discount: float = 1.0) -> np.ndarray:
     return np.linalg.solve(np.eye(len(gain)) - _below(discount) * step, (policy * gain).sum(1))
 
 
+def visits(world: MDP, policy: Any) -> np.ndarray:
+    """(S, A): how often what is done in the long run, where each end is followed by a new start; no levels."""
+    policy = np.asarray(policy, float)
+    P = np.einsum("sa,sat->st", policy, world.P)
+    P = P * ~world.ends + P[:, world.ends].sum(1, keepdims=True) * world.start
+    P[world.ends] = world.start
+    flow = np.vstack([P.T - np.eye(len(P)), np.ones(len(P))])
+    stay = np.linalg.lstsq(flow, np.r_[np.zeros(len(P)), 1.0], rcond=None)[0].clip(0)
+    return (stay * ~world.ends)[:, None] * policy
+
+
 def best_values(world: MDP, discount: float = 1.0) -> np.ndarray:
     """V*, in the shape of `policy_values`: by policy iteration, or from the last level back."""
     gain, live = (world.P * world.r).sum(2), world.P * ~world.ends
