@@ -67,7 +67,7 @@ def replayed(
 
 
 def plain(learner: BaseLearner, world: MDP, episodes: int, every: int = 100) -> Iterator[Progress]:
-    """Q-learning on the world's own moves: what `experiments.get("lock-q")` and its like do, told every few episodes."""
+    """Q-learning on the world's own moves: what `experiments.get("lock-q")` and its like do, told now and then."""
     best, table = float(world.start @ _first(best_values(world))), np.zeros((world.levels or 1, *world.P.shape[:2]))
     done, regret, worth = 0, 0.0, 0.0
     while done < whole("episodes", episodes):

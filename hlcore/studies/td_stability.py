@@ -84,7 +84,7 @@ def growth(A: np.ndarray, settings: Any, order: str = "sequential", rounding: fl
 
 
 def mean_now(learner: Any, stream: Any) -> Mean:
-    """G, C and b of a run as it is: of a `Sweep`, or of an `MDP` under the weights of now and its own way to explore."""
+    """G, C and b of a run: of a `Sweep`, or of an `MDP` under the weights of now and its own way to explore."""
     if isinstance(stream, Sweep):
         return stream.mean
     if not isinstance(stream, MDP) or stream.levels is not None:

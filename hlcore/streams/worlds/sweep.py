@@ -39,10 +39,10 @@ class Sweep(Stream):
         S, A, _ = world.P.shape
         policy = np.full((S, A), 1 / A) if policy is None else np.asarray(policy, float)
         live = ~world.ends[:, None]
-        weights = policy * live / live.sum() if weights is None else np.asarray(weights, float)
-        for name, p in (("policy", policy), ("weights", weights)):
+        for name, p in (("policy", policy), ("weights", policy if weights is None else np.asarray(weights, float))):
             if p.shape != (S, A) or (p < 0).any():
                 raise bad(name, f"shape {p.shape}", f"({S}, {A}), >= 0")
+        weights = policy * live / live.sum() if weights is None else np.asarray(weights, float)
         self.world, self.dtype = world, torch.get_default_dtype()
         w = weights[:, :, None] * world.P
         s, a, to = np.nonzero(w)
