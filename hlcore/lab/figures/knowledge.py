@@ -39,8 +39,8 @@ class Needles(Figure):
         columns: list[Any] = []
         layers: list[dict[str, Any]] = []
         for row, a, b in zip(rows, low, up, strict=True):
-            columns += [[a - 0.004, b + 0.004], [row, row]]
-            layers.append({"draw": "line", "ink": GHOST, "width": 15})
+            columns += [[0, 1], [row, row], [a - 0.004, b + 0.004], [row, row]]
+            layers += [{"draw": "line", "ink": GHOST, "width": 1}, {"draw": "line", "ink": GHOST, "width": 15}]
         for chosen, ink in ((~bad, 0), (bad, MARK)):
             columns += [pi[chosen], rows[chosen]]
             layers.append({"draw": "points", "ink": ink, "size": 6})

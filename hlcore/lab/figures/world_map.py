@@ -35,9 +35,9 @@ class WorldMap(Figure):
                 width = 0.8 + 5 * abs(Q[s, a]) / scale
                 layers.append({"draw": "line", "ink": 0 if best else GHOST, "width": width})
                 words.append(f"{Q[s, a]:.3g}")
-                at.append(line[2] + 0.09 * (line[2] - line[1]) / (np.linalg.norm(line[2] - line[1]) + 1e-9))
+                at.append(line[1] + 0.11 * _left(place[s], place[to]))
         spots = np.array([place[s] for s in shown])
-        ends = [f"{s}" + (" ⏹" if world.ends[s] else "") for s in shown]
+        ends = [f"{s}" + (" (end)" if world.ends[s] else "") for s in shown]
         for points, draw in (
             (spots, {"draw": "points", "ink": TARGET, "size": 13}),
             (1.22 * spots, {"draw": "words", "ink": TARGET, "words": ends}),
@@ -58,13 +58,16 @@ def _arrow(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     if np.allclose(a, b):
         turn = np.linspace(0, 2 * np.pi, 14)
         return 1.17 * a + 0.13 * np.c_[np.cos(turn), np.sin(turn)]
-    way = (b - a) / np.linalg.norm(b - a)
-    side = np.array([-way[1], way[0]])
+    way, side = (b - a) / np.linalg.norm(b - a), _left(a, b)
     start, end = a + 0.13 * way + 0.05 * side, b - 0.13 * way + 0.05 * side
-    mid = (start + end) / 2 + 0.05 * side
-    return np.array(
-        [start, mid - 0.03 * side, mid, end, end - 0.1 * way + 0.06 * side, end, end - 0.1 * way - 0.06 * side]
-    )
+    mid, barb = (start + end) / 2 + 0.05 * side, end - 0.1 * way
+    return np.array([start, mid, end, barb + 0.06 * side, end, barb - 0.06 * side])
+
+
+def _left(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Across the way from a to b, or outwards where they are one."""
+    way = b - a if not np.allclose(a, b) else np.array([a[1], -a[0]])
+    return np.array([-way[1], way[0]]) / np.linalg.norm(way)
 
 
 class RoomsMap(Figure):
