@@ -10,8 +10,8 @@ lab: env  ## open the first lab in the browser
 	@echo "Opening the lab; stop it with Ctrl-C twice."
 	@$(BIN)/jupyter lab --ip=127.0.0.1 --port=$(PORT) $(LAB_ARGS) labs/00_start_here.ipynb
 
-test: env  ## every test, then every lab as a regression test
-	@$(BIN)/python -m pytest $(TEST_ARGS)
+test: env  ## every test and every lab as a regression test, two files at a time
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(TEST_ARGS)
 
 env: $(READY)  ## create .venv and install what is needed (once)
 

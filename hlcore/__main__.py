@@ -8,13 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from . import __version__, experiments
-from .command import assignments
-from .errors import HLError, bad
+from .command import assignments, told
+from .errors import bad
 from .records.export import checked, save
 
-WORDS = {"None": None, "True": True, "False": False}
 
-
+@told
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse and obey; 0 if all went well, 1 after an HLError (its text goes to stderr), 2 for a bad command line."""
     parser = argparse.ArgumentParser(prog="python -m hlcore", description="A laboratory for Hamiltonian Learning.")
@@ -31,11 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     doctor = commands.add_parser("doctor", help="check what the lab needs, and say how to mend it")
     doctor.add_argument("name", nargs="?", help="an experiment: say how its derivatives are had, and why not faster")
     given = parser.parse_args(arguments)
-    try:
-        return {"list": _list, "run": _run, "doctor": _doctor}[given.command](given)
-    except HLError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    return {"list": _list, "run": _run, "doctor": _doctor}[given.command](given)
 
 
 def _list(given: argparse.Namespace) -> int:

@@ -1,13 +1,29 @@
-"""What every command line of the package reads in one way: NAME=VALUE."""
+"""What all command lines of the package do in one way: NAME=VALUE, and how an HLError is told."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from functools import wraps
 from typing import Any
 
-from .errors import bad
+from .errors import HLError, bad
 
 WORDS = {"None": None, "True": True, "False": False}
+
+
+def told(main: Callable[[Sequence[str] | None], int]) -> Callable[..., int]:
+    """The command `main`, which an HLError ends with 1: its text goes to stderr."""
+
+    @wraps(main)
+    def obey(arguments: Sequence[str] | None = None) -> int:
+        try:
+            return main(arguments)
+        except HLError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 1
+
+    return obey
 
 
 def assignments(texts: Iterable[str]) -> dict[str, Any]:

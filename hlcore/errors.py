@@ -53,6 +53,13 @@ def unknown(what: str, name: Any, known: Iterable[Any]) -> HLError:
     return bad(what, repr(name), f"one of {', '.join(names) or '(nothing)'}", mend)
 
 
+def known(what: str, name: Any, names: Iterable[Any]) -> Any:
+    """`name` if it is on the list, or an HLError."""
+    if name not in names:
+        raise unknown(what, name, names)
+    return name
+
+
 def whole(name: str, value: Any, least: int = 1) -> int:
     """`value` if it is a whole number >= least, or an HLError that names it."""
     if isinstance(value, bool) or not isinstance(value, Integral) or value < least:

@@ -14,7 +14,7 @@ def derivative(scalar, x):
 def step(network, loss, settings, order, t, h, z, omega, sample):
     """One step: network's weights move in place, (t, h, z, omega) at t + τ are returned. P, E*1-E*4, Algorithm 1."""
     τ = settings.tau if sample.dt is None else sample.dt
-    η, η_z, s, φ = settings.eta, settings.dissipation_z, settings.s, settings.phi_at(t)
+    η, η_z, s, φ, g = settings.eta, settings.dissipation_z, settings.s, settings.phi_at(t), settings.control
     θ = {name: p for name, p in network.named_parameters() if p.requires_grad}
     β = {k: settings.beta.get(k, 1.0) if isinstance(settings.beta, dict) else settings.beta for k in θ}
     u, ŷ = sample.u, sample.target
@@ -27,13 +27,13 @@ def step(network, loss, settings, order, t, h, z, omega, sample):
     h = {k: h[k].detach().requires_grad_() for k in h}
 
     f = network.velocity(u, h, τ)
-    h_new = {k: (h[k] + τ * f[k]).detach().requires_grad_() for k in h}
+    h_new = {k: (h[k] + τ * (f[k] - g * z[k])).detach().requires_grad_() for k in h}
     at = h if order == "euler" else h_new
     y = network.output(u, at)
     L = torch.zeros(()) if ŷ is None else loss(y, ŷ)
 
     def H(z):  # the robust Hamiltonian, eq. 8
-        return φ * L + sum((z[k] * f[k]).sum() for k in h)
+        return φ * L + sum((z[k] * f[k]).sum() - g / 2 * (z[k] ** 2).sum() for k in h)
 
     dH_dh = {k: derivative(H(z), h[k]) + (0 if at is h else derivative(H(z), h_new[k])) for k in h}
     z_new = {k: (z[k] + τ * (-s * dH_dh[k] - η_z * z[k])).detach() for k in h}

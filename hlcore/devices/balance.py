@@ -1,11 +1,10 @@
 """Which groups of a chain live on which rank."""
 
-from __future__ import annotations
-
 import copy
+import math
 import time
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any
 
 import torch
@@ -54,22 +53,14 @@ def balanced(costs: Sequence[float], ranks: int) -> tuple[int, ...]:
     """Groups per rank, contiguous and none empty, such that the slowest rank is as fast as can be."""
     groups = len(costs)
     if not 1 <= ranks <= groups:
-        raise bad(
-            "devices",
-            f"{ranks} ranks for a chain of {groups} groups",
-            f"1 to {groups} ranks",
-            "cut the chain into more groups, or use replicas",
-        )
-    sums = [0.0]
-    for cost in costs:
-        sums.append(sums[-1] + cost)
+        got, mend = f"{ranks} ranks for a chain of {groups} groups", "cut the chain into more groups, or use replicas"
+        raise bad("devices", got, f"1 to {groups} ranks", mend)
+    sums = list(accumulate(costs, initial=0.0))
     best: list[tuple[float, tuple[int, ...]]] = [(sums[n], (n,)) for n in range(groups + 1)]  # the first n on one rank
     for stages in range(2, ranks + 1):
-        best = [
+        best = [(math.inf, ())] * stages + [
             min((max(best[m][0], sums[n] - sums[m]), (*best[m][1], n - m)) for m in range(stages - 1, n))
-            if n >= stages
-            else (float("inf"), ())
-            for n in range(groups + 1)
+            for n in range(stages, groups + 1)
         ]
     return best[groups][1]
 
@@ -79,19 +70,15 @@ def checked(balance: Sequence[int], costs: Sequence[float], ranks: int) -> tuple
     advised = balanced(costs, ranks)
     whole = all(isinstance(n, int) and not isinstance(n, bool) and n >= 1 for n in balance)
     if not whole or len(balance) != ranks or sum(balance) != len(costs):
-        raise bad(
-            "balance",
-            tuple(balance),
-            f"{ranks} whole numbers >= 1 that add up to {len(costs)} groups",
-            f"by measured cost {advised} is best:\n{table(costs, advised)}\n",
-        )
+        expected = f"{ranks} whole numbers >= 1 that add up to {len(costs)} groups"
+        mend = f"by measured cost {advised} is best:\n{table(costs, advised)}\n"
+        raise bad("balance", tuple(balance), expected, mend)
     return tuple(balance)
 
 
 def owned(balance: Sequence[int]) -> list[range]:
     """The groups of each rank, counted from 0."""
-    starts = [sum(balance[:r]) for r in range(len(balance) + 1)]
-    return [range(a, b) for a, b in pairwise(starts)]
+    return [range(a, b) for a, b in pairwise(accumulate(balance, initial=0))]
 
 
 def table(costs: Sequence[float], balance: Sequence[int]) -> str:

@@ -1,11 +1,10 @@
-"""One trajectory and one checkpoint from all ranks."""
-
-from __future__ import annotations
+"""One trajectory, one checkpoint and one timeline from all ranks."""
 
 import json
+from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,16 +15,13 @@ from torch import Tensor
 from ..experiments import Experiment
 from ..law.point import Report, Tensors
 from ..law.sample import Sample
-from ..learners.learner import Learner
-from ..records.columns import dataset, evenly, labels
+from ..records.columns import Dataset, dataset, evenly, labels
 from ..records.recorder import ANSWERS, SCALARS, Recorder
 from .stage import Stage
 
-if TYPE_CHECKING:
-    import xarray
-
 WIDTH = 1024  # entries kept of each trace over all ranks, as a Recorder of one process keeps them
-Shapes: TypeAlias = dict[str, torch.Size]
+PHASES = ("begun", "forward", "backward", "sent", "done")  # moments of a tick: what is over then
+Shapes = dict[str, torch.Size]
 
 
 class RankRecord:
@@ -33,7 +29,7 @@ class RankRecord:
 
     def __init__(self, stage: Stage, every: int, capacity: int) -> None:
         self.stage, self.recorder = stage, Recorder(every, capacity, WIDTH)
-        self._energy, self._phi_loss = np.zeros((capacity, len(stage.own))), np.zeros(capacity)
+        self._energy = deque[tuple[float, ...]](maxlen=capacity)  # φL, then z·v of each group here, of each record
         self.shapes: dict[str, Shapes] = {}
         self._picks: dict[str, Tensor | None] = {}
 
@@ -51,7 +47,6 @@ class RankRecord:
         return found
 
     def record(self, report: Report, sample: Sample) -> None:
-        """Take down where the rank is after a tick that gave this report."""
         if not self.shapes:
             states = {f"h{i + 1}": x.shape for i, x in enumerate(self.stage.shapes(sample))}
             weights = self.stage.whole
@@ -61,24 +56,19 @@ class RankRecord:
                 trace: _local(whole, list(own[trace]), self.stage.device) for trace, whole in self.shapes.items()
             }
         last = self.stage.rank.above is None
-        before, slot = self.recorder.count, self.recorder.count % self.recorder.capacity
         report = report._replace(output=report.output.cpu() if last else torch.empty(0))
-        self.recorder.record(self, report, sample if last else None)
-        if self.recorder.count > before:
-            self._energy[slot], self._phi_loss[slot] = self.stage.parts, self.stage.phi_loss
+        if self.recorder.record(self, report, sample if last else None) is not None:
+            self._energy.append((self.stage.phi_loss, *self.stage.parts))
 
     def pack(self) -> bytes:
-        """The rows held, as bytes."""
         recorder = self.recorder
-        rows = np.arange(recorder.count - len(recorder), recorder.count) % recorder.capacity
         arrays = {trace: recorder.window(trace) for trace in recorder.axes if recorder.names(trace)}
         arrays |= {name: recorder.window(name) for name in (*SCALARS, *recorder.settings)}
-        arrays |= {"energy": self._energy[rows], "phi_loss": self._phi_loss[rows]}
         names = json.dumps({trace: recorder.names(trace) for trace in ANSWERS}).encode()
-        arrays["names"] = np.frombuffer(names, np.uint8)
+        arrays |= {"energy": np.array(self._energy), "names": np.frombuffer(names, np.uint8)}
         return pack({name: torch.tensor(x) for name, x in arrays.items()})
 
-    def merged(self, packs: list[bytes]) -> xarray.Dataset:
+    def merged(self, packs: list[bytes]) -> Dataset:
         """The trajectory of one process, from what every rank packed, lowest groups first.
 
         H' = φL + Σ z_i·v_i is added here in the order of one process.
@@ -86,15 +76,34 @@ class RankRecord:
         ranks = [unpack(data) for data in packs]
         last, axes = ranks[-1], self.recorder.axes
         scalars = {name: last[name].numpy() for name in (*SCALARS, *self.recorder.settings)}
-        energy = torch.cat([r["energy"] for r in ranks], 1).tolist()
-        phi_loss = last["phi_loss"].tolist()
-        scalars["hamiltonian"] = np.array([a + sum(parts) for a, parts in zip(phi_loss, energy, strict=True)])
+        energy = torch.cat([last["energy"][:, :1], *(r["energy"][:, 1:] for r in ranks)], 1).tolist()
+        scalars["hamiltonian"] = np.array([phi_loss + sum(parts) for phi_loss, *parts in energy])
         here = {trace: [r[trace].numpy() for r in ranks if trace in r] for trace in axes}
         traces = {trace: np.concatenate(parts, 1) for trace, parts in here.items() if parts}
-        answers = json.loads(bytes(last["names"].tolist()))
-        names = {trace: answers[trace] if trace in answers else _names(self.shapes[trace]) for trace in traces}
-        told = {"every": self.recorder.every, "records": len(scalars["t"])}
-        return dataset(scalars, traces, names, axes, told)
+        names = json.loads(bytes(last["names"].tolist()))
+        names |= {trace: labels(whole, evenly(_total(whole), WIDTH)) for trace, whole in self.shapes.items()}
+        return dataset(scalars, traces, names, axes, every=self.recorder.every, records=len(scalars["t"]))
+
+
+def pack_lane(moments: list[tuple[float, ...]]) -> bytes:
+    """A tick, then when each phase of it was over by this machine's clock, for each row, as bytes.
+
+    On a GPU, forward and backward are handed over by then; sent and done are over, as H' has been read.
+    """
+    return pack({"moments": torch.tensor(moments, dtype=torch.float64)})
+
+
+def lanes(packs: list[bytes]) -> Dataset:
+    """`moment` over (lane, tick, phase), a lane per rank, in seconds since the first one.
+
+    Between hosts the clocks differ; within one they are the same.
+    """
+    import xarray
+
+    table = torch.stack([unpack(data)["moments"] for data in packs]).numpy()
+    ticks, table = table[0, :, 0].astype(np.int64), table[:, :, 1:]
+    data = {"moment": (("lane", "tick", "phase"), table - table.min())}
+    return xarray.Dataset(data, {"lane": np.arange(len(table)), "tick": ticks, "phase": np.asarray(PHASES, dtype=str)})
 
 
 def pack_point(stage: Stage) -> bytes:
@@ -138,17 +147,6 @@ def save(experiment: Experiment, stage: Stage, packs: list[bytes], path: Path) -
         )
     )  # fmt: skip
     learner.save(path)
-
-
-def begun(experiment: Experiment, resume: Path | None) -> Learner:
-    """The whole learner at the beginning, or as a checkpoint has it: each rank then keeps its part."""
-    learner, _ = experiment.learner()
-    return learner if resume is None else Learner.load(resume, learner.network, experiment.loss, experiment.settings)
-
-
-def _names(whole: Shapes) -> list[str]:
-    pick = evenly(_total(whole), WIDTH)
-    return labels(list(whole.items()), range(_total(whole)) if pick is None else pick.tolist()) if whole else []
 
 
 def _total(shapes: Shapes) -> int:

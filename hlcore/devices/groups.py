@@ -1,10 +1,8 @@
 """H' of the groups that live on one rank, as the law's Euler order takes it: its flow talks to the neighbours."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -17,7 +15,7 @@ from ..law.network import instantaneous
 from ..law.point import Tensors
 from ..law.sample import moved
 from ..networks.chain import Chain
-from .rank import Rank
+from .device import Rank
 from .transport import Parcel
 from .wire import Wire
 
@@ -46,7 +44,7 @@ class Groups:
         self.marks = [0.0] * 4
         self.tick, self.fresh, self.ended = 0, True, False
 
-    def at(self, tick: int, fresh: bool, ended: bool) -> Groups:
+    def at(self, tick: int, fresh: bool, ended: bool) -> Self:
         """For this tick, at the start of a sequence or not, at its end or not."""
         self.tick, self.fresh, self.ended = tick, fresh, ended
         return self
@@ -69,7 +67,6 @@ class Groups:
         return [i == turn for i in range(groups)]
 
     def expect(self, like: Tensor | None, source: int | None, wanted: bool) -> tuple[Parcel | None, Tensor | None]:
-        """Begin to receive something like this."""
         if not wanted or like is None or source is None:
             return None, None
         space = torch.empty_like(like, requires_grad=False, memory_format=torch.contiguous_format)

@@ -1,57 +1,50 @@
 """What all ranks are asked to do together."""
 
-from __future__ import annotations
-
 import importlib
 import inspect
 import json
 from dataclasses import asdict, dataclass, field, fields
 from importlib import metadata
-from typing import Any
+from typing import Any, Self
 
 import torch
 
-from ..devices import device
-from ..errors import HLError, bad, number, unknown, whole
+from ..errors import HLError, bad, known, number, whole
 from ..experiments import Experiment, get
 from ..law.settings import Settings
+from .device import KINDS
+
+
+def _option(default: Any, words: str, flag: str = "", **more: Any) -> Any:
+    """A field that the command line has too: its words, its --flag where it has another name there, and its type."""
+    return field(default=default, metadata={"flag": flag, "more": more | {"help": words, "default": default}})
 
 
 @dataclass(frozen=True)
 class Job:
     """An experiment by name, how long it runs, and what is written; the same on every rank, as text in the handshake.
 
-    overrides         settings and options of the experiment
-    module            the module that registers it, imported by every rank
-    steps             ticks to take (after those of a resumed checkpoint)
-    record            file for the trajectory of all ranks; `every` and `capacity` as a Recorder has them
-    checkpoint        file for the checkpoint of all ranks, at the end and at every `save_every`-th tick
-    resume            checkpoint to go on from, of this or another number of ranks, or of one process
-    balance           groups per rank, as (2, 1); None: by measured cost
-    replicas          copies of the whole chain, each on its share of the batch
-    patience          seconds for which a rank may be silent, once all ranks have made their first tick
-    lanes             file for what each rank did when
-    device            where ranks compute: "cpu" or "cuda"
-    staged            send through CPU memory even where nccl could carry a message
+    Each field says what it is, and how the command line has it (`python -m hlcore.devices --help`); `overrides` are
+    settings and options of the experiment, `module` is the one that registers it, imported by every rank.
     """
 
     name: str
-    steps: int
-    seed: int = 0
+    steps: int  # after those of a resumed checkpoint
+    seed: int = _option(0, "seed of network and stream (0)", type=int)
     overrides: dict[str, Any] = field(default_factory=dict)
     module: str = "hlcore.experiments"
-    record: str | None = None
-    every: int = 1
-    capacity: int = 10_000
-    checkpoint: str | None = None
-    save_every: int | None = None
-    resume: str | None = None
-    balance: tuple[int, ...] | None = None
-    replicas: int = 1
-    patience: float = 10.0
-    lanes: str | None = None
-    device: str = "cpu"
-    staged: bool = False
+    record: str | None = _option(None, "write the trajectory of all ranks: .nc (NetCDF) or .csv (scalars)", "--out")
+    every: int = _option(1, "record every N-th tick (1)", type=int)
+    capacity: int = _option(10_000, "records kept (10000)", type=int)
+    checkpoint: str | None = _option(None, "write the checkpoint of all ranks at the end", metavar="FILE")
+    save_every: int | None = _option(None, "and after every N ticks", type=int, metavar="N")
+    resume: str | None = _option(None, "go on from a checkpoint, of any number of ranks", metavar="FILE")
+    balance: tuple[int, ...] | None = _option(None, "groups per rank, as 2+1; by measured cost if none", metavar="A+B")
+    replicas: int = _option(1, "copies of the whole chain, sharing the batch (1)", type=int)
+    patience: float = _option(10.0, "seconds a rank may be silent once all have made a tick (10)", type=float)
+    lanes: str | None = _option(None, "write what each rank did when: .nc", metavar="FILE")
+    device: str = _option("cpu", "where ranks compute: cpu or cuda (cpu)")
+    staged: bool = _option(False, "send through CPU memory even where nccl could", action="store_true")
 
     def __post_init__(self) -> None:
         whole("steps", self.steps)
@@ -65,13 +58,11 @@ class Job:
             object.__setattr__(self, "balance", tuple(self.balance))
 
     @classmethod
-    def of(cls, experiment: Experiment, steps: int, **others: Any) -> Job:
+    def of(cls, experiment: Experiment, steps: int, **others: Any) -> Self:
         """The job of an experiment that `experiments.get` made."""
-        known = [f.name for f in fields(cls)]
         for name in others:
-            if name not in known:
-                raise unknown("devices option", name, known)
-        device.known(others.get("device", "cpu"))
+            known("devices option", name, [f.name for f in fields(cls)])
+        known("device", others.get("device", "cpu"), KINDS)
         if not isinstance(experiment.settings, Settings):
             got = f"the learner {experiment.learner_name!r}"
             raise bad("experiment for devices", got, "'hamiltonian'", "only it is spread over ranks")
@@ -80,9 +71,8 @@ class Job:
             raise bad("experiment for devices", got, "a replayable stream", "every rank walks it by itself")
         settings = {name: getattr(experiment.settings, name) for name in Settings.about()}
         if callable(settings["phi"]) or not isinstance(settings["beta"], float):
-            raise bad(
-                "experiment for devices", "phi as a function or beta per weight", "numbers", "every rank rebuilds it"
-            )
+            got = "phi as a function or beta per weight"
+            raise bad("experiment for devices", got, "numbers", "every rank rebuilds it")
         overrides = {**experiment.options, **settings, "order": experiment.order}
         builder = inspect.unwrap(getattr(experiment.build, "func", experiment.build))
         module = others.pop("module", builder.__module__)
@@ -96,15 +86,13 @@ class Job:
         return get(self.name, seed=self.seed, **self.overrides)
 
     def text(self) -> str:
-        """The job as JSON."""
         try:
             return json.dumps(asdict(self), sort_keys=True)
         except TypeError as error:
             raise HLError(f"job: got an option that is no text ({error}); expected numbers and strings.") from error
 
     @classmethod
-    def read(cls, text: str) -> Job:
-        """The job of such a text."""
+    def read(cls, text: str) -> Self:
         return cls(**json.loads(text))
 
     def greeting(self) -> dict[str, str]:

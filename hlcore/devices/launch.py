@@ -1,7 +1,5 @@
 """Worker processes on this machine, from Python."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess
@@ -11,19 +9,16 @@ import time
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import torch.distributed as dist
 
 from ..errors import bad, whole
 from ..experiments import Experiment
+from ..records.columns import Dataset
 from .job import Job
 from .patience import ARRIVAL
 from .wire import HOST, Lost
-
-if TYPE_CHECKING:
-    import xarray
 
 POLL = 0.01  # seconds between two looks at the workers
 LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"
@@ -32,8 +27,8 @@ LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"
 class Outcome(NamedTuple):
     """What came of a job: the trajectory and the lanes of all ranks, and which groups each rank had."""
 
-    trajectory: xarray.Dataset
-    lanes: xarray.Dataset
+    trajectory: Dataset
+    lanes: Dataset
     table: str
 
 
@@ -51,13 +46,13 @@ class Workers:
         self._jobs = [0] * n  # jobs given to each process since it was started
         self._runs, self._running = 0, ""
         self._at_work: list[subprocess.Popen[bytes]] = []
-        self._born = [0] * n
+        self._born, self._numbers = 0, [0] * n  # processes begun so far; which of them is at a rank
         self._folder = tempfile.TemporaryDirectory()
 
-    def __enter__(self) -> Workers:
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(self, *told: object) -> None:
         self.close()
 
     def run(self, experiment: Experiment, steps: int, ranks: int | None = None, **options: Any) -> Outcome:
@@ -79,14 +74,14 @@ class Workers:
 
     def wait(self) -> Outcome:
         """What came of the job that was started."""
-        run, ranks = dist.PrefixStore(self._running, self._store), len(self._at_work)
-        away, told = set(range(ranks)), None
+        ranks = range(len(self._at_work))
+        away, told = set(ranks), None
         while away:
             self._tell_ended()
             for rank in sorted(away):
                 ended = self._at_work[rank].poll() is not None  # looked at first: its last word comes before its end
-                if run.check([f"outcome/{rank}"]):
-                    text, lost, tick, torn = json.loads(run.get(f"outcome/{rank}"))
+                if (outcome := self._told(f"outcome/{rank}")) is not None:
+                    text, lost, tick, torn = json.loads(outcome)
                     if torn:
                         self.kill(rank)  # it ends by itself, but the next job shall find a whole one
                     told = told or ((text, lost, tick) if text else None)
@@ -95,32 +90,29 @@ class Workers:
                     away -= {rank}
             time.sleep(POLL)
         if told is not None:
-            if not self._whole(run, told[1]):
+            if not self._whole(told[1]):
                 self.kill(told[1])  # silent but perhaps not dead, or about to end
             raise Lost(*told)
-        dead = [rank for rank in range(ranks) if not run.check([f"outcome/{rank}"])]
+        dead = [rank for rank in ranks if self._told(f"outcome/{rank}") is None]
         if dead:  # nobody was left to say more
-            first = int(run.get("ended")) if run.check(["ended"]) else dead[0]
+            first = int(self._told("ended") or dead[0])
             tick = self.tick(first)
             when = f"at tick {tick}" if tick >= 0 else "before its first tick"
-            raise Lost(
-                f"rank {first} was lost {when}: its process ended; resume from the last checkpoint.", first, tick
-            )
+            text = f"rank {first} was lost {when}: its process ended; resume from the last checkpoint."
+            raise Lost(text, first, tick)
         import xarray
 
         record, lanes = (xarray.load_dataset(f, engine="h5netcdf") for f in (self._job.record, self._job.lanes) if f)
-        return Outcome(record, lanes, run.get("table").decode())
+        return Outcome(record, lanes, self._told("table") or "")
 
     def tick(self, rank: int) -> int:
         """How far a rank was when it last said so; -1: not begun."""
-        run = dist.PrefixStore(self._running, self._store)
-        return int(run.get(f"tick/{rank}")) if run.check([f"tick/{rank}"]) else -1
+        return int(self._told(f"tick/{rank}") or -1)
 
     def working(self) -> bool:
         """Whether no rank of the job that was started has ended."""
-        run = dist.PrefixStore(self._running, self._store)
         self._tell_ended()
-        return not any(run.check([f"outcome/{rank}"]) for rank in range(len(self._at_work)))
+        return all(self._told(f"outcome/{rank}") is None for rank in range(len(self._at_work)))
 
     @property
     def ids(self) -> list[int]:
@@ -135,18 +127,13 @@ class Workers:
             process.wait()
 
     def close(self) -> None:
-        """End all processes."""
-        for process in self._processes:
-            if process is not None:
-                process.kill()
-                process.wait()
+        for rank in range(self.n):
+            self.kill(rank)
         self._folder.cleanup()
 
     def _spread(self, jobs: Sequence[Job]) -> None:
-        """Give each rank its job."""
-        run = dist.PrefixStore(self._running, self._store)
         for rank in range(len(self._at_work)):
-            if not self._whole(run, rank):
+            if not self._whole(rank):
                 self.kill(rank)
         self._running, self._runs = f"run{self._runs}", self._runs + 1
         self._at_work.clear()
@@ -156,38 +143,39 @@ class Workers:
                 process = self._begin(rank)
             self._at_work.append(process)
             given = {"run": self._running, "rank": rank, "world": len(jobs), "job": job.text()}
-            self._store.set(f"job/{self._number(rank)}/{self._jobs[rank]}", json.dumps(given))
+            self._store.set(f"job/{self._numbers[rank]}/{self._jobs[rank]}", json.dumps(given))
             self._jobs[rank] += 1
 
     def _tell_ended(self) -> None:
         """Tell the ranks of a process that ended without a word: those who have no connection to it cannot know."""
         run = dist.PrefixStore(self._running, self._store)
         for rank, process in enumerate(self._at_work):
-            if process.poll() is not None and not run.check([f"outcome/{rank}"]):
+            if process.poll() is not None and self._told(f"outcome/{rank}") is None:
                 run.compare_set("ended", "", str(rank))
                 for other in range(len(self._at_work)):  # who opens connections now hears nothing else
-                    if run.check([f"ready/{other}"]) and self.tick(other) < 0:
+                    if self._told(f"ready/{other}") is not None and self.tick(other) < 0:
                         self.kill(other)
 
-    @staticmethod
-    def _whole(run: dist.Store, rank: int) -> bool:
+    def _told(self, key: str) -> str | None:
+        """What stands in the store of the job, if anything."""
+        run = dist.PrefixStore(self._running, self._store)
+        return run.get(key).decode() if run.check([key]) else None
+
+    def _whole(self, rank: int) -> bool:
         """Whether a rank has ended its job with no connection left open, so that it can take the next one."""
-        return run.check([f"outcome/{rank}"]) and not json.loads(run.get(f"outcome/{rank}"))[-1]
+        outcome = self._told(f"outcome/{rank}")
+        return outcome is not None and not json.loads(outcome)[-1]
 
     def _begin(self, rank: int) -> subprocess.Popen[bytes]:
-        self._born[rank] += 1
-        self._jobs[rank] = 0
+        self._born += 1
+        self._numbers[rank], self._jobs[rank] = self._born, 0
         environment = os.environ | {"GLOO_SOCKET_IFNAME": LOOPBACK, "OMP_NUM_THREADS": str(self.threads)}
         environment["LOCAL_RANK"] = str(rank)  # which GPU is its own
         environment["PYTHONPATH"] = os.pathsep.join(p for p in sys.path if p)  # modules that were found here
-        where = [str(self._store.port), str(self._number(rank)), str(self.threads)]
-        process = subprocess.Popen([sys.executable, "-m", "hlcore.devices.serve", *where], env=environment)
+        where = [str(self._store.port), str(self._born), str(self.threads)]
+        process = subprocess.Popen([sys.executable, "-m", "hlcore.devices.worker", *where], env=environment)
         self._processes[rank] = process
         return process
-
-    def _number(self, rank: int) -> int:
-        """A number that no process had before."""
-        return rank + self.n * self._born[rank]
 
 
 def run(experiment: Experiment, steps: int, ranks: int, **options: Any) -> Outcome:

@@ -1,23 +1,17 @@
 """How long a rank waits for another, and who keeps all of them waiting."""
 
-from __future__ import annotations
-
 import json
 import math
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, TypeAlias
 
 import torch.distributed as dist
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 ARRIVAL = 1800.0  # seconds, as torch itself waits: the bound where patience does not count, far above any slow machine
 POLL = 0.005
-Silent: TypeAlias = tuple[int, int]  # a rank, and the tick since which it is
+Silent = tuple[int, int]  # a rank, and the tick since which it is
 IDLE = (math.inf, ())
 
 
@@ -50,7 +44,6 @@ class Patience:
         self.bound = self.seconds
 
     def end(self) -> None:
-        """Nobody waits any more."""
         self._over.set()
 
     @contextmanager
@@ -67,7 +60,6 @@ class Patience:
         return now
 
     def rest(self) -> None:
-        """It waits no more."""
         self._waiting = IDLE
 
     def culprit(self, peers: Sequence[int], tick: int, waited: float) -> tuple[Silent, bool]:

@@ -1,18 +1,14 @@
 """How many ticks a second a chain over many devices makes, from what compute and links cost."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Self
 
 import numpy as np
 
 from ..errors import bad, number, whole
+from ..records.columns import Dataset
 from .balance import balanced, owned
-
-if TYPE_CHECKING:
-    import xarray
 
 
 @dataclass(frozen=True)
@@ -30,14 +26,14 @@ class Costs:
             object.__setattr__(self, name, tuple(number(name, x) for x in getattr(self, name)))
 
     @classmethod
-    def of(cls, lanes: xarray.Dataset) -> Costs:
+    def of(cls, lanes: Dataset) -> Self:
         """What a run showed: means over its ticks, which add up as a pace does, without the time spent waiting."""
         moment = lanes.moment.values
         begun, forward, backward, done = (moment[:, :, list(lanes.phase.values).index(p)] for p in PHASES)
         parts = (forward - begun, backward - forward, begun[:, 1:] - done[:, :-1])
         return cls(*(tuple(float(x) for x in np.mean(part, axis=1)) for part in parts))
 
-    def spread(self, ranks: int, each: float = 0.0) -> Costs:
+    def spread(self, ranks: int, each: float = 0.0) -> Self:
         """These costs, of one group each, put together on fewer ranks, as well balanced as can be.
 
         each    seconds that a rank spends in every tick before its forward, however few its groups: its own walk
@@ -46,7 +42,7 @@ class Costs:
         own = owned(self.balance(ranks))
         parts = ((sum(x[i] for i in groups) for groups in own) for x in (self.forward, self.backward, self.update))
         forward, backward, update = (tuple(part) for part in parts)
-        return Costs(tuple(number("each", each) + x for x in forward), backward, update)
+        return type(self)(tuple(number("each", each) + x for x in forward), backward, update)
 
     def balance(self, ranks: int) -> tuple[int, ...]:
         """Groups per rank, such that the slowest is as fast as can be."""

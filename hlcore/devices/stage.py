@@ -1,20 +1,16 @@
 """One rank's part of a chain as a learner: its groups' h, z, θ and ω, and the tick that moves them."""
 
-from __future__ import annotations
-
 import copy
-from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..errors import HLError, bad
+from ..errors import bad
 from ..law.arrays import owned
 from ..law.euler import euler
 from ..law.flow import Slopes
 from ..law.hamiltonian import derivative
-from ..law.point import Tensors
 from ..law.sample import Sample, moved
 from ..law.settings import Settings
 from ..law.weights import received
@@ -23,11 +19,10 @@ from ..learners.learner import Learner
 from ..learners.terms import Step
 from ..networks.chain import Chain
 from ..networks.preserved import preserved
+from ..networks.reversible.coupling import RANDOM
 from .balance import both_passes
-from .device import CPU
+from .device import CPU, Rank
 from .groups import Groups
-from .rank import Rank
-from .requirements import checked
 from .wire import Wire
 
 
@@ -91,8 +86,11 @@ class Stage(BaseLearner):
 
     def propose(self, sample: Sample) -> Step:
         """The law's Euler order on the groups here; means over the replicas are those of the whole batch."""
-        c, fresh = self.numbers(sample), self._h is None
-        h = self._zeros(sample) if fresh else self._h
+        c, h, fresh = self.numbers(sample), self._h, self._h is None
+        if fresh:
+            zeros = [torch.zeros_like(x, device=self.device) for x in self.shapes(sample)]
+            self.groups.from_below = zeros[self.own.start - 1] if self.rank.below is not None else None
+            h = {name: zeros[i] for name, i in zip(self.groups.names, self.own, strict=True)}
         move = euler(self.groups.at(self.steps, fresh, sample.end), sample, h, self._z, c)
         loss = move.loss.item() if isinstance(move.loss, Tensor) else float(move.loss)
         z, v = move.flow
@@ -105,14 +103,11 @@ class Stage(BaseLearner):
         value = self.phi_loss + sum(parts)
         return Step(move.h, move.z, y, loss, value, *received(self.law.theta, dtheta, move.scale, c))
 
-    def _mean(
-        self, dtheta: Sequence[Tensor | None], loss: float, parts: list[float]
-    ) -> tuple[list[Tensor | None], float, list[float]]:
+    def _mean(self, dtheta: Slopes, loss: float, parts: list[float]) -> tuple[Slopes, float, list[float]]:
         """∂H'/∂θ, L and z·v as means over the replicas: those of the whole batch, whose loss is a mean of rows."""
         there = [g for g in dtheta if g is not None]
         scalars = torch.tensor([loss, *parts], dtype=there[0].dtype if there else torch.float64, device=self.device)
-        flat = torch.cat([scalars, *(g.reshape(-1) for g in there)])
-        flat = self.wire.mean(flat, self.rank.twins, self.steps)
+        flat = self.wire.mean(torch.cat([scalars, *(g.reshape(-1) for g in there)]), self.rank.twins, self.steps)
         head, *rest = flat.split([len(scalars), *(g.numel() for g in there)])
         means = iter([x.view(g.shape) for x, g in zip(rest, there, strict=True)])
         loss, *parts = head.tolist()
@@ -128,17 +123,29 @@ class Stage(BaseLearner):
                 with torch.no_grad():
                     self._shapes[key] = self._skeleton._feed_forward(bare if isinstance(sample.u, tuple) else bare[0])
             except (RuntimeError, NotImplementedError) as error:
-                raise HLError(
-                    f"devices: got layers or an input that do not fit torch's meta device "
-                    f"({str(error).splitlines()[0]}), expected an output shape that follows from the input's shape."
-                ) from error
+                got = f"layers or an input that do not fit torch's meta device ({str(error).splitlines()[0]})"
+                raise bad("devices", got, "an output shape that follows from the input's shape") from error
         return self._shapes[key]
 
-    def _zeros(self, sample: Sample) -> Tensors:
-        """States at the start of a sequence."""
-        found = [torch.zeros_like(x, device=self.device) for x in self.shapes(sample)]
-        self.groups.from_below = found[self.own.start - 1] if self.rank.below is not None else None
-        return {n: found[i] for n, i in zip(self.groups.names, self.own, strict=True)}
+
+def checked(learner: Learner) -> Chain:
+    """The chain of a learner that can be spread, or an HLError that says what cannot."""
+    chain = learner.network
+    if not isinstance(chain, Chain) or type(chain).velocity is not Chain.velocity:  # a subclass may move otherwise
+        raise bad("network for devices", type(chain).__name__, "an hlcore.Chain", "cut the network into layers")
+    if learner.order != "euler":
+        raise bad("order for devices", repr(learner.order), "'euler'", "all groups move at once, from what is at t")
+    if len(chain.links):
+        raise bad("Chain for devices", f"links {sorted(chain.links)}", "neighbours only", "run it in one process")
+    if learner.torch_start or learner.reset_omega:
+        raise bad("learner for devices", "torch_start or reset_omega", "neither of them")
+    for name, module in chain.named_modules():
+        rate: Any = getattr(module, "p", 1.0) if isinstance(module, RANDOM) else getattr(module, "dropout", 0.0)
+        if module.training and isinstance(rate, float) and rate > 0:
+            got = f"{name} ({type(module).__name__}), which draws in training"
+            expected = "layers without draws: ranks have no common generator"
+            raise bad("network for devices", got, expected, "use p=0 by leaving it out, or module.eval()")
+    return chain
 
 
 def _taken(chain: Chain, own: range, skeleton: Chain, device: torch.device) -> Chain:

@@ -1,13 +1,11 @@
 """How a tensor gets from rank to rank: straight by gloo, staged in CPU memory, or in nccl's groups."""
 
-from __future__ import annotations
-
 import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any, TypeAlias
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -40,7 +38,6 @@ class Batch:
         self._parts: list[dist.P2POp] = []
 
     def add(self, direction: Callable[..., Any], tensor: Tensor, peer: int) -> None:
-        """One more message, before the first `wait`."""
         self._parts.append(dist.P2POp(direction, tensor, peer))
         self.peers.append(peer)
 
@@ -51,7 +48,7 @@ class Batch:
         finish(self.works, timeout)
 
 
-Parcel: TypeAlias = Letter | Batch
+Parcel = Letter | Batch
 
 
 class Carrier:
@@ -66,22 +63,11 @@ class Carrier:
         self._batch = Batch()
 
     def send(self, tensor: Tensor, to: int) -> Parcel:
-        """Begin to send."""
-        if self.nccl and tensor.is_cuda:
-            return self._grouped(dist.isend, tensor, to)
-        if self._stages(tensor):
-            held = _desk(tensor).copy_(tensor.detach())  # waits for the GPU to have made it
-            return Letter(dist.isend(held, to), to, held)
-        return Letter(dist.isend(tensor, to), to, tensor)
+        return self._carry(dist.isend, tensor, to, into=None)
 
     def receive(self, space: Tensor, source: int) -> Parcel:
         """Begin to receive into `space`, which has it after `wait`."""
-        if self.nccl and space.is_cuda:
-            return self._grouped(dist.irecv, space, source)
-        if self._stages(space):
-            held = _desk(space)
-            return Letter(dist.irecv(held, source), source, held, space)
-        return Letter(dist.irecv(space, source), source, space)
+        return self._carry(dist.irecv, space, source, into=space)
 
     def open(self, backend: str, store: dist.Store, rank: int, world: int, device: torch.device, most: float) -> None:
         """Connect all ranks in `most` seconds."""
@@ -98,14 +84,18 @@ class Carrier:
             with suppress(RuntimeError, AttributeError):  # the fault itself is what must be told
                 dist.group.WORLD._get_backend(torch.device("cuda")).abort()  # type: ignore[union-attr]
 
-    def _stages(self, tensor: Tensor) -> bool:
-        return self.staged or tensor.device.type != "cpu"
-
-    def _grouped(self, direction: Callable[..., Any], tensor: Tensor, peer: int) -> Batch:
-        if self._batch.works is not None:
-            self._batch = Batch()
-        self._batch.add(direction, tensor, peer)
-        return self._batch
+    def _carry(self, direction: Callable[..., Any], tensor: Tensor, peer: int, into: Tensor | None) -> Parcel:
+        if self.nccl and tensor.is_cuda:
+            if self._batch.works is not None:
+                self._batch = Batch()
+            self._batch.add(direction, tensor, peer)
+            return self._batch
+        if not self.staged and tensor.device.type == "cpu":
+            return Letter(direction(tensor, peer), peer, tensor)
+        held = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=tensor.is_cuda)  # a GPU can reach it by itself
+        if into is None:
+            held.copy_(tensor.detach())  # waits for the GPU to have made it
+        return Letter(direction(held, peer), peer, held, into)
 
 
 def finish(works: Sequence[Any], timeout: timedelta) -> None:
@@ -117,8 +107,3 @@ def finish(works: Sequence[Any], timeout: timedelta) -> None:
         time.sleep(0)  # a tick lasts less than the millisecond that `wait` would sleep
     for work in works:
         work.wait(timeout)  # over: puts it before what this stream does next, and raises what went wrong
-
-
-def _desk(like: Tensor) -> Tensor:
-    """CPU memory for a tensor, such as a GPU can reach by itself."""
-    return torch.empty(like.shape, dtype=like.dtype, pin_memory=like.is_cuda)

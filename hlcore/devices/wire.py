@@ -1,10 +1,9 @@
 """Messages between ranks, their greeting, and how a fault is told to all."""
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from typing import Any, NoReturn
@@ -13,7 +12,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from ..errors import HLError
+from ..errors import HLError, bad
 from .device import CPU, backend, card
 from .patience import ARRIVAL, POLL, Patience
 from .transport import Carrier, Parcel
@@ -35,8 +34,8 @@ class Wire:
     A wait that fails never hangs and never guesses: the first rank to notice writes down who was lost and when,
     before it leaves; every other rank finds its own waits failing in turn, and reads that.
 
-    Only ticks are paced: patience counts from `begin` on, and not while a checkpoint is written. Whatever comes before,
-    between and after waits for an event: a word in the store, a message, a process or a connection that ended.
+    Only ticks are paced: patience counts from the end of the first one on, and not while a checkpoint is written. All
+    else waits for an event: a word in the store, a message, a process or a connection that ended.
     """
 
     def __init__(self, store: dist.Store, rank: int, world: int, patience: float, staged: bool = False) -> None:
@@ -52,13 +51,10 @@ class Wire:
             for what in hellos[0] | hello:
                 got, expected = hello.get(what), hellos[0].get(what)
                 if got != expected:
-                    raise HLError(
-                        f"devices: got {what} {got} on rank {rank}, expected {expected} as on rank 0; "
-                        "start all ranks with the same command and the same installation."
-                    )
+                    mend = "start all ranks with the same command and the same installation"
+                    raise bad("devices", f"{what} {got} on rank {rank}", f"{expected} as on rank 0", mend)
 
     def give(self, key: str, value: Any) -> None:
-        """Tell all ranks something, once."""
         self.store.set(key, json.dumps(value))
 
     def given(self, key: str, giver: int, tick: int = 0) -> Any:
@@ -81,13 +77,9 @@ class Wire:
         self.give(f"{what}/{self.rank}", value)
         return [self.given(f"{what}/{rank}", rank, tick) for rank in range(self.world)]
 
-    def meet(self, where: str, tick: int) -> None:
-        """Go on when all ranks are here."""
-        self.shared(where, tick, tick)
-
     def connect(self, tick: int, device: torch.device = CPU) -> None:
         """Open the connections between all ranks."""
-        self.meet("ready", tick)
+        self.shared("ready", tick, tick)
         by = backend(self.shared("card", card(device), tick), dist.is_nccl_available())
         group = dist.PrefixStore("group", self.store)
         try:
@@ -96,30 +88,31 @@ class Wire:
             self._failed([self.rank], tick, error, 0.0)
         self.patience.watch()
 
-    def begin(self, tick: int) -> None:
-        """Go on when all ranks have made their first tick; from here on patience counts."""
-        self.assemble(tick)
-        self.patience.begin()
-
     def assemble(self, tick: int) -> None:
         """Go on when all ranks are here, between two ticks; one that dies on its way is noticed by its connection."""
         here = partial(torch.zeros, 1, dtype=torch.uint8)
         with self.patience.unhurried():
             for source in [] if self.rank else range(1, self.world):
-                self.arrived(self.expect(here(), source, tick), tick)
+                self.receive(here(), source, tick)
             for other in [0] if self.rank else range(1, self.world):
                 self.send(here(), other, tick)
             self.flush(tick)
             if self.rank:
-                self.arrived(self.expect(here(), 0, tick), tick)
+                self.receive(here(), 0, tick)
 
     def gathered(self, data: bytes, tick: int, ranks: int | None = None) -> list[bytes]:
         """The bytes of the first `ranks` (None: all) on rank 0, nothing on the others; patience does not count."""
         ranks = self.world if ranks is None else ranks
         with self.patience.unhurried():
-            if 0 < self.rank < ranks:
-                self._ship(data, 0, tick)
-            return [] if self.rank else [data, *(self._unload(source, tick) for source in range(1, ranks))]
+            if self.rank == 0:
+                sizes = [int(self.receive(torch.empty(1, dtype=torch.int64), r, tick)) for r in range(1, ranks)]
+                spaces = [torch.empty(size, dtype=torch.uint8) for size in sizes]
+                return [data, *(self.receive(x, r, tick).numpy().tobytes() for r, x in enumerate(spaces, 1))]
+            if self.rank < ranks:
+                for part in (torch.tensor([len(data)]), torch.frombuffer(bytearray(data), dtype=torch.uint8)):
+                    self.send(part, 0, tick)
+                    self.flush(tick)
+            return []
 
     def send(self, tensor: Tensor, to: int, tick: int) -> None:
         """Begin to send; the next `flush` waits for it."""
@@ -129,7 +122,6 @@ class Wire:
             self._failed([to], tick, error, 0.0)
 
     def expect(self, space: Tensor, source: int, tick: int) -> Parcel:
-        """Begin to receive into `space`."""
         try:
             return self._carrier.receive(space, source)
         except RuntimeError as error:
@@ -143,6 +135,10 @@ class Wire:
         except RuntimeError as error:
             self._failed(parcel.peers, tick, error, time.monotonic() - began)
         self.patience.rest()
+
+    def receive(self, space: Tensor, source: int, tick: int) -> Tensor:
+        self.arrived(self.expect(space, source, tick), tick)
+        return space
 
     def flush(self, tick: int) -> None:
         """Wait until everything sent has left."""
@@ -164,31 +160,19 @@ class Wire:
 
     def stop(self, text: str, rank: int, tick: int, cause: Exception | None = None) -> NoReturn:
         """Write the fault down for all, unless there is one, and raise the first."""
-        told = self._told(json.dumps([text, rank, tick])) or (text, rank, tick)
+        told = text, rank, tick
+        with suppress(RuntimeError, ValueError):  # the store itself may be gone
+            told = json.loads(self.store.compare_set("fault", "", json.dumps(told)))
         self.patience.end()
         self._carrier.abort()
         raise Lost(*told) from cause
 
     def leave(self, tick: int) -> None:
         """Close when all ranks are done: a connection that closes earlier loses its last message."""
-        self.meet("done", tick)
+        self.shared("done", tick, tick)
         self.patience.end()
         if dist.is_initialized():
             dist.destroy_process_group()
-
-    def _ship(self, data: bytes, to: int, tick: int) -> None:
-        """Send bytes."""
-        for part in (torch.tensor([len(data)]), torch.frombuffer(bytearray(data), dtype=torch.uint8)):
-            self.send(part, to, tick)
-            self.flush(tick)
-
-    def _unload(self, source: int, tick: int) -> bytes:
-        """Receive bytes."""
-        size = torch.empty(1, dtype=torch.int64)
-        self.arrived(self.expect(size, source, tick), tick)
-        data = torch.empty(int(size), dtype=torch.uint8)
-        self.arrived(self.expect(data, source, tick), tick)
-        return data.numpy().tobytes()
 
     def _failed(self, peers: Sequence[int], tick: int, error: Exception, waited: float) -> NoReturn:
         (rank, tick), silent = self.patience.culprit(peers, tick, waited)
@@ -200,10 +184,3 @@ class Wire:
     ) -> NoReturn:
         text = f"rank {rank} was lost at tick {tick}: got no message from it ({why}), expected one per tick; {mend}, "
         self.stop(text + "and resume from the last checkpoint.", rank, tick, cause)
-
-    def _told(self, text: str) -> list[Any] | None:
-        """The first fault written down, `text` if there was none; None when the store itself is gone."""
-        try:
-            return json.loads(self.store.compare_set("fault", "", text))
-        except (RuntimeError, ValueError):
-            return None

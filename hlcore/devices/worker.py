@@ -1,29 +1,30 @@
-"""What one rank does: greet, take its groups, tick, record, save."""
+"""What one rank does: greet, take its groups, tick, record, save. With PORT NUMBER THREADS, it waits for jobs."""
 
-from __future__ import annotations
-
+import json
+import sys
 import time
+from collections import deque
 from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
-from typing import TypeAlias
 
 import torch
 import torch.distributed as dist
-from safetensors.torch import load as unpack
-from safetensors.torch import save as pack
 
-from ..devices import balance, device, gather, timeline
+from ..devices import balance, device, gather
 from ..errors import HLError
+from ..learners.learner import Learner
 from ..records import export
+from ..records.columns import Dataset
 from ..streams import Stream
 from .job import Job
-from .rank import Rank
-from .requirements import checked
-from .stage import Stage
-from .wire import Lost, Wire
+from .patience import ARRIVAL
+from .stage import Stage, checked
+from .wire import HOST, Lost, Wire
 
 PROGRESS = 0.1  # seconds between two notes on how far a rank is
-Writing: TypeAlias = Callable[[], None]  # of one file, on rank 0
+Writing = Callable[[], None]  # of one file, on rank 0
 
 
 def work(job: Job, store: dist.Store, rank: int, world: int, say: Callable[[str], None] = print) -> None:
@@ -37,20 +38,27 @@ def work(job: Job, store: dist.Store, rank: int, world: int, say: Callable[[str]
         stage.rehearse(stage.rank.share(stream[first]))
         wire.connect(tick, stage.device)
         record = gather.RankRecord(stage, job.every, job.capacity)
-        moments, noted = timeline.Timeline(job.capacity), 0.0
+        moments, noted = deque[tuple[float, ...]](maxlen=job.capacity), 0.0
         for tick in range(first, first + job.steps):
-            moments.begin(tick)
+            began = time.monotonic()
             sample = stage.rank.share(stream[tick])
             record.record(stage.step(sample), sample)
-            moments.end(stage.groups.marks)
+            moments.append((tick, began, *stage.groups.marks))
             if tick == first:
-                wire.begin(tick)
+                wire.assemble(tick)
+                wire.patience.begin()
             if time.monotonic() - noted > PROGRESS:
                 noted = time.monotonic()
                 store.set(f"tick/{rank}", str(tick))
             if job.save_every and (tick + 1) % job.save_every == 0 and tick + 1 < first + job.steps:
-                _save(job, wire, stage, tick)
-        files = [*_checkpoint(job, wire, stage, tick), *_trajectories(job, wire, record, moments, tick)]
+                for write in _checkpoint(job, wire, stage, tick):
+                    write()
+                wire.assemble(tick)  # all wait until it is written
+        files = [
+            *_checkpoint(job, wire, stage, tick),
+            *_file(wire, job.record, record.pack, tick, record.merged, stage.rank.stages),
+            *_file(wire, job.lanes, partial(gather.pack_lane, list(moments)), tick, gather.lanes),
+        ]
         wire.leave(tick)
         for write in files:  # nobody waits for the disk of rank 0
             write()
@@ -62,17 +70,18 @@ def work(job: Job, store: dist.Store, rank: int, world: int, say: Callable[[str]
 
 
 def _prepared(job: Job, wire: Wire, say: Callable[[str], None]) -> tuple[Stage, Stream]:
-    """This rank's stage, and the stream."""
     experiment = job.experiment()
     for path in (job.record, job.lanes):
         if path is not None:
             export.checked(Path(path))
-    rank, here = Rank(wire.rank, wire.world, job.replicas), device.chosen(job.device, wire.rank)
-    learner = gather.begun(experiment, None if job.resume is None else Path(job.resume))
+    rank, here = device.Rank(wire.rank, wire.world, job.replicas), device.chosen(job.device, wire.rank)
+    learner, stream = experiment.learner()  # the whole one: each rank then keeps its part
+    if job.resume is not None:
+        learner = Learner.load(Path(job.resume), learner.network, experiment.loss, experiment.settings)
     chain = checked(learner)
     torch.manual_seed(job.seed)
     if wire.rank == 0:
-        costs = balance.measured(chain, experiment.stream[learner.steps].u, here)
+        costs = balance.measured(chain, stream[learner.steps].u, here)
         if job.balance is None:
             sizes = balance.balanced(costs, rank.stages)
         else:
@@ -80,15 +89,7 @@ def _prepared(job: Job, wire: Wire, say: Callable[[str], None]) -> tuple[Stage, 
         say(balance.table(costs, sizes))
         wire.give("balance", sizes)
     own = balance.owned(wire.given("balance", 0))[rank.stage]
-    return Stage(learner, own, wire, rank, here), experiment.stream
-
-
-def _save(job: Job, wire: Wire, stage: Stage, tick: int) -> None:
-    """Write the checkpoint of all ranks, if one is wanted, between two ticks: all wait until it is written."""
-    if job.checkpoint is not None:
-        for write in _checkpoint(job, wire, stage, tick):
-            write()
-        wire.assemble(tick)
+    return Stage(learner, own, wire, rank, here), stream
 
 
 def _checkpoint(job: Job, wire: Wire, stage: Stage, tick: int) -> list[Writing]:
@@ -99,17 +100,39 @@ def _checkpoint(job: Job, wire: Wire, stage: Stage, tick: int) -> list[Writing]:
     return [lambda: gather.save(job.experiment(), stage, packs, path)] if packs else []
 
 
-def _trajectories(
-    job: Job, wire: Wire, record: gather.RankRecord, moments: timeline.Timeline, tick: int
-) -> list[Writing]:
-    """The trajectory of all ranks, and what each did when, if wanted."""
-    files: list[Writing] = []
-    if job.record is not None:
-        path, packs = Path(job.record), wire.gathered(record.pack(), tick, record.stage.rank.stages)
-        if packs:
-            files.append(lambda: export.save(record.merged(packs), path))
-    if job.lanes is not None:
-        where, rows = Path(job.lanes), wire.gathered(pack({"rows": torch.from_numpy(moments.rows())}), tick)
-        if rows:
-            files.append(lambda: export.save(timeline.merged([unpack(x)["rows"].numpy() for x in rows]), where))
-    return files
+def _file(
+    wire: Wire, path: str | None, data: Callable[[], bytes], tick: int, made: Callable[[list[bytes]], Dataset],
+    ranks: int | None = None,
+) -> list[Writing]:  # fmt: skip
+    """What is made of the bytes of the first `ranks`, if wanted."""
+    packs = [] if path is None else wire.gathered(data(), tick, ranks)
+    return [lambda: export.save(made(packs), Path(str(path)))] if packs else []
+
+
+def serve(port: int, number: int, threads: int = 1) -> None:
+    """As a process that `Workers` started: do job after job until whoever started it is gone."""
+    torch.set_num_threads(threads)
+    store = dist.TCPStore(HOST, port, is_master=False, timeout=timedelta(seconds=ARRIVAL))
+    done = 0
+    while True:
+        while not store.check([f"job/{number}/{done}"]):
+            time.sleep(0.01)
+        given = json.loads(store.get(f"job/{number}/{done}"))
+        run = dist.PrefixStore(given["run"], store)
+        try:
+            work(Job.read(given["job"]), run, given["rank"], given["world"], partial(run.set, "table"))
+            outcome: list[object] = ["", -1, -1]
+        except Lost as lost:
+            outcome = [str(lost), lost.rank, lost.tick]
+        torn = dist.is_initialized()  # after a fault; the others wait for the end of this rank's connections ...
+        run.set(f"outcome/{given['rank']}", json.dumps([*outcome, torn]))
+        if torn:
+            return  # ... which only the end of a process ensures
+        done += 1
+
+
+if __name__ == "__main__":
+    try:
+        serve(*(int(a) for a in sys.argv[1:]))
+    except (RuntimeError, KeyboardInterrupt):
+        sys.exit(1)  # the store is gone, and with it whoever wanted the work

@@ -4,12 +4,10 @@ from . import coin_rooms as coin_rooms
 from . import described_signals as described_signals  # these put themselves on the list
 from . import forecasts as forecasts
 from . import images as images
-from . import iris as iris
 from . import local as local
+from . import paper as paper
 from . import td_learning as td_learning
-from . import texts as texts
 from . import tracking as tracking
-from . import vowels as vowels
 from .experiment import Experiment as Experiment
 from .experiment import Setup as Setup
 from .experiment import differing as differing

@@ -1,12 +1,10 @@
 """The signal school (K): seven signals are taught, and all eight must be sung from their description alone."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from torch.nn.functional import mse_loss
 
-from ..errors import unknown
+from ..errors import known
 from ..law.settings import Settings
 from ..networks import FactoredReadout, KeyedReadout, Rotations, choir
 from ..streams.lectures import HELD_OUT, SIGNALS, TOKENS, Lectures, Signal
@@ -18,8 +16,7 @@ UNITS = 250  # rotation blocks; the set-up of K has 500
 
 def signals_without(held_out: str) -> Mapping[str, Signal]:
     """The signals without the held-out one; "none" holds nothing out."""
-    if held_out not in (*SIGNALS, "none"):
-        raise unknown("held_out", held_out, [*SIGNALS, "none"])
+    known("held_out", held_out, [*SIGNALS, "none"])
     return {name: signal for name, signal in SIGNALS.items() if name != held_out}
 
 

@@ -1,11 +1,9 @@
 """One experiment: a network, a stream, a loss and settings, named and seeded."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import torch
 
@@ -14,11 +12,9 @@ from ..errors import bad, whole
 from ..law.hamiltonian import Loss
 from ..law.network import Network
 from ..learners import catalogue as learners
+from ..records.columns import Dataset
 from ..records.recorder import Recorder
 from ..streams.stream import Stream
-
-if TYPE_CHECKING:
-    import xarray
 
 
 class Setup(NamedTuple):
@@ -32,17 +28,6 @@ class Setup(NamedTuple):
 
 
 Build = Callable[[int], Setup]
-
-
-class Origin(NamedTuple):
-    """What the list of experiments made, so that a later change by hand is noticed."""
-
-    name: str
-    build: Build
-    loss: Loss
-    order: str
-    dtype: str
-    learner: str
 
 
 def set_up(build: Build, seed: int, dtype: str) -> Setup:
@@ -80,7 +65,7 @@ class Experiment:
     presets       {name: {setting: value}}, changes of `settings` worth trying
     options       what `get` was told beside settings and seed, so that the experiment can be made again by name
     learner_name  who learns, a name of `hlcore.learners.names()`; `settings` and `order` are that learner's
-    origin        what `get` made; None for an experiment that is not on the list
+    origin        what `get` made, so that a change by hand is noticed; None for one that is not on the list
     """
 
     name: str
@@ -95,7 +80,7 @@ class Experiment:
     dtype: str = "float32"
     options: Mapping[str, Any] = field(default_factory=dict)
     learner_name: str = "hamiltonian"
-    origin: Origin | None = None
+    origin: Mapping[str, Any] | None = None
 
     @cached_property
     def _setup(self) -> Setup:
@@ -130,14 +115,13 @@ class Experiment:
         if self.origin is None:
             raise bad(f"experiment {self.name!r}", "one made by hand", "one from hlcore.experiments.get", mend)
         for part in ("name", "build", "loss"):
-            if getattr(self, part) != getattr(self.origin, part):
-                raise bad(
-                    f"experiment {self.name!r}", f"another {part} than {self.origin.name!r} has", "the same", mend
-                )
+            if getattr(self, part) != self.origin[part]:
+                got = f"another {part} than {self.origin['name']!r} has"
+                raise bad(f"experiment {self.name!r}", got, "the same", mend)
         now = {"order": self.order, "dtype": self.dtype, "learner": self.learner_name}
-        return dict(self.options) | {k: v for k, v in now.items() if v != getattr(self.origin, k)}
+        return dict(self.options) | {k: v for k, v in now.items() if v != self.origin[k]}
 
-    def run(self, steps: int, seed: int = 0, every: int = 1, capacity: int = 10_000) -> xarray.Dataset:
+    def run(self, steps: int, seed: int = 0, every: int = 1, capacity: int = 10_000) -> Dataset:
         """The trajectory of `steps` steps from `seed`: the same bits every time on a CPU."""
         recorder = Recorder(every, capacity)
         with torch.random.fork_rng(devices=[]):
@@ -146,7 +130,7 @@ class Experiment:
             learner.run(stream, whole("steps", steps), recorder)
         return recorder.trajectory()
 
-    def replace(self, **changes: Any) -> Experiment:
+    def replace(self, **changes: Any) -> Self:
         """A copy with another seed, settings or order."""
         return replace(self, **changes)
 

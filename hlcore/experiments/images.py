@@ -1,19 +1,12 @@
 """A hundred real MNIST digits, for a small ResNet and a small vision transformer (P, App. E)."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
 from ..streams import mnist
 from .experiment import Setup
-from .forms import formed
-from .iris import MOM_B
-from .iris import PRESETS as IRIS_PRESETS
+from .paper import SLOW, classifier
 from .registry import register
-
-PRESETS = IRIS_PRESETS | {"diverges": {"eta": 4.4}}  # 1 - τη = -1.2: these steps are slow, so grow faster
 
 
 class Residual(nn.Module):
@@ -22,12 +15,9 @@ class Residual(nn.Module):
     def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
         super().__init__()
         self.long = nn.Sequential(
-            nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False),
-            nn.BatchNorm2d(outputs),
-            nn.ReLU(),
-            nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False),
-            nn.BatchNorm2d(outputs),
-        )
+            nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(),
+            nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False), nn.BatchNorm2d(outputs),
+        )  # fmt: skip
         same = stride == 1 and inputs == outputs
         self.short = nn.Identity() if same else nn.Conv2d(inputs, outputs, 1, stride, bias=False)
 
@@ -46,7 +36,6 @@ class Patches(nn.Module):
         self.place = nn.Parameter(torch.randn(1, 17, width) * 0.02)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Tokens with their places."""
         tokens = self.cut(x).flatten(2).transpose(1, 2)
         return torch.cat([self.first.expand(len(x), -1, -1), tokens], 1) + self.place
 
@@ -55,7 +44,6 @@ class ClassToken(nn.Module):
     """The first token."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """x[:, 0]."""
         return x[:, 0]
 
 
@@ -75,13 +63,13 @@ def vit(width: int = 30) -> nn.Sequential:
     return nn.Sequential(Patches(width), layer, ClassToken(), nn.LayerNorm(width))
 
 
-@register("mnist-resnet", "MNIST · small ResNet", PRESETS)
+@register("mnist-resnet", "MNIST · small ResNet", SLOW)
 def mnist_resnet(seed: int, batch: int = 1, per_class: int = 10, form: str = "output") -> Setup:
     """Four residual blocks learn a hundred real digits; convolutions and batch norms move as under SGD."""
-    return Setup(formed(resnet(), nn.Linear(8 * 98, 10), form), mnist(per_class, seed, batch), cross_entropy, MOM_B)
+    return classifier(mnist(per_class, seed, batch), resnet(), nn.Linear(8 * 98, 10), form)
 
 
-@register("mnist-vit", "MNIST · small vision transformer", PRESETS)
+@register("mnist-vit", "MNIST · small vision transformer", SLOW)
 def mnist_vit(seed: int, batch: int = 1, per_class: int = 10, form: str = "output") -> Setup:
     """One layer of attention learns a hundred real digits; its weights move as under SGD."""
-    return Setup(formed(vit(), nn.Linear(30, 10), form), mnist(per_class, seed, batch), cross_entropy, MOM_B)
+    return classifier(mnist(per_class, seed, batch), vit(), nn.Linear(30, 10), form)

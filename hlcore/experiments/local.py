@@ -1,47 +1,24 @@
 """Real digits for a chain of layers that learn locally: the experiment to spread over devices."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import pairwise
 
 from torch import nn
 from torch.nn.functional import cross_entropy
 
 from ..errors import bad, whole
-from ..law.sample import Sample
 from ..law.settings import Settings
 from ..networks import Chain
-from ..streams import Held, Stream, digits
+from ..streams import Held, digits
 from .experiment import Setup
-from .registry import register
-
-PRESETS = {"good": {}, "sluggish": {"beta": 0.002}, "diverges": {"eta": 4.4}}  # 1 - τη = -1.2
+from .registry import register, usual
 
 
-class Flat(Stream):
-    """The images of `stream` as rows."""
-
-    def __init__(self, stream: Stream) -> None:
-        self.stream, self.length = stream, stream.length
-
-    def sample(self, k: int) -> Sample:
-        """(batch, 1, 8, 8) -> (batch, 64)."""
-        found = self.stream[k]
-        return replace(found, u=found.u.flatten(1))
-
-
-@register("digits-chain", "Digits · a chain of local layers", PRESETS)
+@register("digits-chain", "Digits · a chain of local layers", usual(0.002, 4.4))
 def digits_chain(
-    seed: int,
-    depth: int = 4,
-    width: int = 32,
-    groups: str | Sequence[int] = "layer",
-    schedule: str = "parallel",
-    hold: int = 1,
-    batch: int = 3,
-) -> Setup:
+    seed: int, depth: int = 4, width: int = 32, groups: str | Sequence[int] = "layer", schedule: str = "parallel",
+    hold: int = 1, batch: int = 3,
+) -> Setup:  # fmt: skip
     """A chain of tanh layers learns real digits, each group from its neighbours alone; `hlcore.devices` spreads it.
 
     groups  "layer", "one" or sizes, also as text: "2+3"
@@ -53,15 +30,10 @@ def digits_chain(
     sizes = [64, *[whole("width", width)] * (whole("depth", depth) - 1), 10]
     layers: list[nn.Module] = [nn.Sequential(nn.Linear(a, b), nn.Tanh()) for a, b in pairwise(sizes[:-1])]
     layers.append(nn.Linear(sizes[-2], sizes[-1]))
-    chain = Chain(layers, _sizes(groups), schedule)
-    stream = Held(Flat(digits(seed, batch)), hold)
+    if isinstance(groups, int) or (isinstance(groups, str) and groups.replace("+", "").isdigit()):
+        groups = tuple(int(n) for n in str(groups).split("+") if n)
+    chain = Chain(layers, groups, schedule)
+    images = digits(seed, batch)
+    images.inputs = images.inputs.flatten(1)  # (1797, 64)
     settings = Settings(tau=0.5, eta=0.2, beta=0.02, phi=1.0, eta_z=0.0)
-    return Setup(chain, stream, cross_entropy, settings, order="euler")
-
-
-def _sizes(groups: str | Sequence[int]) -> str | Sequence[int]:
-    if isinstance(groups, int):
-        return (groups,)
-    if isinstance(groups, str) and groups.replace("+", "").isdigit():
-        return tuple(int(n) for n in groups.split("+") if n)
-    return groups
+    return Setup(chain, Held(images, hold), cross_entropy, settings, order="euler")

@@ -1,16 +1,14 @@
 """The list of experiments: names, and how each is made."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
 from ..declared import BaseSettings
-from ..errors import MISTAKES, HLError, bad, first_line, unknown
+from ..errors import MISTAKES, HLError, bad, first_line, known
 from ..learners import catalogue as learners
-from .experiment import Experiment, Origin, Setup, differing, set_up
+from .experiment import Experiment, Setup, differing, set_up
 
 Builder = Callable[..., Setup]
 Presets = Mapping[str, Mapping[str, Any]]
@@ -33,7 +31,6 @@ class Entry(NamedTuple):
 
     @property
     def options(self) -> list[str]:
-        """The builder's own."""
         return [name for name in inspect.signature(self.builder).parameters if name != "seed"]
 
 
@@ -64,6 +61,11 @@ def register(
     return put
 
 
+def usual(beta: float, eta: float) -> Presets:
+    """The usual three: "good", "sluggish" by its β, "diverges" by an η with 1 - τη < -1: ω changes sign and grows."""
+    return {"good": {}, "sluggish": {"beta": beta}, "diverges": {"eta": eta}}
+
+
 def names() -> list[str]:
     """The names of all experiments that need no network, in the order in which they were put on the list."""
     return [name for name, entry in _ENTRIES.items() if not entry.downloads]
@@ -71,9 +73,7 @@ def names() -> list[str]:
 
 def entry(name: str) -> Entry:
     """What the list knows of the experiment `name`; nothing is built. Raises HLError for an unknown name."""
-    if name not in _ENTRIES:
-        raise unknown("experiment", name, _ENTRIES)
-    return _ENTRIES[name]
+    return _ENTRIES[known("experiment", name, _ENTRIES)]
 
 
 def get(name: str, /, **overrides: Any) -> Experiment:
@@ -87,15 +87,12 @@ def get(name: str, /, **overrides: Any) -> Experiment:
     learner_name = overrides.get("learner", found.learner)
     learner = learners.get(learner_name)
     settings = learner.settings_type.about()
-    known = [*settings, *BESIDE, *found.options]
+    options = [*settings, *BESIDE, *found.options]
     for key in overrides:
-        if key not in known:
-            raise unknown(f"option of {name}", key, known)
-        if known.count(key) > 1:
+        known(f"option of {name}", key, options)
+        if options.count(key) > 1:
             raise bad(f"option of {name}", key, f"a name that {learner_name!r} has no setting for", "rename one")
-    dtype = overrides.get("dtype", "float32")
-    if dtype not in DTYPES:
-        raise unknown("dtype", dtype, DTYPES)
+    dtype = known("dtype", overrides.get("dtype", "float32"), DTYPES)
     own = {k: v for k, v in overrides.items() if k in found.options}
     build = partial(found.builder, **own)
     try:
@@ -107,14 +104,13 @@ def get(name: str, /, **overrides: Any) -> Experiment:
         raise bad(name, f"{told}, with which it cannot be built ({first_line(error)})", "other values") from error
     start = learner.settings_from(setup.settings)
     order = overrides.get("order", setup.order if setup.order in learner.orders else learner.orders[0])
-    if order not in learner.orders:
-        raise unknown(f"order of {learner_name}", order, learner.orders)
+    known(f"order of {learner_name}", order, learner.orders)
+    origin = {"name": name, "build": build, "loss": setup.loss, "order": order, "dtype": dtype, "learner": learner_name}
     experiment = Experiment(
         name, found.title, found.about, build, setup.loss,
         start.replace(**{k: v for k, v in overrides.items() if k in settings}), order,
         _mapped(found.presets, setup.settings, learner), overrides.get("seed", 0), dtype,
-        {k: v for k, v in overrides.items() if k not in settings and k != "seed"},
-        learner_name, Origin(name, build, setup.loss, order, dtype, learner_name),
+        {k: v for k, v in overrides.items() if k not in settings and k != "seed"}, learner_name, origin,
     )  # fmt: skip
     experiment.__dict__["_setup"] = setup  # built once
     return experiment

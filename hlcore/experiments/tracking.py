@@ -1,7 +1,5 @@
 """Recurrent trackers: a network that follows a signal, one step ahead of it, for ever."""
 
-from __future__ import annotations
-
 import torch
 from torch.nn.functional import mse_loss
 
@@ -9,13 +7,9 @@ from ..law.settings import Settings
 from ..networks import Recurrent
 from ..streams import Signal, Stream, sines, water_flow
 from .experiment import Setup
-from .registry import register
+from .registry import register, usual
 
-PRESETS = {
-    "good": {},
-    "sluggish": {"beta": 0.002},
-    "diverges": {"eta": 20.2},  # 1 - τη = -1.02: ω changes sign and grows at every step
-}
+PRESETS = usual(0.002, 20.2)
 
 
 def _tracker(stream: Stream, units: int) -> Setup:

@@ -1,7 +1,5 @@
 """The Cockpit: a run with its controls, its figures and its words."""
 
-from __future__ import annotations
-
 import html
 import math
 import time
@@ -26,7 +24,7 @@ from .figures.phase import PhasePortrait, axes
 from .figures.time_rows import TimeRows
 from .pace import Pace
 from .panel import Panel
-from .widgets import column
+from .widgets import column, row
 
 
 class Cockpit(Panel):
@@ -65,10 +63,7 @@ class Cockpit(Panel):
         """The settings in force."""
         return self.run.settings
 
-    @property
-    def session(self) -> Run:
-        """The run behind the panel, by its older name."""
-        return self.run
+    session = property(lambda self: self.run, doc="The run behind the panel, by its older name.")
 
     def set(self, **changes: Any) -> Self:
         """Change settings, from the next step on; an unknown name or a bad value is an HLError."""
@@ -86,16 +81,14 @@ class Cockpit(Panel):
             self._loop.fail(error)
             raise
         finally:
-            self.draw()
-            self.refresh_status()
+            self.shown()
         return self
 
     def reset(self, seed: int | None = None) -> Self:
         """Back to step 0 with the settings in force, from the same seed or another."""
         self._rest()
         self.run.reset(seed)
-        self._show_all()
-        return self
+        return self._show_all()
 
     def back(self, t: float) -> Self:
         """Back to the step that reached time t (on record), to go on from there with other settings."""
@@ -105,8 +98,7 @@ class Cockpit(Panel):
             raise bad("back", f"t = {t:g}", span, "the record goes back no further")
         self._rest()
         self.run.back(int(self.run.recorder.window("step")[times.searchsorted(t + 1e-9) - 1]))
-        self._show_all()
-        return self
+        return self._show_all()
 
     def race(self, rival: str | bool | None = True) -> Self:
         """Let another learner (by name; True: "sgd") take the same run from here on; `gap` says how far apart."""
@@ -175,9 +167,9 @@ class Cockpit(Panel):
     def status(self) -> str:
         """Step, time, seed, and while it plays how fast."""
         learner = self.run.learner
-        text = f"{'playing' if self.playing else 'paused'} · step {learner.steps:,} · t {learner.t:.2f}"
-        text += f" · seed {self.run.seed}"
-        return f"{text} · {self._rate:,.0f} steps/s · {self._loop.frame_rate:.0f} frames/s" if self.playing else text
+        text = f"step {learner.steps:,} · t {learner.t:.2f} · seed {self.run.seed}"
+        speed = f" · {self._rate:,.0f} steps/s · {self._loop.frame_rate:.0f} frames/s"
+        return f"playing · {text}{speed}" if self.playing else f"paused · {text}"
 
     def alarm(self) -> str:
         """What stopped the run, or what a control complains of."""
@@ -198,9 +190,6 @@ class Cockpit(Panel):
             "new seed": lambda _: self.reset(self.run.seed + 1),
             "preset": self._choose,
             "speed": partial(setattr, self._pace, "speed"),
-            "window": partial(setattr, self.view, "window"),
-            "maps": partial(setattr, self.view, "maps"),
-            "phase": partial(setattr, self.view, "phase"),
             "picked": self._pick,
             "back": lambda _: None if (t := self._rows.widget.picked) is None else self.back(t),
             "race": self.race,
@@ -208,33 +197,28 @@ class Cockpit(Panel):
             "copy": self._copy,
             "load": lambda text: self._adopt(Run.from_state(text)),
             "export": self._export,
+            **{name: partial(setattr, self.view, name) for name in ("window", "maps", "phase")},
             **{f"set {name}": partial(self._turn, name) for name in controls.dials},
             **{f"units {name}": partial(self.view.units.__setitem__, name) for name in controls.units},
         }
-        spread = W.Layout(justify_content="space-between", flex_flow="row wrap", min_width="0")
         line = W.Layout(min_height="32px", min_width="0", margin="0 0 0 -2px")
-        right = column([self._rows.widget, self._gate], flex="4 1 480px")
-        body = W.HBox(
-            [controls.side(self._phase.widget), right],
-            layout=W.Layout(flex_flow="row wrap", min_width="0", width="100%"),
-        )
+        sides = controls.side(self._phase.widget), column([self._rows.widget, self._gate], flex="4 1 480px")
         self.children = [
-            W.HBox([self._title, self._status], layout=spread),
+            row([self._title, self._status], justify_content="space-between", align_items="stretch"),
             controls.transport(self._play),
             self._law,
             W.Box([self._alarm, self._summary], layout=line),
-            body,
+            row(sides, width="100%", align_items="stretch"),
             self.figures.place,
         ]
 
-    def _show_all(self) -> None:
+    def _show_all(self) -> Self:
         """Everything anew: title, settings, figures, words."""
         self._controls.offer(self.run.experiment.presets)
         self._show_settings()
         self._show_race()
         self._pick(None)
-        self.draw()
-        self.refresh_status()
+        return self.shown()
 
     def _show_settings(self, source: dict[str, str] | None = None) -> None:
         self._controls.show(self.settings, source)

@@ -1,7 +1,5 @@
 """The controls of a run: a dial per setting, the transport, the pickers. They only post messages; the loop obeys."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -13,21 +11,14 @@ from ..declared import About
 from ..errors import unknown
 from ..law.settings import BaseSettings
 from .figures.time_rows import LINES
-from .widgets import Quiet, button, column, menu, row, switch
+from .widgets import Quiet, button, column, menu, row
 
 Post = Callable[[str, Any], None]
 
 STEP = 0.02  # of a logarithmic slider, in decades
-SPEEDS = [
-    ("1 step/s", 1.0),
-    ("10 steps/s", 10.0),
-    ("100 steps/s", 100.0),
-    ("1,000 steps/s", 1000.0),
-    ("full speed", math.inf),
-]
-WINDOWS = [("200 steps", 200), ("1,000 steps", 1000), ("5,000 steps", 5000), ("20,000 steps", 20_000)]
+SPEEDS = [("1 step/s", 1.0), *((f"{n:,} steps/s", float(n)) for n in (10, 100, 1000)), ("full speed", math.inf)]
+WINDOWS = [(f"{n:,} steps", n) for n in (200, 1000, 5000, 20_000)]
 UNCHOSEN, ALONE = "choose a preset …", "race …"
-NARROW = {"width": "auto", "flex": "1 1 60px", "min_width": "60px"}
 
 
 class Dial:
@@ -97,7 +88,7 @@ def _slider(about: About, value: Any, tip: str) -> Any:
             return menu(about.choices, width="150px", tooltip=tip)
         tips = [tip] * len(about.choices)
         return W.ToggleButtons(options=about.choices, style={"button_width": "104px"}, tooltips=tips)
-    look = {"readout": False, "tooltip": tip, "layout": W.Layout(**NARROW)}
+    look = {"readout": False, "tooltip": tip, "layout": W.Layout(width="auto", flex="1 1 60px", min_width="60px")}
     number = value if isinstance(value, (int, float)) and not isinstance(value, bool) else 1
     if about.scale == "log":
         middle = round(math.log10(number)) if number > 0 else 0
@@ -119,19 +110,13 @@ class Controls:
     GROUPS = ("transport", "presets", "units", "state")
 
     def __init__(
-        self,
-        settings: BaseSettings,
-        post: Post,
-        quiet: Quiet,
-        only: list[str] | None = None,
-        quantities: dict[str, Any] | None = None,
-        rivals: Iterable[str] = (),
-    ) -> None:
+        self, settings: BaseSettings, post: Post, quiet: Quiet, only: list[str] | None = None,
+        quantities: dict[str, Any] | None = None, rivals: Iterable[str] = (),
+    ) -> None:  # fmt: skip
         about = settings.about()
         known = [*about, *self.GROUPS]
-        for name in only or []:
-            if name not in known:
-                raise unknown("control", name, known)
+        for name in (x for x in only or () if x not in known):
+            raise unknown("control", name, known)
         self.shown = set(known if only is None else [*only, "transport"])
         self._quiet, self._post, self._quantities = quiet, post, quantities or {}
         self.dials = {name: Dial(name, x, settings.in_force(name), post, self._quiet) for name, x in _in_order(about)}
@@ -143,10 +128,13 @@ class Controls:
         self.window = self._menu("window", WINDOWS, "118px", "time shown", 5000)
         racing = "The same run by another learner, from where this one is now"
         self.race = self._menu("race", [(ALONE, ALONE), *((f"race {name}", name) for name in rivals)], "118px", racing)
-        self.units = {name: _picker() for name in self._quantities}
-        for name, picker in self.units.items():
-            self._quiet.observe(picker, partial(post, f"units {name}"), "index")
-        self.maps = switch("heat maps of all units", "every quantity whole, instead of chosen lines")
+        self.units: dict[str, W.SelectMultiple] = {}
+        for name in self._quantities:
+            self.units[name] = W.SelectMultiple(rows=6, layout=W.Layout(width="auto", min_width="0"))
+            self._quiet.observe(self.units[name], partial(post, f"units {name}"), "index")
+        wide = W.Layout(width="auto", min_width="64px")
+        tip = "every quantity whole, instead of chosen lines"
+        self.maps = W.ToggleButton(description="heat maps of all units", tooltip=tip, layout=wide)
         self._quiet.observe(self.maps, partial(post, "maps"))
         self.phase = self._menu("phase", [("—", 0)], "200px", "unit of the phase portrait")
         self.text = W.Textarea(
@@ -185,8 +173,8 @@ class Controls:
 
     def side(self, portrait: W.Widget) -> W.Widget:
         """The presets, the dials, and the drawers with the phase portrait."""
-        rows = [self.preset] if "presets" in self.shown else []
-        rows += [dial.box for name, dial in self.dials.items() if name in self.shown]
+        named = {"presets": self.preset, **{name: dial.box for name, dial in self.dials.items()}}
+        rows = [box for name, box in named.items() if name in self.shown]
         lengths = {"flex": "1 1 340px", "max_width": "430px", "min_width": "300px"}
         return column([column(rows, width="100%"), self._drawers(portrait)], **lengths)
 
@@ -200,11 +188,8 @@ class Controls:
         return W.Tab(list(drawers.values()), titles=list(drawers), layout=W.Layout(width="auto", min_width="0"))
 
     def _pickers(self) -> W.Widget:
-        half = {"width": "48%"}
-        boxes = [
-            column([W.HTML(f"<b>{self._quantities[name].symbol}</b>"), picker], **half)
-            for name, picker in self.units.items()
-        ]
+        symbols = [W.HTML(f"<b>{quantity.symbol}</b>") for quantity in self._quantities.values()]
+        boxes = [column(pair, width="48%") for pair in zip(symbols, self.units.values(), strict=True)]
         hint = W.HTML(f"Up to {LINES} lines a panel; Ctrl or Shift picks several.")
         return column([self.maps, hint, row(boxes)])
 
@@ -215,13 +200,12 @@ class Controls:
             button("Code", "Write this run as a program", lambda: post("copy", "code")),
             button("Load", "Go to the run of the state string below", lambda: post("load", self.text.value)),
         ]
-        files = {
-            "PNG": "Save the curves as a picture, where the browser saves files",
-            "CSV": "Write the scalars into a file beside the notebook",
-            "NetCDF": "Write the whole record into a file beside the notebook",
-        }
-        endings = {"PNG": ".png", "CSV": ".csv", "NetCDF": ".nc"}
-        write = [button(name, tip, partial(post, "export", endings[name])) for name, tip in files.items()]
+        files = (
+            ("PNG", ".png", "Save the curves as a picture, where the browser saves files"),
+            ("CSV", ".csv", "Write the scalars into a file beside the notebook"),
+            ("NetCDF", ".nc", "Write the whole record into a file beside the notebook"),
+        )
+        write = [button(name, tip, partial(post, "export", ending)) for name, ending, tip in files]
         return column([row(tell), self.text, row([W.Label("write a file:"), *write])])
 
     def show(self, settings: BaseSettings, source: dict[str, str] | None = None) -> None:
@@ -249,7 +233,3 @@ class Controls:
         """The menu says what is so."""
         with self._quiet:
             self.race.value = name or ALONE
-
-
-def _picker() -> W.SelectMultiple:
-    return W.SelectMultiple(options=[], rows=6, layout=W.Layout(width="auto", min_width="0"))

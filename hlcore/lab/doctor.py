@@ -1,7 +1,5 @@
 """The preflight: what the lab needs, whether it is there, and how to mend it."""
 
-from __future__ import annotations
-
 import sys
 from importlib import metadata
 
@@ -19,22 +17,18 @@ MODEL_NOT_FOUND = "'Error displaying widget: model not found' in a notebook: res
 
 def report() -> tuple[str, bool]:
     """A table in text, and True if nothing is wrong. Needs no browser."""
-    rows, fine = [f"{'ok':6} Python {sys.version.split()[0]}"], sys.version_info >= (3, 11)
+    checks = {f"Python {sys.version.split()[0]}": "" if sys.version_info >= (3, 11) else "at least 3.11 is needed"}
     for name, least in NEEDED.items():
         try:
             have = metadata.version(name)
         except metadata.PackageNotFoundError:
-            rows.append(f"{'wrong':6} {name} is missing: pip install -e '.[lab]'")
-            fine = False
+            checks[f"{name} is missing"] = "pip install -e '.[lab]'"
             continue
-        trouble = BROKEN.get((name, have)) or ("" if _order(have) >= _order(least) else f"at least {least} is needed")
-        rows.append(f"{'wrong' if trouble else 'ok':6} {name} {have}{': ' + trouble if trouble else ''}")
-        fine = fine and not trouble
-    for what, trouble in (("a widget keeps what it is told", _round_trip()), ("an experiment runs", _runs())):
-        rows.append(f"{'wrong' if trouble else 'ok':6} {what}{': ' + trouble if trouble else ''}")
-        fine = fine and not trouble
-    rows.append(MODEL_NOT_FOUND)
-    return "\n".join(rows), fine
+        late = f"at least {least} is needed" if _order(have) < _order(least) else ""
+        checks[f"{name} {have}"] = BROKEN.get((name, have), late)
+    checks |= {"a widget keeps what it is told": _round_trip(), "an experiment runs": _runs()}
+    rows = [f"{'wrong' if why else 'ok':6} {what}{': ' + why if why else ''}" for what, why in checks.items()]
+    return "\n".join([*rows, MODEL_NOT_FOUND]), not any(checks.values())
 
 
 class Doctor(Panel):

@@ -1,7 +1,5 @@
 """What the Cockpit says in words: the learner's equations and regime, the state of the run, what stopped it."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -18,10 +16,8 @@ def law(learner: Any, touched: str = "") -> str:
     lit = f'<b style="background:{ALARM};color:{WHITE};border-radius:4px;padding:0 4px">'
     about = learner.settings.about()
     symbols = {name: f"{lit}{x.symbol}</b>" if name == touched else x.symbol for name, x in about.items()}
-    spans = (
-        f'<span style="white-space:nowrap;margin-right:26px">{equation.format(**symbols)}</span>'
-        for equation in learner.equations
-    )
+    span = '<span style="white-space:nowrap;margin-right:26px">{}</span>'
+    spans = (span.format(equation.format(**symbols)) for equation in learner.equations)
     regime = learner.regime(learner.settings)
     colour = ALARM if regime.alarm else "inherit"
     named = f'<span style="color:{colour}"><b>{regime.kind}</b>: {regime.words}</span>' if regime.kind else ""

@@ -1,7 +1,5 @@
 """Exercises: checked in the cell, with a tolerance, hints in stages, and a friendly word for the stub."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -35,9 +33,7 @@ class Exercise:
         if complaint is None:
             self._wrong = 0
             return f"{self.name}: solved ✓"
-        hint = ""
-        if self._hints:
-            hint = f" Hint: {self._hints[min(self._wrong, len(self._hints) - 1)]}"
+        hint = f" Hint: {self._hints[min(self._wrong, len(self._hints) - 1)]}" if self._hints else ""
         self._wrong += 1
         return f"{self.name}: not yet: {complaint}{hint}"
 
@@ -63,24 +59,21 @@ def close_to(expected: float, tolerance: float = 0.01) -> Callable[[Any], str | 
 def learns(below: float, steps: int = 1500, last: int = 500) -> Callable[[Any], str | None]:
     """A judge for a Cockpit: with its settings, its experiment must come below a loss in its last steps."""
 
-    def judge(answer: Any) -> str | None:
-        if not isinstance(answer, Cockpit):
-            return f"a Cockpit is expected, not {type(answer).__name__}."
-        experiment = answer.run.experiment.replace(settings=answer.settings)
+    def judge(cockpit: Cockpit) -> str | None:
+        experiment = cockpit.run.experiment.replace(settings=cockpit.settings)
         loss = float(experiment.run(steps).loss[-last:].mean())
         if loss < below:
             return None
         return f"with these settings the loss comes down to {loss:.2g}, and it should come below {below:g}."
 
-    return judge
+    return _of_a_cockpit(judge)
 
 
 def with_settings(judge: Callable[[Any], str | None]) -> Callable[[Any], str | None]:
     """A judge of the settings in force in a Cockpit."""
+    return _of_a_cockpit(lambda cockpit: judge(cockpit.settings))
 
-    def whole(answer: Any) -> str | None:
-        if not isinstance(answer, Cockpit):
-            return f"a Cockpit is expected, not {type(answer).__name__}."
-        return judge(answer.settings)
 
-    return whole
+def _of_a_cockpit(judge: Callable[[Cockpit], str | None]) -> Callable[[Any], str | None]:
+    told = "a Cockpit is expected, not {}."
+    return lambda answer: judge(answer) if isinstance(answer, Cockpit) else told.format(type(answer).__name__)

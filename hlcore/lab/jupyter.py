@@ -1,16 +1,16 @@
 """The notebook around a panel: the cell in which it stands, the browser's word that a frame is drawn, and a fault of
 ipykernel mended in the kernel that runs."""
 
-from __future__ import annotations
-
 import sys
-from typing import Any, NamedTuple
+from typing import Any
 
 import anywidget
 import traitlets
 
+from .widgets import Named
 
-class FrameGate(anywidget.AnyWidget):
+
+class FrameGate(Named, anywidget.AnyWidget):
     """Echoes `ping` as `pong` after the browser's next animation frame.
 
     Without this back-pressure a fast loop floods the browser until sliders go dead.
@@ -40,37 +40,28 @@ class FrameGate(anywidget.AnyWidget):
         """True if the browser has drawn every frame that was announced."""
         return self.pong >= self.ping
 
-    def __repr__(self) -> str:
-        return "FrameGate()"
 
-
-class _Place(NamedTuple):
-    panel: Any
-    cell: str | None
-    execution: str | None
-
-
-_OPEN: list[_Place] = []
+_OPEN: dict[Any, tuple[str | None, str | None]] = {}  # panel: the cell in which it stands, the run of the cell
 
 
 def panels() -> list[Any]:
     """The panels that are open."""
-    return [place.panel for place in _OPEN]
+    return list(_OPEN)
 
 
 def settle(panel: Any) -> None:
     """Put a panel on the list of the open ones; those that an earlier run of the same cell has made are closed."""
     mend_kernel()
-    here = _Place(panel, *_here())
-    for other in [p for p in _OPEN if p.cell is not None and p.cell == here.cell and p.execution != here.execution]:
-        leave(other.panel)
-        other.panel.close()
-    _OPEN.append(here)
+    here = _here()
+    for other, (cell, execution) in list(_OPEN.items()):
+        if cell is not None and cell == here[0] and execution != here[1]:
+            other.close()
+    _OPEN[panel] = here
 
 
 def leave(panel: Any) -> None:
     """Take a panel off the list."""
-    _OPEN[:] = [place for place in _OPEN if place.panel is not panel]
+    _OPEN.pop(panel, None)
 
 
 def _shell() -> Any:

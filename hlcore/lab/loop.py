@@ -1,12 +1,10 @@
 """The live loop: one asyncio task is the only writer of model and figure."""
 
-from __future__ import annotations
-
 import asyncio
 import itertools
 import threading
 import time
-from typing import Any, Protocol
+from typing import Any
 
 from ..errors import HLError
 from .jupyter import FrameGate
@@ -16,32 +14,15 @@ FRAMES = 12.5  # at most, per second
 PATIENCE = 1.0  # seconds after which a frame that was not acknowledged no longer holds the next one back
 
 
-class Driven(Protocol):
-    """What the loop drives. All of it runs in the loop's own thread."""
-
-    def command(self, name: str, value: Any) -> None:
-        """Carry out one message of a control."""
-
-    def advance(self, seconds: float) -> None:
-        """Learn for about so long."""
-
-    def draw(self) -> None:
-        """Show a frame."""
-
-    def refresh_status(self) -> None:
-        """Show the state of the loop."""
-
-    def warn(self, text: str) -> None:
-        """Show a complaint that does not stop the loop."""
-
-
 class LiveLoop:
     """Play and pause; controls write to a mailbox, from any thread, and the loop empties it between steps.
 
     Widget handlers may run on other threads than the kernel's main loop, so they only `post`.
+
+    driven  a panel, whose `command`, `advance`, `draw`, `refresh_status` and `warn` run in the loop's own thread alone
     """
 
-    def __init__(self, driven: Driven, gate: FrameGate) -> None:
+    def __init__(self, driven: Any, gate: FrameGate) -> None:
         self.driven, self.gate = driven, gate
         self.playing = False
         self.error: Exception | None = None
@@ -147,8 +128,6 @@ class LiveLoop:
                     self.frame_rate = (self.frames - seen) / (now - since)
                     since, seen = now, self.frames
                 await asyncio.sleep(0.001)
-        except asyncio.CancelledError:
-            raise
         except Exception as error:
             self.fail(error)
         finally:

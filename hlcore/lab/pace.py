@@ -1,7 +1,5 @@
 """The speed that a person has chosen: how many steps are due by now."""
 
-from __future__ import annotations
-
 import math
 import time
 from collections.abc import Callable

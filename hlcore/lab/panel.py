@@ -1,7 +1,5 @@
 """What every panel is: one in a cell, Play and its kin, a status line, an alarm, a loop, and an end."""
 
-from __future__ import annotations
-
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -12,12 +10,12 @@ import ipywidgets as W
 from ..errors import HLError
 from .jupyter import FrameGate, leave, settle
 from .loop import LiveLoop
-from .widgets import Quiet, alarmed, button
+from .widgets import Named, Quiet, alarmed, button
 
 NOTICE = 6.0  # seconds for which a warning stays
 
 
-class Panel(W.VBox):
+class Panel(Named, W.VBox):
     """The shell of a panel. What it holds says what `commands` there are, how it goes on, is drawn, and told in words.
 
     commands  {message of a control: what carries it out}; `button(...)` makes a control that posts one
@@ -91,16 +89,11 @@ class Panel(W.VBox):
         """End the task and the widgets."""
         leave(self)
         owned, self._owned = self._owned, ()
-        if owned:
-            self.children: Sequence[
-                Any
-            ] = ()  # views go while their models can still be told: a Tab says so when it goes
+        if owned:  # views go while their models can still be told: a Tab says so when it goes
+            self.children: Sequence[Any] = ()
         for part in owned:
             part.close()
         super().close()
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}()"
 
     # ---- what the loop calls -----------------------------------------------------------------------------------------
 
@@ -126,6 +119,12 @@ class Panel(W.VBox):
     def button(self, label: str, tip: str, message: str, value: Any = None, style: str = "") -> W.Button:
         """A button that posts a message; a function as value is asked when it is pressed."""
         return button(label, tip, lambda: self._loop.post(message, value() if callable(value) else value), style)
+
+    def shown(self) -> Self:
+        """Draw, and bring the words up to date."""
+        self.draw()
+        self.refresh_status()
+        return self
 
     def owns(self, *parts: Any) -> None:
         """These are closed with the panel."""

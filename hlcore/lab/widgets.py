@@ -1,7 +1,5 @@
 """Buttons, rows, sliders, menus and alarms as all panels have them, and how the loop writes to them unheard."""
 
-from __future__ import annotations
-
 import html
 import threading
 from collections.abc import Callable, Iterable
@@ -22,11 +20,6 @@ def button(label: str, tip: str, press: Callable[[], Any], style: str = "") -> W
     return made
 
 
-def switch(label: str, tip: str) -> W.ToggleButton:
-    """A button that stays down."""
-    return W.ToggleButton(description=label, tooltip=tip, layout=W.Layout(width="auto", min_width="64px"))
-
-
 def slider(kind: Any, value: Any, low: Any, high: Any, label: str, width: str = "300px", **more: Any) -> Any:
     """A slider of the given kind with its label."""
     layout = W.Layout(width=width, min_width="200px")
@@ -38,9 +31,10 @@ def menu(options: Iterable[Any], label: str = "", width: str = "240px", **more: 
     return W.Dropdown(options=list(options), description=label, style=STYLE, layout=W.Layout(width=width), **more)
 
 
-def row(widgets: Iterable[W.Widget]) -> W.HBox:
+def row(widgets: Iterable[W.Widget], **layout: Any) -> W.HBox:
     """Side by side, and below each other where there is no room."""
-    return W.HBox(list(widgets), layout=W.Layout(flex_flow="row wrap", align_items="center", min_width="0"))
+    given = {"flex_flow": "row wrap", "align_items": "center", "min_width": "0"} | layout
+    return W.HBox(list(widgets), layout=W.Layout(**given))
 
 
 def column(widgets: Iterable[W.Widget], **layout: Any) -> W.VBox:
@@ -51,6 +45,13 @@ def column(widgets: Iterable[W.Widget], **layout: Any) -> W.VBox:
 def alarmed(text: str) -> str:
     """The text as an alarm, in HTML."""
     return f'<span role="alert" style="color:{ALARM};font-weight:600">⚠ {html.escape(text)}</span>' if text else ""
+
+
+class Named:
+    """Its repr is its name, the same every time."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
 
 
 class Quiet:

@@ -26,7 +26,7 @@ def _engine() -> Any:
 
     Tried when it is first needed: autograd counts the devices when it first runs.
     """
-    engine: Any = getattr(torch.autograd.graph, "_engine_run_backward", None)
+    engine: Any = getattr(getattr(torch.autograd.Variable, "_execution_engine", None), "run_backward", None)
     x = torch.ones((), requires_grad=True)
     try:
         (slope,) = engine((3 * x,), (torch.ones(()),), False, False, (x,), True, accumulate_grad=False)

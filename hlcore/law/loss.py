@@ -16,6 +16,11 @@ Loss: TypeAlias = Callable[[Tensor, Any], Tensor]
 Slope: TypeAlias = Callable[[Any, Any, Any], tuple[float, Any]]  # (xp, y, ŷ) -> (L, ∂L/∂y)
 
 
+CLASSES = ("crossentropy", "nll", "multimargin", "adaptivelogsoftmaxwith", "ctc")  # torch's losses, by what they want
+NUMBERS = ("mse", "l1", "smoothl1", "huber", "bce", "binarycrossentropy", "bcewithlogits",
+           "binarycrossentropywithlogits", "softmargin")  # fmt: skip
+
+
 class DeclaredLoss:
     """A loss that says more of itself than its value.
 
@@ -47,14 +52,15 @@ class CheckedLoss:
                 )  # fmt: skip
         self.function = loss
         self.own_shapes: bool = getattr(loss, "own_shapes", False)
+        known = getattr(loss, "__name__", type(loss).__name__).lower().replace("_", "").removesuffix("loss")
+        self.wants_classes, self.wants_numbers = known in CLASSES, known in NUMBERS
 
     def __call__(self, y: Tensor, target: Any) -> Tensor | None:
         """A scalar; None without a target (L = 0)."""
         if target is None:
             return None
-        shaped = isinstance(target, Tensor) and target.is_floating_point() and not self.own_shapes
-        if shaped and target.numel() != y.numel():
-            raise bad("target", f"shape {tuple(target.shape)}", f"the output's shape {tuple(y.shape)}")
+        if isinstance(target, Tensor) and target.shape != y.shape and not self.own_shapes:
+            self._require_classes(y, target)
         try:
             L = self.function(y, target)
         except MISTAKES as error:
@@ -71,6 +77,19 @@ class CheckedLoss:
                 "without a detach, a threshold or a tensor built anew, or nothing is learned",
             )  # fmt: skip
         return L
+
+    def _require_classes(self, y: Tensor, target: Tensor) -> None:
+        """HLError unless a target of another shape can only be classes: else it would be broadcast, silently."""
+        whole = not (target.is_floating_point() or target.is_complex())
+        if whole and self.wants_classes:
+            return
+        fewer = target.dim() < y.dim() and target.numel() < y.numel()
+        if not whole or self.wants_numbers or not fewer:
+            raise bad(
+                "target", f"shape {tuple(target.shape)}", f"the output's shape {tuple(y.shape)}",
+                f"write target.reshape({tuple(y.shape)})" if target.numel() == y.numel() else
+                "a loss that compares other shapes on purpose says so: loss.own_shapes = True",
+            )  # fmt: skip
 
     def slope(self) -> Slope | None:
         """(xp, y, ŷ) -> (L, ∂L/∂y) in closed form, of a loss that is surely known; else None."""

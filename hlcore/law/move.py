@@ -15,7 +15,8 @@ from .flow import Law
 class Move(NamedTuple):
     """h⁺ and z⁺ (arrays by name), and what the weights' costates need: ∂H'/∂θ = scale · dtheta, None for zero.
 
-    z = None is zero: a network without state has none. H' = φ · loss + z·v with the z and v of `flow`.
+    z = None is zero: a network without state has none. H' = φ · loss + z·v with the z and v of `flow`,
+    v = f^h - (g/2) z.
     """
 
     h: Arrays
@@ -27,9 +28,16 @@ class Move(NamedTuple):
     scale: Any = 1.0
 
     def power(self) -> float:
-        """z·f^h, as a number."""
+        """z·f^h - (g/2)|z|², as a number."""
         z, v = self.flow
         return 0.0 if z is None else sum([float((z[name] * x).sum()) for name, x in v.items()])
+
+
+def controlled(v: Arrays, z: Arrays | None, g: Any) -> Arrays:
+    """v - g z: the flow under the control -g z."""
+    if z is None or (isinstance(g, float) and g == 0.0):
+        return v
+    return {name: x - g * z[name] for name, x in v.items()}
 
 
 def costate(z: Arrays | None, dh: Arrays, h: Arrays, c: Any) -> Arrays:

@@ -110,12 +110,15 @@ class Settings(WeightSettings):
 
     s      sign of the costate equations: -1 forward in time (HL), +1 the original boundary-value problem
     eta_z  dissipation of the neuron costate z, >= 0; None: eta
+    control  g, weight of a control ψ on the neurons whose cost is |ψ|²/2g, >= 0: minimising over ψ gives ψ = -g z,
+           so h' = f^h - g z and H' = φL + z·f^h - (g/2)|z|² (ours; 0: HL, at rest any other: least control)
 
     Raises HLError for anything else. Source: P, section 3.
     """
 
     s: int = setting(-1, "s", "sign", "", _sign, scale="choice", choices=FORWARD)
     eta_z: float | None = setting(None, "η<sub>z</sub>", "dissipation of z", "1/time; type 0 for none", follows="eta")
+    control: float = setting(0.0, "g", "control", "h' = f - g z; type 0 for none")
 
     @property
     def dissipation_z(self) -> float:

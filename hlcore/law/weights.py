@@ -6,10 +6,12 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ..errors import HLError, bad, unknown
+from .arrays import arrays
 from .point import Tensors
 from .settings import Beta
 
@@ -55,6 +57,8 @@ class Weights:
         like = theta[0].detach() if theta else torch.empty(0)
         self._flat, self._next = (like.new_zeros(sum(p.numel() for p in theta)) for _ in range(2))
         self._views, self._next_views = self._split(self._flat), self._split(self._next)
+        xp, self._old, self._new = arrays(self._flat, self._next)
+        self._light = xp is np
         self.begin([False] * len(theta))
         self._large = self._flat.numel() >= LARGE * len(theta) > 0
         self._beta, self._beta_max = 1.0, 1.0
@@ -65,6 +69,11 @@ class Weights:
         self._gradients: Sequence[Tensor | None] = ()
         self._still: set[int] = set()  # weights that stand still in this step
         self._in_place, self._bound, self._factors = False, 0.0, (0.0, 0.0)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """A copy's arrays lie in the copy's memory."""
+        self.__dict__.update(state)
+        _, self._old, self._new = arrays(self._flat, self._next)
 
     def named(self) -> Tensors:
         """{name: ω}, views of the vector."""
@@ -114,7 +123,10 @@ class Weights:
         if self._in_place:
             self._factors = keep, gain
             return
-        torch.mul(self._flat, keep, out=self._next)
+        if self._light and abs(keep) <= 1:
+            np.multiply(self._old, keep, out=self._new)
+        else:
+            torch.mul(self._flat, keep, out=self._next)
         views, grads = self._next_views, [g for g in gradients if g is not None]
         if len(grads) < len(gradients) or (missing == "stand" and not self._all_started):
             views, grads = [], []
@@ -156,7 +168,7 @@ class Weights:
             self._reach += tau * self._beta_max * (self._bound if fresh else self._size)
             self._size = self._bound
             return None
-        size = torch.dot(self._next, self._next).item() ** 0.5
+        size = float(self._new.dot(self._new)) ** 0.5
         if not size < self._limit:  # too large for a dot product, or not finite: look at each
             for name, view in zip(self.names, self._next_views, strict=True):
                 if not bool(torch.isfinite(view).all()):
@@ -189,7 +201,7 @@ class Weights:
         if theta:
             with torch.no_grad():
                 torch._foreach_add_(theta, omega, alpha=-tau * self._beta)
-        self._flat, self._next = self._next, self._flat
+        self._flat, self._next, self._old, self._new = self._next, self._flat, self._new, self._old
         self._views, self._next_views = self._next_views, self._views
         if not self._all_started:
             self.started = [s or g is not None for s, g in zip(self.started, self._gradients, strict=True)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 import math
 from abc import ABC, abstractmethod
@@ -17,6 +16,7 @@ import torch
 from ..declared import BaseSettings
 from ..errors import MISTAKES, Diverged, HLError, bad, explain, unknown, whole
 from ..law.arrays import not_finite
+from ..law.gap import bridged, dissipations
 from ..law.hamiltonian import Hamiltonian
 from ..law.loss import Loss
 from ..law.network import Network, State
@@ -75,6 +75,7 @@ class BaseLearner(ABC):
         self._omega = Weights(self.law.names, self.law.theta)
         self._h: State | None = None  # None: at the start of a sequence, made anew for the next sample's batch
         self._z: Tensors | None = None  # None: zeros
+        self._kept_of_z = 1.0  # what a gap before the sample at hand leaves of z
         self._idle = IDLE  # steps until weights without a gradient are told
         self._reached: tuple[Tensors, Tensors] = ({}, {})  # h and z of the last step, before a clear
         self.settings = self.settings_type() if settings is None else settings
@@ -145,7 +146,7 @@ class BaseLearner(ABC):
             if self._idle:
                 self._look_for_idle_weights()
         self.memory.update(step.memory)
-        self.t += tau
+        self.t += tau if sample.dt is None else sample.dt
         self.steps += 1
         self._arrive(step, sample)
         return Report(self.t, step.loss, step.hamiltonian, step.output)
@@ -228,18 +229,7 @@ class BaseLearner(ABC):
     @classmethod
     def beside(cls, other: BaseLearner) -> Self:
         """A rival of `other`: a copy of its network as it is now, settings mapped, ω taken over, at the same time."""
-        network = copy.deepcopy(other.network)
-        if type(other) is cls:
-            twin = cls(network, other.loss, other.settings, order=other.order, **other.options)
-            twin.restore(other.snapshot())
-            return twin
-        order = other.order if other.order in cls.orders else None
-        rival = cls(network, other.loss, cls.settings_from(other.settings), order=order)
-        rival.t, rival.steps = other.t, other.steps
-        rival._omega.assign(other._omega.named())
-        rival._omega.begin(other._omega.started)
-        rival._h, rival._z, rival._reached = resume.copied((other._h, other._z, other._reached))
-        return rival
+        return resume.beside(cls, other)
 
     def require(self, sample: Any) -> None:
         """HLError for anything that is no Sample."""
@@ -253,15 +243,21 @@ class BaseLearner(ABC):
     def state_for(self, sample: Sample) -> tuple[State, Tensors | None]:
         """(h, z) that the sample finds; z = None is zero."""
         if self._h is not None:
-            return self._h, self._z
+            if self._kept_of_z == 1.0 or self._z is None:
+                return self._h, self._z
+            return self._h, {name: self._kept_of_z * z for name, z in self._z.items()}
         return self.law.initial_state(sample.batch_size), None
 
     def _proposed(self, sample: Sample) -> tuple[Step, float]:
         """`propose` with gradients on, and τ; what a learner or a network raises is told as an HLError."""
+        kept = self._kept_of_z = 1.0
+        if sample.dt is not None:
+            sample, kept, self._kept_of_z = bridged(sample, *dissipations(self._settings))
         try:
             with GRADIENTS if torch.is_grad_enabled() else torch.enable_grad():
                 step = self.propose(sample)
-            return step, getattr(self._settings, "tau", 1.0) if sample.dt is None else sample.dt
+            tau = getattr(self._settings, "tau", 1.0) if sample.dt is None else sample.dt
+            return (step if kept == 1.0 else step._replace(keep=kept * step.keep)), tau
         except MISTAKES as error:
             explain(f"step of {type(self).__name__}", self.network, sample.u, error)
 

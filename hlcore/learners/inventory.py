@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ..errors import HLError, bad
 from ..law.network import Network
+from ..networks.preserved import put_back
 
 WRAPPERS = ("DistributedDataParallel", "FullyShardedDataParallel")
 
@@ -81,22 +82,16 @@ class Inventory:
 
     def kept(self) -> list[Any]:
         """What a forward may move: buffers, and torch's generator if a part may draw. For `put_back`."""
-        found: list[Any] = [(d, k, d[k], None if d[k] is None else d[k].clone()) for d, k in self._buffers]
+        found: list[Any] = [(d, k, d[k], d[k].clone()) for d, k in self._buffers if d[k] is not None]
         if self._draws:
             found.append(torch.get_rng_state())
         return found
 
     def put_back(self, kept: list[Any]) -> None:
         """Buffers and generator as they were: a step that is refused leaves no trace."""
-        for each in kept:
-            if isinstance(each, Tensor):
-                torch.set_rng_state(each)
-                continue
-            d, k, buffer, before = each
-            d[k] = buffer
-            if buffer is not None:
-                with torch.no_grad():
-                    buffer.copy_(before)
+        if kept and isinstance(kept[-1], Tensor):
+            torch.set_rng_state(kept.pop())
+        put_back(kept)
 
 
 def may_draw(module: nn.Module) -> bool:

@@ -42,8 +42,8 @@ class Learner(BaseLearner):
     }
     conjugate = ("h", "z")
     equations = (
-        "H' = {phi} L + z·h'",
-        "h' = f(u, h, θ)",
+        "H' = {phi} L + z·f - ½ {control} |z|²",
+        "h' = f(u, h, θ) - {control} z",
         "θ' = -{beta} ω",
         "z' = -{s} ∂H'/∂h - {eta_z} z",
         "ω' = -{s} ∂H'/∂θ - {eta} ω",

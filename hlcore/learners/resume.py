@@ -73,6 +73,22 @@ def put(learner: Any, point: PhasePoint) -> None:
     learner.t, learner._h, learner._z = point.t, (dict(point.h) or None), point.z or None
 
 
+def beside(cls: Any, other: Any) -> Any:
+    """A learner of class `cls` beside `other`, on a copy of its network, where it is now."""
+    network = copy.deepcopy(other.network)
+    if type(other) is cls:
+        twin = cls(network, other.loss, other.settings, order=other.order, **other.options)
+        twin.restore(other.snapshot())
+        return twin
+    order = other.order if other.order in cls.orders else None
+    rival = cls(network, other.loss, cls.settings_from(other.settings), order=order)
+    rival.t, rival.steps = other.t, other.steps
+    rival._omega.assign(other._omega.named())
+    rival._omega.begin(other._omega.started)
+    rival._h, rival._z, rival._reached = copied((other._h, other._z, other._reached))
+    return rival
+
+
 def start_of(learner: Any) -> Tensors:
     """The initial state, for the batch of the last step; {} before the first."""
     last = learner._reached[0]

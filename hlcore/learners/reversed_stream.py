@@ -101,6 +101,8 @@ def _costate(
 ) -> Tensors:
     if not stored and not can_undo(network):
         raise bad("stored", f"False for {type(network).__name__}", "a network with undo(u, h, tau)", "store them")
+    if settings is not None and settings.control != 0:
+        raise bad("control", settings.control, "0", "a stream is walked back along the flow that nobody controlled")
     law, sequence = Hamiltonian(network, loss), _one_sequence(samples)
     path = there_and_back(len(sequence), window)
     eta, eta_z = (0.0, 0.0) if settings is None else (settings.eta, settings.dissipation_z)

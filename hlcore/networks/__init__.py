@@ -13,21 +13,6 @@ from .sparse_linear import Sparse
 from .stashed_chain import Stashed
 
 __all__ = [
-    "ActionValues",
-    "Antisymmetric",
-    "Chain",
-    "FactoredReadout",
-    "KeyedReadout",
-    "Lifted",
-    "Network",
-    "OutputNetwork",
-    "Recurrent",
-    "Reversible",
-    "Rotations",
-    "Sparse",
-    "Stashed",
-    "StateNetwork",
-    "Targeted",
-    "choir",
-    "is_reversible",
-]
+    "ActionValues", "Antisymmetric", "Chain", "FactoredReadout", "KeyedReadout", "Lifted", "Network", "OutputNetwork",
+    "Recurrent", "Reversible", "Rotations", "Sparse", "Stashed", "StateNetwork", "Targeted", "choir", "is_reversible",
+]  # fmt: skip

@@ -1,7 +1,5 @@
 """Layers cut into groups: one switch from fully local to backprop."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
 from typing import Any
@@ -46,7 +44,7 @@ class Chain(Network):
         links: Mapping[tuple[int, int], torch.nn.Module] | None = None,
     ) -> None:
         super().__init__()
-        self.layers = torch.nn.ModuleList(_checked_layers(layers))
+        self.layers = listed("Chain layer", layers, "write [module]")
         sizes = _checked_sizes(groups, len(self.layers))
         self._cuts = [range(end - size, end) for size, end in zip(sizes, accumulate(sizes), strict=True)]
         if schedule not in SCHEDULES:
@@ -85,9 +83,7 @@ class Chain(Network):
 
     def output(self, u: Any, h: Known) -> Tensor:
         """y = h_G."""
-        state = h[f"h{len(self.groups)}"]
-        assert state is not None
-        return state
+        return h[f"h{len(self.groups)}"]  # type: ignore[return-value]
 
     def _group(self, i: int, states: Sequence[Any]) -> Tensor:
         """f_{i+1} of the states [u, h_1, …, h_G] it reads; a source not yet there (feedback in a dry pass) is zero."""
@@ -118,16 +114,15 @@ class Chain(Network):
             return [torch.zeros_like(x) for x in self._feed_forward(u)]
 
 
-def _checked_layers(layers: Any) -> list[torch.nn.Module]:
-    if isinstance(layers, torch.nn.Module) and not isinstance(layers, (torch.nn.Sequential, torch.nn.ModuleList)):
-        raise bad("Chain layers", type(layers).__name__, "a list of modules or a Sequential", "write [module]")
-    try:
-        found = list(layers)
-    except TypeError:
-        raise bad("Chain layers", type(layers).__name__, "a list of modules or a Sequential") from None
-    if not found:
-        raise bad("Chain layers", "no layer", "at least one")
-    return [require_module(f"Chain layer {i + 1}", layer) for i, layer in enumerate(found)]
+def listed(what: str, modules: Any, mend: str, first: int = 1) -> torch.nn.ModuleList:
+    """The modules of a list or a Sequential, at least one; messages count them from `first`."""
+    lists = torch.nn.Sequential | torch.nn.ModuleList
+    if not isinstance(modules, lists if isinstance(modules, torch.nn.Module) else Iterable):
+        raise bad(f"{what}s", type(modules).__name__, "a list of modules or a Sequential", mend)
+    found = torch.nn.ModuleList(require_module(f"{what} {i}", each) for i, each in enumerate(modules, first))
+    if not len(found):
+        raise bad(f"{what}s", "none", "at least one")
+    return found
 
 
 def _checked_sizes(groups: Any, layers: int) -> tuple[int, ...]:
@@ -137,8 +132,7 @@ def _checked_sizes(groups: Any, layers: int) -> tuple[int, ...]:
         if groups not in named:
             raise unknown("Chain groups", groups, [*named, "sizes such as (2, 3)"])
         return named[groups]
-    good = isinstance(groups, (tuple, list)) and len(groups) > 0
-    if not good or any(isinstance(n, bool) or not isinstance(n, int) or n < 1 for n in groups):
+    if not isinstance(groups, (tuple, list)) or not groups or any(type(n) is not int or n < 1 for n in groups):
         raise bad("Chain groups", repr(groups), '"layer", "one" or a tuple of whole numbers >= 1')
     if sum(groups) != layers:
         raise bad("Chain groups", f"{tuple(groups)}, {sum(groups)} layers in all", f"sizes that add up to {layers}")
@@ -146,8 +140,7 @@ def _checked_sizes(groups: Any, layers: int) -> tuple[int, ...]:
 
 
 def _checked_link(ends: Any, groups: int) -> tuple[int, int]:
-    whole = isinstance(ends, tuple) and len(ends) == 2
-    if not whole or any(isinstance(n, bool) or not isinstance(n, int) for n in ends):
+    if not isinstance(ends, tuple) or [type(n) for n in ends] != [int, int]:
         raise bad("Chain links", f"the key {ends!r}", "(source, target), two group numbers")
     source, target = ends
     if not (0 <= source <= groups and 1 <= target <= groups):

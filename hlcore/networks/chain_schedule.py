@@ -1,11 +1,9 @@
 """Which group of a Chain sees which sample at which tick, and the picture of it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from itertools import count, islice
 
-from ..errors import bad, unknown
+from ..errors import unknown, whole
 from .chain import SCHEDULES
 
 Row = tuple[int | None, ...]
@@ -44,18 +42,15 @@ def picture(rows: Iterable[Row], ticks: int) -> str:
            tick  0 1 2 3 4
     """
     table = list(islice(rows, ticks))
-    width = len(str(max((n for row in table for n in row if n is not None), default=0)))
-    width = max(width, len(str(ticks - 1)))
     cells = [["." if n is None else str(n) for n in group] for group in zip(*table, strict=True)]
     named = [(f"group {i}", row) for i, row in enumerate(cells, start=1)][::-1]
     named.append(("tick", [str(k) for k in range(ticks)]))
-    head = len(named[0][0])
+    head, width = len(named[0][0]), max(len(cell) for _, row in named for cell in row)
     return "\n".join(f"{name:>{head}}  " + " ".join(f"{cell:>{width}}" for cell in row) for name, row in named)
 
 
 def _check(groups: int, hold: int, schedule: str) -> None:
-    for name, value in (("groups", groups), ("hold", hold)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise bad(name, repr(value), "a whole number >= 1")
+    whole("groups", groups)
+    whole("hold", hold)
     if schedule not in SCHEDULES:
         raise unknown("schedule", schedule, SCHEDULES)

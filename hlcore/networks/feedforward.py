@@ -1,7 +1,5 @@
 """Any module as f^y (no state), or as f^h with instantaneous propagation."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch
@@ -47,16 +45,11 @@ class StateNetwork(Network):
         """h' = (module(u) - h)/τ."""
         f = apply(self.module, u)
         if not isinstance(f, Tensor):
-            raise bad(
-                "StateNetwork module",
-                type(f).__name__,
-                "a module that returns one tensor",
-                "wrap it in a module that picks the tensor",
-            )
+            expected, mend = "a module that returns one tensor", "wrap it in a module that picks the tensor"
+            raise bad("StateNetwork module", type(f).__name__, expected, mend)
         return {"h": instantaneous(f, h["h"], tau)}
 
     def output(self, u: Any, h: Known) -> Tensor:
         """f^y = identity, or the readout."""
-        state = h["h"]
-        assert state is not None
+        state: Any = h["h"]
         return state if self.readout is None else self.readout(state)

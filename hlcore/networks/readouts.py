@@ -1,39 +1,18 @@
 """Readouts that a descriptor steers: y = readout(d, h)."""
 
-from __future__ import annotations
-
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import partial
 from itertools import combinations
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..errors import bad, number, whole
 from ..law.arrays import arrays, outer, row_max, scatter_rows, tensor, total, zeros
-from ..law.differentiate import transforming
+from ..law.closed_form import Back, Weights
 from ..law.loss import DeclaredLoss
-from .module_forms import module_form, touched
-
-Back: TypeAlias = Callable[[Any], tuple[Any, list[Any]]]
-
-
-class DescribedForm(NamedTuple):
-    """y(u, x) of a readout: run(xp, u, x, w) -> (y, back), back(g) = ((∂y/∂x)ᵀg, [(∂y/∂w)ᵀg])."""
-
-    weights: Sequence[torch.nn.Parameter]
-    run: Callable[[Any, Any, Any, list[Any]], tuple[Any, Back]]
-
-
-def described_form(readout: torch.nn.Module | None) -> DescribedForm | str:
-    """The closed form of a readout of (u, h), or of a matrix that reads h alone; in words why there is none."""
-    for known in (KeyedReadout, FactoredReadout):
-        if isinstance(readout, known):
-            return touched(readout, known) or readout.closed_form()
-    if type(readout) is not torch.nn.Linear:
-        return f"the readout {type(readout).__name__} is not on the list of closed forms"
-    form = module_form(readout)
-    return form if isinstance(form, str) else DescribedForm(form.weights, lambda xp, u, x, w: form.run(xp, x, w))
+from .module_forms import Maker, ModuleForm, by_hand
 
 
 class _Remembered:
@@ -76,20 +55,20 @@ class KeyedReadout(torch.nn.Module):
             return h @ self.M[int(winner[0])].T
         return torch.einsum("bow,bw->bo", self.M[tensor(winner)], h)
 
-    def closed_form(self) -> DescribedForm:
+    def closed_form(self) -> ModuleForm:
         """y and its derivative by hand."""
 
-        def run(xp: Any, u: Tensor, h: Any, w: list[Any]) -> tuple[Any, Back]:
+        def run(xp: Any, u: Tensor, h: Any, w: Weights) -> tuple[Any, Back]:
             k, M = self._winner(u), w[0]
             rows = M[k]
 
-            def back(g: Any) -> tuple[Any, list[Any]]:
+            def back(g: Any) -> tuple[Any, Weights]:
                 of_winner = (g[:, :, None] * h[:, None]).reshape(len(g), -1)
                 return (g[:, None] @ rows)[:, 0], [scatter_rows(k, of_winner, len(M)).reshape(M.shape)]
 
             return (rows @ h[:, :, None])[:, :, 0], back
 
-        return DescribedForm([self.M], run)
+        return ModuleForm([self.M], run)
 
     def _winner(self, u: Tensor) -> Any:
         """k of each sample, an array (batch,); in training its key moves."""
@@ -129,22 +108,21 @@ class FactoredReadout(torch.nn.Module):
 
     def forward(self, u: Tensor, h: Tensor) -> Tensor:
         """(batch, 1 + 2·active) from the descriptor u (batch, tokens) and h (batch, width)."""
-        given = (h, self.M, self.amplitude, self.trust, *self._voices(u)[0])
-        return _sing(torch, *given)[0] if transforming() else _Choir.apply(*given)
+        return by_hand(partial(_sing, self._voices(u)[0]), _sing_back, h, self.M, self.amplitude, self.trust)
 
-    def closed_form(self) -> DescribedForm:
+    def closed_form(self) -> ModuleForm:
         """The output and its derivative by hand."""
 
-        def run(xp: Any, u: Tensor, h: Any, w: list[Any]) -> tuple[Any, Back]:
-            y, kept = _sing(xp, h, *w, *self._voices(u)[1])
+        def run(xp: Any, u: Tensor, h: Any, w: Weights) -> tuple[Any, Back]:
+            y, kept = _sing(self._voices(u)[1], xp, h, *w)
 
-            def back(g: Any) -> tuple[Any, list[Any]]:
+            def back(g: Any) -> tuple[Any, Weights]:
                 dh, *slopes = _sing_back(xp, g, *kept)
                 return dh, slopes
 
             return y, back
 
-        return DescribedForm([self.M, self.amplitude, self.trust], run)
+        return ModuleForm([self.M, self.amplitude, self.trust], run)
 
     def _named(self, u: Tensor) -> tuple[tuple[Tensor, ...], tuple[Any, ...]]:
         """Row of M, factor token and sample of each voice, (batch, active) or (batch, 1), as tensors and as arrays."""
@@ -158,10 +136,9 @@ class FactoredReadout(torch.nn.Module):
         return parts, arrays(*parts)[1:]
 
 
-def _sing(
-    xp: Any, h: Any, M: Any, amplitude: Any, trust: Any, rows: Any, factors: Any, each: Any
-) -> tuple[Any, tuple[Any, ...]]:
+def _sing(named: Any, xp: Any, h: Any, M: Any, amplitude: Any, trust: Any) -> tuple[Any, tuple[Any, ...]]:
     """(y, v, ρ) of a `FactoredReadout`, and what its derivative needs."""
+    rows, factors, each = named
     loud, weight = xp.exp(amplitude[factors]), trust[factors]
     weight = xp.exp(weight - row_max(weight))
     rho = weight / weight.sum(1, keepdims=True)
@@ -182,21 +159,6 @@ def _sing_back(
     ga[each, factors] = gv * v
     gt[each, factors] = grho - rho * grho.sum(1, keepdims=True)  # through the softmax
     return gm @ M, outer(gm, h), total(ga), total(gt)
-
-
-class _Choir(torch.autograd.Function):
-    """`_sing` for autograd: a third of the time of its own derivative."""
-
-    @staticmethod
-    def forward(ctx: Any, *given: Tensor) -> Tensor:
-        out, kept = _sing(torch, *given)
-        ctx.save_for_backward(*kept)
-        return out
-
-    @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
-        return *_sing_back(torch, g, *ctx.saved_tensors), None, None, None
 
 
 def _choir(output: Tensor, target: Tensor) -> Tensor:
@@ -220,3 +182,7 @@ def _choir_slope(xp: Any, output: Any, target: Any) -> tuple[float, Any]:
 
 
 choir = DeclaredLoss(_choir, _choir_slope, own_shapes=True)
+DESCRIBED: dict[type[torch.nn.Module], Maker] = {  # readouts of (u, h)
+    KeyedReadout: KeyedReadout.closed_form,
+    FactoredReadout: FactoredReadout.closed_form,
+}

@@ -1,13 +1,11 @@
 """A recurrent cell as state network, a readout as output network."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..errors import bad, number
+from ..errors import bad, number, whole
 from ..law.arrays import Arrays, outer, total
 from ..law.closed_form import ClosedForm
 from ..law.network import Known, Network, State, instantaneous, require_module
@@ -35,9 +33,7 @@ class Recurrent(Network):
         size = getattr(cell, "hidden_size", None) if units is None else units
         if size is None:
             raise bad("Recurrent units", "a cell without hidden_size", "the width of its state", "add units=N")
-        if not isinstance(size, int) or isinstance(size, bool) or size < 1:
-            raise bad("Recurrent units", repr(size), "a whole number >= 1")
-        self.units = size
+        self.units = whole("Recurrent units", size)
         self.speed = None if speed is None else number("Recurrent speed", speed, positive=True)
         self._lstm = isinstance(cell, torch.nn.LSTMCell)
 
@@ -96,13 +92,4 @@ class Recurrent(Network):
 
             return {"h": c * (a - h["h"])}, to_state, to_weights
 
-        def output(xp: Any, u: Any, h: Arrays, w: list[Any]) -> tuple[Any, Any]:
-            y, back = readout.run(xp, h["h"], w)
-
-            def whole(g: Any) -> tuple[Arrays, list[Any]]:
-                dh, slopes = back(g)
-                return {"h": dh}, slopes
-
-            return y, whole
-
-        return ClosedForm(velocity, weights, output, readout.weights)
+        return ClosedForm(velocity, weights, readout.of_state, readout.weights)

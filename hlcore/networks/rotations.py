@@ -1,7 +1,5 @@
 """Networks for endless time: exact rotations, whose state neither fades nor grows."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 
@@ -11,11 +9,10 @@ from torch import Tensor
 from ..errors import bad, number, unknown, whole
 from ..law.arrays import Arrays, total
 from ..law.closed_form import ClosedForm
-from ..law.differentiate import transforming
 from ..law.network import Known, Network, State, require_module
 from ..law.point import Tensors
-from .module_forms import touched
-from .readouts import described_form
+from .module_forms import by_hand, module_form, touched
+from .readouts import DESCRIBED
 
 STARTS = ("rest", "free", "clock")
 SPREADS = ("uniform", "even")
@@ -33,10 +30,14 @@ class Exact(Network):
     """
 
     h0: Tensor
+    B: Any  # a matrix, or None
+    C: Any
+    readout: Any
 
     def __init__(
-        self, width: int, inputs: int, outputs: int, start: str, readout: torch.nn.Module | None, sigma: Any
-    ) -> None:
+        self, width: int, inputs: int, outputs: int, *,
+        start: str = "rest", readout: torch.nn.Module | None = None, sigma: Any = None,
+    ) -> None:  # fmt: skip
         super().__init__()
         if start not in STARTS:
             raise unknown("start", start, STARTS)
@@ -58,12 +59,10 @@ class Exact(Network):
 
     def velocity(self, u: Any, h: State, tau: float) -> Tensors:
         """h' = (h⁺ - h)/τ with h⁺ the exact solution after τ, u being held."""
-        x = h["h"]
+        x: Any = h["h"]
         if self.start == "rest":
-            assert x is not None and self.B is not None
             return {"h": self.free(x, tau) + self.driven(self.B(u), tau)}
         if x is None:
-            assert self.B is not None
             return {"h": self.B(u) / u.sum(1, keepdim=True) / tau}
         return {"h": self.free(x, tau)}
 
@@ -71,19 +70,13 @@ class Exact(Network):
         """The state from which a step of τ leads to h, e^{-Aτ}(h - A⁻¹(e^{Aτ} - 1) B u); a free start has none."""
         x = h["h"]
         if self.start == "rest":
-            assert self.B is not None
             x = x - tau * self.driven(self.B(u), tau)
         return {"h": x - tau * self.free(x, -tau)}
 
     def output(self, u: Any, h: Known) -> Tensor:
         """y = C σ(h), or the readout of (u, σ(h))."""
-        x = h["h"]
-        assert x is not None
-        x = x if self.sigma is None else self.sigma(x)
-        if self.C is not None:
-            return self.C(x)
-        assert self.readout is not None
-        return self.readout(u, x)
+        x = h["h"] if self.sigma is None else self.sigma(h["h"])
+        return self.readout(u, x) if self.C is None else self.C(x)
 
     def free(self, h: Tensor, tau: float) -> Tensor:
         """(e^{Aτ} h - h)/τ."""
@@ -110,33 +103,28 @@ class Rotations(Exact):
     """
 
     def __init__(
-        self,
-        units: int,
-        inputs: int,
-        outputs: int,
-        *,
-        start: str = "rest",
-        top: float = 1.0,
-        spread: str = "uniform",
-        readout: torch.nn.Module | None = None,
-        sigma: Any = None,
+        self, units: int, inputs: int, outputs: int, *, top: float = 1.0, spread: str = "uniform", **exact: Any
     ) -> None:
         self.units, self.top = whole("Rotations units", units), number("Rotations top", top, positive=True)
         if spread not in SPREADS:
             raise unknown("Rotations spread", spread, SPREADS)
-        super().__init__(2 * units, inputs, outputs, start, readout, sigma)
+        super().__init__(2 * units, inputs, outputs, **exact)
         w = torch.rand(units) if spread == "uniform" else (torch.arange(units) + torch.rand(units)) / units
         self.frequency = torch.nn.Parameter(w * self.top)
 
     def free(self, h: Tensor, tau: float) -> Tensor:
         """(R h - h)/τ."""
-        return _turn(torch, h, self.frequency, tau)[0] if transforming() else _Turn.apply(h, self.frequency, tau)
+
+        def back(xp: Any, g: Any, turned: Any, c: Any, s: Any) -> Any:
+            return _turn_back(xp, g, c, s, tau), _frequency_back(g, turned)
+
+        return by_hand(lambda xp, h, w: _turn(xp, h, w, tau), back, h, self.frequency)
 
     def closed_form(self) -> ClosedForm | str | None:
         """Of a network that runs by itself, with a readout whose derivative is known."""
         if self.start == "rest" or self.sigma is not None:
             return None
-        readout = described_form(self.C if self.readout is None else self.readout)
+        readout = module_form(self.readout, DESCRIBED) if self.C is None else module_form(self.C)
         why = touched(self, Rotations) or (readout if isinstance(readout, str) else "")
         if why or isinstance(readout, str):
             return why
@@ -149,16 +137,7 @@ class Rotations(Exact):
                 lambda z: [_frequency_back(z["h"], turned)],
             )
 
-        def output(xp: Any, u: Any, h: Arrays, w: list[Any]) -> tuple[Any, Any]:
-            y, back = readout.run(xp, u, h["h"], w)
-
-            def whole(g: Any) -> tuple[Arrays, list[Any]]:
-                dh, slopes = back(g)
-                return {"h": dh}, slopes
-
-            return y, whole
-
-        return ClosedForm(velocity, [self.frequency], output, readout.weights)
+        return ClosedForm(velocity, [self.frequency], readout.of_state, readout.weights)
 
     def driven(self, b: Tensor, tau: float) -> Tensor:
         """∫ R(σ) b dσ/τ over one step, also where ϖ = 0."""
@@ -177,15 +156,14 @@ class Rotations(Exact):
 def _turn(xp: Any, h: Any, frequency: Any, tau: float) -> tuple[Any, tuple[Any, Any, Any]]:
     """v = (R h - h)/τ, and what its derivative needs: the turned state r = R h, c, s."""
     angle = frequency[None] * tau
-    c, s, (h1, h2) = xp.cos(angle), xp.sin(angle), _halves(h)
-    turned = xp.concatenate([c * h1 + s * h2, c * h2 - s * h1], 1)
+    c, s = xp.cos(angle), xp.sin(angle)
+    turned = _rotated(xp, h, c, s)
     return (turned - h) / tau, (turned, c, s)
 
 
 def _turn_back(xp: Any, g: Any, c: Any, s: Any, tau: float) -> Any:
     """∂v/∂hᵀ g = (Rᵀ g - g)/τ."""
-    g1, g2 = _halves(g)
-    return (xp.concatenate([c * g1 - s * g2, c * g2 + s * g1], 1) - g) / tau
+    return (_rotated(xp, g, c, -s) - g) / tau
 
 
 def _frequency_back(g: Any, turned: Any) -> Any:
@@ -194,26 +172,15 @@ def _frequency_back(g: Any, turned: Any) -> Any:
     return total(g1 * r2 - g2 * r1)
 
 
+def _rotated(xp: Any, x: Any, c: Any, s: Any) -> Any:
+    """R x."""
+    x1, x2 = _halves(x)
+    return xp.concatenate([c * x1 + s * x2, c * x2 - s * x1], 1)
+
+
 def _halves(x: Any) -> tuple[Any, Any]:
     half = x.shape[1] // 2
     return x[:, :half], x[:, half:]
-
-
-class _Turn(torch.autograd.Function):
-    """`_turn` for autograd."""
-
-    @staticmethod
-    def forward(ctx: Any, h: Tensor, frequency: Tensor, tau: float) -> Tensor:
-        v, kept = _turn(torch, h, frequency, tau)
-        ctx.tau = tau
-        ctx.save_for_backward(*kept)
-        return v
-
-    @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, Tensor, None]:
-        turned, c, s = ctx.saved_tensors
-        return _turn_back(torch, g, c, s, ctx.tau), _frequency_back(g, turned), None
 
 
 class Antisymmetric(Exact):
@@ -222,17 +189,8 @@ class Antisymmetric(Exact):
     Cost grows as width³; `Rotations` is the same dynamics in its own axes. start, readout, sigma as in `Exact`.
     """
 
-    def __init__(
-        self,
-        width: int,
-        inputs: int,
-        outputs: int,
-        *,
-        start: str = "rest",
-        readout: torch.nn.Module | None = None,
-        sigma: Any = None,
-    ) -> None:
-        super().__init__(whole("Antisymmetric width", width), inputs, outputs, start, readout, sigma)
+    def __init__(self, width: int, inputs: int, outputs: int, **exact: Any) -> None:
+        super().__init__(whole("Antisymmetric width", width), inputs, outputs, **exact)
         self.W = torch.nn.Parameter(torch.empty(width, width).uniform_(-1, 1) / width**0.5)
 
     def free(self, h: Tensor, tau: float) -> Tensor:

@@ -1,7 +1,5 @@
 """A linear layer that keeps out of what it has no reason to believe."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

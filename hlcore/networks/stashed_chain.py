@@ -1,7 +1,5 @@
 """A chain for samples that do not wait: each costate meets the activation it belongs to."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A snapshot on disk: safetensors and JSON, no pickle, bit for bit."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,11 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from ..declared import BaseSettings
-from ..errors import HLError, bad
+from ..errors import bad
+from ..files import writable, write_whole
 from ..streams.plain import plain, unplain
 from .snapshots import Snapshot
 
 CHECKPOINT_FORMAT = 2
+SCHEDULE = "a function of time"
 
 
 class Found(NamedTuple):
@@ -36,7 +36,7 @@ class Found(NamedTuple):
 
 def save(snapshot: Snapshot, path: Path, network: nn.Module, stream: Any = None) -> None:
     """Write a snapshot, torch's generators and the stream's own state: beside the file, then in its place."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save as pack
 
     generators = {"cpu": torch.get_rng_state()}
     gpu = _gpu(network)
@@ -48,19 +48,17 @@ def save(snapshot: Snapshot, path: Path, network: nn.Module, stream: Any = None)
         tensors[entry] = x
         return entry
 
-    settings = {name: _plain(getattr(snapshot.settings, name)) for name in snapshot.settings.about()}
-    parts = snapshot._asdict() | {"settings": settings, "generators": generators}
-    parts["stream"] = None if stream is None else stream.state()
+    values = {name: getattr(snapshot.settings, name) for name in snapshot.settings.about()}
+    settings = {name: SCHEDULE if callable(x) else x for name, x in values.items()}
+    state = None if stream is None else stream.state()
+    parts = snapshot._asdict() | {"settings": settings, "generators": generators, "stream": state}
     meta = {
         "format": CHECKPOINT_FORMAT,
         "parts": {name: plain(x, name, aside) for name, x in parts.items()},
         "complex": [name for name, x in tensors.items() if x.is_complex()],
     }
     flat = {name: _flat(name, x) for name, x in tensors.items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(path.name + ".part")
-    save_file(flat, unfinished, metadata={"hlcore": json.dumps(meta)})
-    unfinished.replace(path)  # a crash while writing leaves the older checkpoint whole
+    write_whole(writable(path, folder=True), pack(flat, metadata={"hlcore": json.dumps(meta)}))
 
 
 def load(path: Path, learner: Any, given: BaseSettings | None = None, stream: Any = None) -> Found:
@@ -74,32 +72,20 @@ def load(path: Path, learner: Any, given: BaseSettings | None = None, stream: An
         raise bad(f"checkpoint {path}", f"one of {name!r}", f"one of the learner {learner.name!r}", mend)
     if stream is not None and stream.answers and state is None:
         raise bad(f"checkpoint {path}", "no state of the stream", "one saved with it", "learner.save(path, stream)")
-    parts["settings"] = _settings(parts["settings"], learner.settings_type) if given is None else given
+    moving = [name for name, value in parts["settings"].items() if value == SCHEDULE]
+    if given is None and moving:
+        got = f"a checkpoint whose {moving[0]} was a function"
+        raise bad("settings", got, "settings with that function", "load(path, network, loss, settings=...)")
+    parts["settings"] = learner.settings_type(**parts["settings"]) if given is None else given
     return Found(Snapshot(**parts), generators, state)
-
-
-SCHEDULE = "a function of time"
-
-
-def _plain(value: Any) -> Any:
-    return SCHEDULE if callable(value) else dict(value) if isinstance(value, dict) else value
-
-
-def _settings(parts: dict[str, Any], kind: type[BaseSettings]) -> BaseSettings:
-    for name, value in parts.items():
-        if value == SCHEDULE:
-            got = f"a checkpoint whose {name} was a function"
-            raise bad("settings", got, "settings with that function", "load(path, network, loss, settings=...)")
-    return kind(**parts)
 
 
 def _flat(name: str, x: Tensor) -> Tensor:
     """A tensor as safetensors has it: on the CPU, in one piece, complex numbers as pairs."""
     if x.layout != torch.strided or x.is_quantized or x.is_meta:
         got = f"{str(x.dtype).removeprefix('torch.')}, {x.layout}, on {x.device}"
-        raise bad(
-            f"checkpoint entry {name!r}", got, "a dense tensor with numbers", "keep it dense, or build it in forward"
-        )
+        mend = "keep it dense, or build it in forward"
+        raise bad(f"checkpoint entry {name!r}", got, "a dense tensor with numbers", mend)
     x = x.detach()
     return (torch.view_as_real(x) if x.is_complex() else x).cpu().clone().contiguous()
 
@@ -115,10 +101,8 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     except FileNotFoundError:
         raise bad("checkpoint", f"no file {path}", "a file that learner.save wrote") from None
     except (OSError, SafetensorError, KeyError, json.JSONDecodeError) as error:
-        raise HLError(
-            f"checkpoint {path}: got a file that cannot be read ({error}); expected one that learner.save "
-            "wrote; it may be cut short."
-        ) from error
+        got = f"a file that cannot be read ({error})"
+        raise bad(f"checkpoint {path}", got, "one that learner.save wrote", "it may be cut short") from error
     if meta.get("format") != CHECKPOINT_FORMAT:
         mend = "it is of another version of hlcore: go on with that one, or train anew"
         raise bad(f"checkpoint {path}", f"format {meta.get('format')}", f"format {CHECKPOINT_FORMAT}", mend)

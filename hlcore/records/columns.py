@@ -1,8 +1,7 @@
 """The columns of a record: rows of numbers with a name for each entry, and the Dataset that is made of them."""
 
-from __future__ import annotations
-
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +9,9 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    import xarray
+    from xarray import Dataset
+else:
+    Dataset = "xarray.Dataset"  # to import it takes half a second
 
 
 class Columns:
@@ -22,8 +23,7 @@ class Columns:
         kind = np.float64 if any(x.dtype == torch.float64 for x in tensors.values()) else np.float32
         self.data = np.full((capacity, min(self.total, width)), np.nan, kind)
         self.source = np.empty(0)  # where the next record lies
-        shapes = [(name, tuple(x.shape)) for name, x in tensors.items()]
-        self.names = labels(shapes, range(self.total) if self.pick is None else self.pick.tolist())
+        self.names = labels({name: x.shape for name, x in tensors.items()}, self.pick)
 
     def write(self, slot: int) -> None:
         """Take up what lies in `source`."""
@@ -33,37 +33,28 @@ class Columns:
             row[: len(self.source)] = self.source[: self.total]
         self.data[slot] = row if self.pick is None else row[self.pick]
 
-    def rows(self, rows: np.ndarray, entries: list[int] | None = None) -> np.ndarray:
-        """These rows, of these entries."""
-        return self.data[rows] if entries is None else self.data[rows[:, None], entries]
-
 
 def evenly(total: int, width: int) -> np.ndarray | None:
     """Positions of the entries that are kept of `total`; None: all."""
     return None if total <= width else np.linspace(0, total - 1, width).round().astype(np.int64)
 
 
-def labels(shapes: Sequence[tuple[str, Sequence[int]]], wanted: Iterable[int]) -> list[str]:
-    """ "name[i,j]" of the wanted flat positions; a batch axis of length one and a lone scalar go unindexed."""
+def labels(shapes: Mapping[str, Sequence[int]], pick: np.ndarray | None) -> list[str]:
+    """ "name[i,j]" of the picked flat positions, in their order (None: of all); a lone scalar goes unindexed."""
     found: list[str] = []
-    offset, queue = 0, list(shapes)
-    name, shape = queue.pop(0)
-    for position in wanted:
-        while position - offset >= int(np.prod(shape)):
-            offset += int(np.prod(shape))
-            name, shape = queue.pop(0)
-        index = np.unravel_index(position - offset, shape) if shape else ()
-        found.append(f"{name}[{','.join(str(int(i)) for i in index)}]" if index else name)
+    start = 0
+    for name, shape in shapes.items():
+        n = math.prod(shape)
+        own = np.arange(n) if pick is None else pick[(pick >= start) & (pick < start + n)] - start
+        indices = np.stack(np.unravel_index(own, shape), 1).tolist() if shape else [[]] * len(own)
+        found += [f"{name}[{','.join(map(str, index))}]" if index else name for index in indices]
+        start += n
     return found
 
 
 def dataset(
-    scalars: Mapping[str, np.ndarray],
-    traces: Mapping[str, np.ndarray],
-    names: Mapping[str, list[str]],
-    axes: Mapping[str, str],
-    attributes: Mapping[str, Any],
-) -> xarray.Dataset:
+    scalars: dict[str, Any], traces: dict[str, Any], names: dict[str, list[str]], axes: dict[str, str], **told: int
+) -> Dataset:
     """A trajectory over time: `step` and `t` become its axis, scalars have no other, a trace has the one `axes` tells.
 
     Two traces share an axis if their entries have the same names; else the second one's is "AXIS_TRACE".
@@ -79,4 +70,4 @@ def dataset(
         data[trace] = (("time", axis), values)
         coords[axis] = names[trace]
     found = {k: np.asarray(x, dtype=str) if isinstance(x, list) else x for k, x in coords.items()}
-    return xarray.Dataset(data, found, attrs=dict(attributes))
+    return xarray.Dataset(data, found, attrs=told)

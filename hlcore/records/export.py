@@ -1,18 +1,13 @@
 """A record as a file."""
 
-from __future__ import annotations
-
 from pathlib import Path
-from tempfile import TemporaryFile
-from typing import TYPE_CHECKING
 
-from ..errors import bad, unknown
-
-if TYPE_CHECKING:
-    import xarray
+from ..errors import unknown
+from ..files import writable, write_whole
+from .columns import Dataset
 
 
-def write(record: xarray.Dataset, name: str, suffix: str, folder: Path | None = None) -> Path:
+def write(record: Dataset, name: str, suffix: str, folder: Path | None = None) -> Path:
     """Write the record as NAME-STEP.nc (all of it) or .csv (its scalars) into `folder`, by default the working one."""
     path = checked((folder or Path.cwd()) / f"{name}-{int(record.step[-1])}{suffix}")
     save(record, path)
@@ -23,30 +18,20 @@ def checked(path: Path) -> Path:
     """`path` if a record can be written there, or an HLError: told before a long run, not after it."""
     if path.suffix not in KINDS:
         raise unknown("file", path.suffix or str(path), KINDS)
-    if not path.parent.is_dir():
-        raise bad("file", f"a folder {path.parent} that does not exist", "a folder that does")
-    try:
-        if path.exists():
-            path.open("r+b").close()
-        else:
-            TemporaryFile(dir=path.parent).close()
-    except OSError as error:
-        raise bad("file", f"{path} ({error.strerror})", "a file that can be written", "choose another name") from None
-    return path
+    return writable(path)
 
 
-def save(record: xarray.Dataset, path: Path) -> None:
-    """Write the record to `path`; its ending says how."""
-    KINDS[checked(path).suffix](record, path)
+def save(record: Dataset, path: Path) -> None:
+    """Write the record to `path`, whole or not at all; its ending says how.
+
+    It is made in memory first: HDF5 on a full disk would end the process.
+    """
+    write_whole(path, KINDS[checked(path).suffix](record))
 
 
-def _netcdf(record: xarray.Dataset, path: Path) -> None:
-    record.to_netcdf(path, engine="h5netcdf")
-
-
-def _csv(record: xarray.Dataset, path: Path) -> None:
+def _csv(record: Dataset) -> str:
     scalars = [name for name, x in record.data_vars.items() if x.dims == ("time",)]
-    record[scalars].to_dataframe().to_csv(path)
+    return record[scalars].to_dataframe().to_csv()
 
 
-KINDS = {".nc": _netcdf, ".csv": _csv}
+KINDS = {".nc": lambda record: record.to_netcdf(engine="h5netcdf"), ".csv": _csv}

@@ -1,8 +1,6 @@
 """A bounded record of a trajectory."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,12 +8,8 @@ from torch import Tensor
 
 from ..declared import BaseSettings
 from ..errors import HLError, bad, whole
-from .columns import Columns, dataset
-
-if TYPE_CHECKING:
-    import xarray
-
-    from ..law.sample import Sample
+from ..law.sample import Sample
+from .columns import Columns, Dataset, dataset
 
 SCALARS = ("step", "t", "loss", "hamiltonian")  # kept beside the settings in force
 ANSWERS = {"output": "channel", "target": "channel_target"}  # kept beside the learner's quantities: their axes
@@ -36,7 +30,6 @@ class Recorder:
         self.clear()
 
     def clear(self) -> None:
-        """Forget everything."""
         self.count = 0  # records made, of which the last `capacity` are kept
         self.classes = False  # whether targets are classes, not values
         self.axes: dict[str, str] = {}  # {quantity: its axis}, output and target too
@@ -52,22 +45,23 @@ class Recorder:
     def __len__(self) -> int:
         return min(self.count, self.capacity)
 
-    def record(self, learner: Any, report: Any, sample: Sample | None = None) -> None:
-        """Take down where `learner` is after the step that gave `report`."""
+    def record(self, learner: Any, report: Any, sample: Sample | None = None) -> int | None:
+        """Take down where `learner` is after the step that gave `report`; in which row, None for a step not kept."""
         self._seen += 1
         if (self._seen - 1) % self.every:
-            return
+            return None
         traced = learner.traced()
         parts = {name: traced[name] for name in learner.quantities}
         parts["output"] = {"y": report.output}
         target = None if sample is None else sample.target
         parts["target"] = {"target": target} if isinstance(target, Tensor) else {}
         if not self.count:
-            self._begin(learner)
+            self.settings = list(learner.settings.about())
+            self.axes = {name: quantity.axis for name, quantity in learner.quantities.items()} | ANSWERS
+            self._scalars = np.full((self.capacity, len(SCALARS) + len(self.settings)), np.nan)
         slot = self.count % self.capacity
         tensors = [x.cpu() for part in parts.values() for x in part.values()]
-        shapes = [x.shape for x in tensors]
-        if shapes != self._shapes:
+        if (shapes := [x.shape for x in tensors]) != self._shapes:
             self._shapes = shapes
             self._lay_out(parts, tensors)
         with torch.no_grad():
@@ -81,11 +75,7 @@ class Recorder:
         self._scalars[slot, :4] = learner.steps, report.t, report.loss, report.hamiltonian
         self._scalars[slot, 4:] = self._row
         self.count += 1
-
-    def _begin(self, learner: Any) -> None:
-        self.settings = list(learner.settings.about())
-        self.axes = {name: quantity.axis for name, quantity in learner.quantities.items()} | ANSWERS
-        self._scalars = np.full((self.capacity, len(SCALARS) + len(self.settings)), np.nan)
+        return slot
 
     def _tell(self, settings: BaseSettings, t: float, dt: float | None) -> None:
         """The numbers in force in the step that reached t; read again at each step where they may change by then."""
@@ -107,15 +97,13 @@ class Recorder:
         for trace, part in parts.items():
             if part and trace not in self._columns:
                 self._columns[trace] = Columns(part, self.capacity, self.width)
-            end = at + sum(x.numel() for x in part.values())
             if trace in self._columns:
-                self._columns[trace].source = vector.numpy()[at:end]
-            at = end
+                end = at + sum(x.numel() for x in part.values())
+                self._columns[trace].source, at = vector.numpy()[at:end], end
 
     def names(self, trace: str) -> list[str]:
         """Names of the entries of a trace, such as "readout.weight[0,3]"."""
-        columns = self._columns.get(trace)
-        return columns.names if columns else []
+        return self._columns[trace].names if trace in self._columns else []
 
     def total(self, trace: str) -> int:
         """How many entries a trace has, of which at most `width` are kept."""
@@ -136,17 +124,19 @@ class Recorder:
         scalars = (*SCALARS, *self.settings)
         if trace in scalars:
             return self._scalars[rows, scalars.index(trace)] if self.count else np.empty(0)
-        columns = self._columns.get(trace)
-        return columns.rows(rows, entries) if columns else np.empty((len(rows), 0))
+        if trace not in self._columns:
+            return np.empty((len(rows), 0))
+        data = self._columns[trace].data
+        return data[rows] if entries is None else data[rows[:, None], entries]
 
-    def trajectory(self) -> xarray.Dataset:
+    def trajectory(self) -> Dataset:
         """The record as an xarray.Dataset over time."""
         if not self.count:
             raise HLError("trajectory: got a Recorder without records, expected at least one; run some steps first.")
         scalars = {name: self.window(name) for name in (*SCALARS, *self.settings)}
         traces = {name: self.window(name) for name in self.axes if name != "target" or name in self._columns}
         names = {name: self.names(name) for name in traces}
-        return dataset(scalars, traces, names, self.axes, {"every": self.every, "records": len(self)})
+        return dataset(scalars, traces, names, self.axes, every=self.every, records=len(self))
 
     def truncate(self, keep: int) -> None:
         """Forget the newest records, keeping the oldest `keep` of those still held (to fork from the past)."""

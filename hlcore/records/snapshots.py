@@ -1,7 +1,5 @@
 """Where a run was, every so often: how one goes back in time without beginning again."""
 
-from __future__ import annotations
-
 import copy
 from collections import deque
 from typing import Any, NamedTuple
@@ -47,11 +45,6 @@ class Moment(NamedTuple):
     generator: Tensor
     stream: Any
 
-    @property
-    def steps(self) -> int:
-        """How many had been taken."""
-        return self.snapshot.steps
-
 
 class History:
     """The last moments of a run."""
@@ -59,12 +52,11 @@ class History:
     def __init__(self) -> None:
         self._moments: deque[Moment] = deque(maxlen=KEPT)
 
-    def keep(self, snapshot: Snapshot, generator: Tensor, stream: Any = None) -> None:
-        """Remember this moment."""
+    def keep(self, snapshot: Snapshot, generator: Tensor, stream: Any) -> None:
         self._moments.append(Moment(snapshot, generator.clone(), copy.deepcopy(stream)))
 
     def before(self, steps: int) -> Moment | None:
         """The latest moment that is not after `steps`; what is later is forgotten."""
-        while self._moments and self._moments[-1].steps > steps:
+        while self._moments and self._moments[-1].snapshot.steps > steps:
             self._moments.pop()
         return self._moments[-1] if self._moments else None

@@ -1,10 +1,7 @@
 """How far a learner's gradient is from the true online gradient: angle and length, over time."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from itertools import islice
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -14,13 +11,11 @@ from ..law.sample import Sample
 from ..learners.base import BaseLearner
 from ..learners.rtrl import Sensitivity
 from ..networks.preserved import preserved
+from ..records.columns import Dataset
 from ..streams.stream import Stream
 
-if TYPE_CHECKING:
-    import xarray
 
-
-def alignment(learner: BaseLearner, stream: Iterable[Sample], steps: int) -> xarray.Dataset:
+def alignment(learner: BaseLearner, stream: Iterable[Sample], steps: int) -> Dataset:
     """Run `learner` for `steps` steps with an exact oracle (`Sensitivity`) beside it, at the learner's own weights.
 
     Over time, where the learner has a gradient g (a BPTT learner has one per turn, compared with the sum of the true

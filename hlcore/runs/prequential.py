@@ -1,24 +1,20 @@
 """Prequential evaluation: every sample is first foretold, then learned from."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterable
 from itertools import islice
 from numbers import Real
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
-import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from ..errors import bad, number, whole
 from ..law.point import Report
 from ..law.sample import Sample
+from ..records.columns import Dataset
 from ..streams.stream import Stream
-
-if TYPE_CHECKING:
-    import xarray
 
 Reading = Callable[[int, Tensor], Tensor]
 
@@ -30,7 +26,7 @@ class Stepper(Protocol):
         """Output first, from what was learned before; then learn from the sample's target."""
 
 
-def prequential(learner: Stepper, stream: Iterable[Sample], steps: int, read: Reading | None = None) -> xarray.Dataset:
+def prequential(learner: Stepper, stream: Iterable[Sample], steps: int, read: Reading | None = None) -> Dataset:
     """error_k = forecast_k - target_k, where forecast_k was made before target_k was used (Dawid 1984; Gama 2013).
 
     In both orders of `Learner` the output is evaluated with the weights before the step, so `learner.step` is test,
@@ -39,19 +35,30 @@ def prequential(learner: Stepper, stream: Iterable[Sample], steps: int, read: Re
     steps  samples to go through
     read   (k, y) -> y in the unit of the series, for outputs and targets alike, such as `Changes.read`; None: as it is
 
-    Returns forecast, target and error, (step, channel), and loss (step). Raises HLError for a sample without target
-    and for a stream that ends before `steps`; what the learner raises (`Diverged`) goes through.
+    Returns forecast, target and error, (step, channel), and loss (step). Where targets are classes, the forecast is the
+    class of the largest output, and error is 1 where it is another, (step, sample). A last batch that is smaller is
+    filled up with nan. Raises HLError for a sample without target, before anything is learned where the stream can be
+    replayed, and for a stream that ends before `steps`; what the learner raises (`Diverged`) goes through.
     """
     import xarray
 
-    forecasts, targets, losses = [], [], []
-    walk = iter(stream) if isinstance(stream, Stream) else stream
-    for k, sample in enumerate(islice(walk, whole("steps", steps))):
-        if not isinstance(sample.target, Tensor):
-            raise bad(f"target of sample {k}", type(sample.target).__name__, "a tensor to compare with")
+    whole("steps", steps)
+    if isinstance(stream, Stream) and stream.length is not None and stream.length < steps:
+        raise bad("stream", f"{stream.length} samples", f"at least {steps}", "ask for fewer steps")
+    try:
+        walk = iter(stream)
+    except TypeError:
+        raise bad("stream", type(stream).__name__, "an iterable of Samples") from None
+    if isinstance(stream, Stream) and not stream.answers:  # told before anything is learned
+        for k in range(steps):
+            _require_target(k, stream[k])
+    forecasts, targets, losses = list[Tensor](), list[Tensor](), list[float]()
+    for k, sample in enumerate(islice(walk, steps)):
+        _require_target(k, sample)
         report = learner.step(sample)
-        pair = [report.output.detach().double(), sample.target.double()]
-        forecast, target = pair if read is None else [read(k, y) for y in pair]
+        classes = not sample.target.is_floating_point() and sample.target.shape != report.output.shape
+        found = report.output.detach().argmax(1) if classes else report.output.detach()
+        forecast, target = (x.double() if read is None else read(k, x.double()) for x in (found, sample.target))
         forecasts.append(forecast.flatten())
         targets.append(target.flatten())
         losses.append(report.loss)
@@ -59,10 +66,17 @@ def prequential(learner: Stepper, stream: Iterable[Sample], steps: int, read: Re
             stream.act(report.output)
     if len(losses) < steps:
         raise bad("stream", f"{len(losses)} samples", f"at least {steps}", "ask for fewer steps")
-    y, known = torch.stack(forecasts).numpy(), torch.stack(targets).numpy()
-    axes = ("step", "channel")
-    data = {"forecast": (axes, y), "target": (axes, known), "error": (axes, y - known), "loss": ("step", losses)}
+    y, known = (pad_sequence(x, batch_first=True, padding_value=math.nan).cpu().numpy() for x in (forecasts, targets))
+    error, axes = ((y != known) + 0.0 * y if classes else y - known), ("step", "sample" if classes else "channel")
+    data = {"forecast": (axes, y), "target": (axes, known), "error": (axes, error), "loss": ("step", losses)}
     return xarray.Dataset(data, {"step": np.arange(steps)})
+
+
+def _require_target(k: int, sample: Sample) -> None:
+    if not isinstance(sample, Sample):
+        raise bad(f"sample {k}", type(sample).__name__, "an hlcore.Sample", "streams.Labelled makes them of pairs")
+    if not isinstance(sample.target, Tensor):
+        raise bad(f"target of sample {k}", type(sample.target).__name__, "a tensor to compare with")
 
 
 def drifts(signal: Iterable[float], delta: float = 0.002) -> list[int]:

@@ -1,7 +1,5 @@
 """A rival: another learner on the samples of a run, from where the run's learner was when the race began."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 
@@ -27,8 +25,7 @@ class Rival:
         self.name, self.learner = name, get(name).beside(leader)
         self.recorder = Recorder(recorder.every, recorder.capacity, recorder.width)
         self.born, self.error = leader.steps, None
-        theirs = leader.traced().get("theta", {})
-        own = self.learner.traced().get("theta", {})
+        theirs, own = (learner.traced().get("theta", {}) for learner in (leader, self.learner))
         self._shared = [weight for weight, p in own.items() if weight in theirs and theirs[weight].shape == p.shape]
         self.gap = 0.0 if self._shared else math.nan
         self._gaps = np.full(recorder.capacity, np.nan)
@@ -54,9 +51,8 @@ class Rival:
             with torch.no_grad():
                 apart = [float((theirs[name] - own[name]).abs().max()) for name in self._shared if own[name].numel()]
             self.gap = max(self.gap, *(d if math.isfinite(d) else math.inf for d in apart))
-        slot, before = self.recorder.count % self.recorder.capacity, self.recorder.count
-        self.recorder.record(self.learner, report, sample)
-        if self.recorder.count > before:
+        slot = self.recorder.record(self.learner, report, sample)
+        if slot is not None:
             self._gaps[slot] = self.gap
 
     def window(self, steps: np.ndarray, entry: int | None = None) -> np.ndarray:

@@ -1,12 +1,10 @@
 """A run that can be played, changed, rewound, raced and told in a string: learner, stream and record, no widgets."""
 
-from __future__ import annotations
-
 import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -14,7 +12,7 @@ import xarray
 
 from .. import experiments
 from ..declared import BaseSettings
-from ..errors import HLError, bad, unknown, whole
+from ..errors import HLError, bad, known, whole
 from ..experiments import Experiment, differing
 from ..law.point import Report
 from ..learners import BaseLearner, get
@@ -69,7 +67,7 @@ class Run:
             self.learner.restore(moment.snapshot)
             self.stream.restore(moment.stream)
             self._generator = moment.generator.clone()
-            self.recorder.truncate(int(np.searchsorted(self.recorder.window("step"), moment.steps, "right")))
+            self.recorder.truncate(int(np.searchsorted(self.recorder.window("step"), moment.snapshot.steps, "right")))
         for at, change in self.changes:
             if at >= self.learner.steps:
                 self.step(at - self.learner.steps)
@@ -106,14 +104,12 @@ class Run:
 
     @property
     def settings(self) -> Any:
-        """The settings in force."""
         return self.learner.settings
 
     def set(self, **changes: Any) -> dict[str, Any]:
         """Change settings from the next step on; returns what really changed."""
         for name in changes:
-            if name not in self.settings.about():
-                raise unknown("setting", name, self.settings.about())
+            known("setting", name, self.settings.about())
         settings: BaseSettings = self.settings.replace(**changes)
         real = differing(self.settings, settings)
         self.learner.settings = settings
@@ -158,7 +154,6 @@ class Run:
             self._history.keep(learner.snapshot(), torch.get_rng_state(), self.stream.state())
 
     def trajectory(self) -> xarray.Dataset:
-        """The record so far."""
         return self.recorder.trajectory()
 
     def state_string(self) -> str:
@@ -169,7 +164,7 @@ class Run:
         return state_string.written(self)
 
     @classmethod
-    def from_state(cls, text: str) -> Run:
+    def from_state(cls, text: str) -> Self:
         """The run of a state string, stepped to where it was."""
         state = state_string.parsed(text)
         name, options = str(state["experiment"]), state["options"]

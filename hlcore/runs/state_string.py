@@ -1,12 +1,10 @@
 """A run in words that make it again: a line to send to somebody, and a program."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import HLError, bad
+from ..errors import bad
 
 STATE = "hl1:"
 PARTS = {"experiment", "options", "seed", "settings", "changes", "steps"}
@@ -15,19 +13,16 @@ PARTS = {"experiment", "options", "seed", "settings", "changes", "steps"}
 def written(run: Any) -> str:
     """Experiment, options, seed, settings at the start, changes and steps, as JSON."""
     parts = {
-        "experiment": run.experiment.name,
-        "options": _options(run),
-        "seed": run.seed,
-        "settings": {k: plain(k, getattr(run.start, k)) for k in run.start.about()},
-        "changes": [[k, {n: plain(n, v) for n, v in c.items()}] for k, c in run.changes],
+        "experiment": run.experiment.name, "options": _options(run), "seed": run.seed, "settings": _told(run),
+        "changes": [[at, {k: plain(k, v) for k, v in change.items()}] for at, change in run.changes],
         "steps": run.learner.steps,
-    }
+    }  # fmt: skip
     return STATE + json.dumps(parts, separators=(",", ":"))
 
 
 def code(run: Any) -> str:
     """A program: the experiment by name, its settings, and the steps between two changes."""
-    start = ", ".join(f"{k}={plain(k, getattr(run.start, k))!r}" for k in run.start.about())
+    start = ", ".join(f"{k}={v!r}" for k, v in _told(run).items())
     options = "".join(f", {k}={v!r}" for k, v in _options(run).items())
     lines = [
         "import torch",
@@ -60,13 +55,11 @@ def parsed(text: Any) -> dict[str, Any]:
         found = json.loads(text.strip().removeprefix(STATE))
         if not isinstance(found, dict) or set(found) != PARTS:
             raise ValueError(f"its parts are not {sorted(PARTS)}")
-        good = isinstance(found["options"], dict) and isinstance(found["settings"], dict)
-        if not good or not isinstance(found["changes"], list) or not all(map(_is_change, found["changes"])):
+        shapes = [type(found[part]) for part in ("options", "settings", "changes")]
+        if shapes != [dict, dict, list] or not all(map(_is_change, found["changes"])):
             raise ValueError("options, settings or changes are damaged")
     except ValueError as error:
-        raise HLError(
-            f"state string: got {str(text)[:40]!r} ({error}), expected what 'Copy state' gave; copy all of it."
-        ) from None
+        raise bad("state string", f"{str(text)[:40]!r} ({error})", "what 'Copy state' gave", "copy all of it") from None
     return found
 
 
@@ -79,13 +72,16 @@ def plain(name: str, value: Any) -> Any:
     raise bad(name, type(value).__name__, "a number", "schedules and tensors do not fit into a state string")
 
 
+def _told(run: Any) -> dict[str, Any]:
+    return {k: plain(k, getattr(run.start, k)) for k in run.start.about()}
+
+
 def _options(run: Any) -> dict[str, Any]:
     options = run.experiment.recipe()
     for name, value in options.items():
         if not isinstance(value, (int, float, str, tuple, list)) and value is not None:
-            raise bad(
-                f"option {name}", type(value).__name__, "a number or a text", "nothing else can be told in a line"
-            )
+            mend = "nothing else can be told in a line"
+            raise bad(f"option {name}", type(value).__name__, "a number or a text", mend)
     return options
 
 

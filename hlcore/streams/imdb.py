@@ -1,7 +1,5 @@
 """IMDb reviews as sequences of GloVe vectors: the paper's text data, for users with a network or the files."""
 
-from __future__ import annotations
-
 import re
 import tarfile
 import urllib.error
@@ -13,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..errors import HLError, bad, whole
-from .sequences import Sequences
+from .datasets import Sequences
 
 REVIEWS = "https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz"  # Maas et al. 2011, 80 MB
 VECTORS = "https://nlp.stanford.edu/data/glove.6B.zip"  # Pennington et al. 2014, public domain (PDDL), 820 MB
@@ -75,9 +73,7 @@ def _download(address: str, folder: Path) -> Path:
         try:
             urllib.request.urlretrieve(address, part)
         except (urllib.error.URLError, OSError) as error:
-            raise HLError(
-                f"imdb: got no network ({error}), expected {address} or its content in {folder}; "
-                "JapaneseVowels stands in for it: vowels-rnn, vowels-lstm."
-            ) from None
+            mend = "JapaneseVowels stands in for it: vowels-rnn, vowels-lstm"
+            raise bad("imdb", f"no network ({error})", f"{address} or its content in {folder}", mend) from None
         part.replace(path)
     return path

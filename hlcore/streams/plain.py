@@ -1,7 +1,5 @@
 """Values as JSON has them and back, to the bit: how states and memories are written without pickle."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 
@@ -49,7 +47,10 @@ def unplain(x: Any, tensor: Read | None = None) -> Any:
     if not isinstance(x, dict):
         return x
     if "tensor" in x:
-        return (_tensor if tensor is None else tensor)(x["tensor"])
+        x = x["tensor"]
+        if tensor is not None:
+            return tensor(x)
+        return torch.tensor(x["values"], dtype=getattr(torch, x["dtype"])).reshape(x["shape"])
     if "array" in x:
         found = np.array(x["array"], x["dtype"]).reshape(x["shape"])
         return found[()] if x["scalar"] else found
@@ -68,7 +69,3 @@ def _numbers(x: Tensor, what: str) -> dict[str, Any]:
     if x.is_complex() or x.layout != torch.strided or x.is_quantized:
         raise bad(what, f"{x.dtype} {x.layout}", "one of real numbers")
     return {"values": x.detach().cpu().tolist(), "dtype": str(x.dtype).removeprefix("torch."), "shape": list(x.shape)}
-
-
-def _tensor(x: dict[str, Any]) -> Tensor:
-    return torch.tensor(x["values"], dtype=getattr(torch, x["dtype"])).reshape(x["shape"])

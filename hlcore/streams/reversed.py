@@ -1,7 +1,5 @@
 """A sequence followed by its own reverse: the stream on which BPTT is a forward learner."""
 
-from __future__ import annotations
-
 from bisect import bisect_right
 from dataclasses import replace
 
@@ -37,21 +35,16 @@ class Reversed(Stream):
 
     def token(self, k: int) -> tuple[int, bool]:
         """(index in `stream` of token k, whether it is on the way back; the turning token is)."""
-        sequence, q, n = self._place(k)
-        path = there_and_back(n, self.window)
-        return self._starts[sequence] + path[q], q >= n - 1
+        while self._turned[-1] <= k:
+            self._next_sequence()
+        i = bisect_right(self._turned, k) - 1
+        q, n = k - self._turned[i], self._starts[i + 1] - self._starts[i]
+        return self._starts[i] + there_and_back(n, self.window)[q], q >= n - 1
 
     def sample(self, k: int) -> Sample:
         """Token k, its end mark moved to the end of the way back."""
         index, _ = self.token(k)
         return replace(self.stream[index], end=k + 1 in self._turned)
-
-    def _place(self, k: int) -> tuple[int, int, int]:
-        """(sequence, position in it here, its tokens)."""
-        while self._turned[-1] <= k:
-            self._next_sequence()
-        i = bisect_right(self._turned, k) - 1
-        return i, k - self._turned[i], self._starts[i + 1] - self._starts[i]
 
     def _next_sequence(self) -> None:
         start, n = self._starts[-1], 1

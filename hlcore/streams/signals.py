@@ -1,7 +1,5 @@
 """Signals of time that never end: sums of sines, square waves, or any function."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from numbers import Real
@@ -31,7 +29,6 @@ class Signal(Stream):
         self.dtype = torch.get_default_dtype()
 
     def sample(self, k: int) -> Sample:
-        """(x(t_k), x(t_{k+horizon}))."""
         return Sample(self._at(k), self._at(k + self.horizon), end=False)
 
     def _at(self, k: int) -> torch.Tensor:
@@ -44,11 +41,8 @@ def sines(frequencies: Sequence[float], amplitudes: Sequence[float], phases: Seq
     """x(t) = Σ a_i sin(2π(f_i t + p_i)); frequencies in cycles per unit of time, phases in cycles."""
     shifts = [0.0] * len(frequencies) if phases is None else list(phases)
     if not len(frequencies) == len(amplitudes) == len(shifts) or not shifts:
-        raise bad(
-            "sines",
-            f"{len(frequencies)} frequencies, {len(amplitudes)} amplitudes, {len(shifts)} phases",
-            "the same number of each, at least one",
-        )
+        got = f"{len(frequencies)} frequencies, {len(amplitudes)} amplitudes, {len(shifts)} phases"
+        raise bad("sines", got, "the same number of each, at least one")
     for x in (*frequencies, *amplitudes, *shifts):
         if isinstance(x, bool) or not isinstance(x, Real) or not math.isfinite(x):
             raise bad("sines", repr(x), "finite numbers")

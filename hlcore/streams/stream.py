@@ -1,7 +1,5 @@
 """What every stream is: samples by index."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any

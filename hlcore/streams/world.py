@@ -1,7 +1,5 @@
 """A stream that answers: its next sample depends on what the learner did."""
 
-from __future__ import annotations
-
 import copy
 from abc import abstractmethod
 from collections.abc import Iterator
@@ -94,7 +92,7 @@ class World(Stream):
         return Sample(torch.from_numpy(u).to(self.dtype)[None], told)
 
     def act(self, output: Tensor) -> None:
-        """Take the action that the output of sample k asks for: the best of its row 1, or now and then any other.
+        """Take the action that the output of sample k asks for: the best of row 1 (of equals by chance), or any.
 
         Raises HLError, and stays where it is, for an output that is no such row and where no action is allowed.
         """

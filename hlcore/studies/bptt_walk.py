@@ -1,7 +1,5 @@
 """The way of a sequence there and back, computed: states, costates, and the gradient that gathers."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from ..errors import unknown, whole
+from ..errors import known, whole
 from ..law.arrays import moved
 from ..law.network import State
 from ..law.point import Tensors
@@ -37,9 +35,8 @@ class Way(NamedTuple):
 
 def utterance(network: str = NETWORKS[0], target: str = TARGETS[0], seed: int = 0) -> tuple[Network, list[Sample]]:
     """An untrained network of 16 units and one real utterance of a Japanese vowel, 12 numbers a token, in float64."""
-    for name, value, known in (("network", network, NETWORKS), ("target", target, TARGETS)):
-        if value not in known:
-            raise unknown(name, value, known)
+    known("network", network, NETWORKS)
+    known("target", target, TARGETS)
     sample = vowels(2, seed)[0]
     u = sample.u[0].double()
     with torch.random.fork_rng(devices=[]):
@@ -66,9 +63,8 @@ def way(network: Network, tokens: list[Sample], window: int | None = None, eta: 
     state: State = network.initial_state(1)
     with torch.no_grad():
         for token in tokens:
-            moved = _after(network, token.u, state)
-            h.append(_flat(moved))
-            state = dict(moved)
+            state = dict(moved(state, network.velocity(token.u, state, 1.0), 1.0))
+            h.append(_flat(state))
     z, cosine, share = [], [], []
 
     def watch(costate: Tensors, omega: Tensors) -> None:
@@ -89,22 +85,17 @@ def truncated(network: Network, tokens: list[Sample], window: int) -> Tensors:
     total: Tensor | None = None
     state: State = network.initial_state(1)
     for k, token in enumerate(tokens):
-        moved = _after(network, token.u, state)
+        after = moved(state, network.velocity(token.u, state, 1.0), 1.0)
         if k < len(tokens) - window:
-            moved = {name: x.detach() for name, x in moved.items()}
+            after = {name: x.detach() for name, x in after.items()}
         elif token.target is not None:
-            L = cross_entropy(network.output(token.u, moved), token.target)
+            L = cross_entropy(network.output(token.u, after), token.target)
             total = L if total is None else total + L
-        state = dict(moved)
+        state = dict(after)
     assert total is not None
     theta = dict(network.named_parameters())
     found = torch.autograd.grad(total, list(theta.values()), allow_unused=True)
     return {k: torch.zeros_like(p) if g is None else g for (k, p), g in zip(theta.items(), found, strict=True)}
-
-
-def _after(network: Network, u: Tensor, state: State) -> Tensors:
-    """h⁺ = h + f^h(u,h,θ), τ = 1."""
-    return moved(state, network.velocity(u, state, 1.0), 1.0)
 
 
 def _flat(tensors: Any) -> Tensor:

@@ -1,7 +1,5 @@
 """What a frozen chain shows while samples go up it and their costates come back."""
 
-from __future__ import annotations
-
 import math
 from typing import Any, NamedTuple
 

@@ -56,7 +56,7 @@ def replayed(
                 if found is not None:
                     x, r, to = found
                     _learn(learner, x, r + above[to])
-            theta = learner.network.module.theta.detach().numpy()
+            theta = learner.law.theta[0].detach().numpy()
             width = np.sqrt(np.einsum("sad,de,sae->sa", X, np.linalg.inv(met[h]), X))
             value = np.minimum(X @ theta + bonus * width, 1.0)
             tied = value + 1e-9 * draw.random(value.shape)

@@ -1,7 +1,5 @@
 """A chain of blocks walked there and back: its states, what the way back finds again, and what autograd keeps."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np
@@ -23,7 +21,6 @@ class Turn(nn.Module):
         self.w, self.gamma = nn.Parameter(torch.randn(units, units, dtype=torch.float64) / units), gamma
 
     def forward(self, h: Tensor) -> Tensor:
-        """The field."""
         return torch.tanh(h @ (self.w - self.w.T)) - self.gamma * h
 
 

@@ -79,6 +79,7 @@ def tables() -> dict[str, tuple[list[str], list[Row]]]:
     """{name: (columns, rows)}."""
     known = ("none", "shield", "guide", "both", "potential")
     rooms = ["episodes to .9", "first 20", "last 50", "moves"]
+    false: list[tuple[str, dict[str, Any]]]
     false = [("none", {"knowledge": "none"}), ("hard shield", {"knowledge": "shield", "never_back": True})]
     false += [(f"κ = {k}", {"never_back": True, "strength": k}) for k in (0.03, 0.3, 3.0)]
     rules = [("8 shared weights", {}), ("50 weights", {"lifted": False}), ("clipped", {"clipped": True})]

@@ -11,7 +11,7 @@ from hlcore import Chain, Learner, OutputNetwork, Recurrent, Rotations, Sample, 
 from hlcore.law.step import Phase, first_phase, step
 from hlcore.networks import KeyedReadout
 
-SETTINGS = Settings(tau=0.5, eta=0.4, beta=0.05, phi=0.8, eta_z=0.7)
+SETTINGS = Settings(tau=0.5, eta=0.4, beta=0.05, phi=0.8, eta_z=0.7, control=0.2)
 
 
 def mlp():
@@ -98,7 +98,7 @@ def test_vmap_over_settings_and_weights_is_one_run_each(name, order):
     assert apart({k: x[0] for k, x in costates.items()}, {k: x[1] for k, x in costates.items()}) > 1e-3
 
 
-@pytest.mark.parametrize("setting", ["tau", "eta", "beta", "phi", "eta_z"])
+@pytest.mark.parametrize("setting", ["tau", "eta", "beta", "phi", "eta_z", "control"])
 @pytest.mark.parametrize("order", ["euler", "sequential"])
 @pytest.mark.parametrize("name", THREE)
 def test_jvp_by_a_setting_is_that_of_finite_differences(name, order, setting):
@@ -113,7 +113,7 @@ def test_jvp_by_a_setting_is_that_of_finite_differences(name, order, setting):
     tiny = 1e-6
     by_hand = (final(x + tiny) - final(x - tiny)) / (2 * tiny)
     assert float((slope - by_hand).abs().max()) <= 1e-7 * max(1.0, float(by_hand.abs().max()))
-    felt = setting != "eta_z" or name != "output"
+    felt = setting not in ("eta_z", "control") or name != "output"
     assert (float(slope.abs().max()) > 1e-4) is felt
     assert torch.equal(value, final(x))
 

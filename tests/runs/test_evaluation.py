@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
+import hlcore
 from hlcore import HLError, Learner, OutputNetwork, Recorder, Settings, experiments, learners
 from hlcore.learners import SGD
 from hlcore.learners.sgd import SGDSettings
@@ -122,3 +123,33 @@ def test_every_learner_tells_bad_input_alike(name):
 def test_settings_of_another_learner_are_mapped():
     learner = SGD(OutputNetwork(torch.nn.Linear(4, 3)), cross_entropy, Settings(tau=0.5, eta=0.4, beta=0.3, phi=2.0))
     assert learner.settings == SGDSettings(0.15, 0.8, 0.0, 0.5)
+
+
+def test_classes_are_foretold_and_a_smaller_last_batch_is_filled_up():
+    def classifier():
+        torch.manual_seed(0)
+        return Learner.like_sgd(OutputNetwork(torch.nn.Linear(4, 3)), cross_entropy, 0.1)
+
+    learner, twin, stream = classifier(), classifier(), iris(batch=4)
+    found = prequential(learner, stream, 40)
+    for k in range(40):
+        sample = stream[k]
+        y = twin.step(sample).output.argmax(1).numpy()
+        n = len(y)
+        assert (found.forecast[k].values[:n] == y).all() and (found.target[k].values[:n] == sample.target.numpy()).all()
+        assert (found.error[k].values[:n] == (y != sample.target.numpy())).all()
+        assert np.isnan(found.forecast[k].values[n:]).all() and np.isnan(found.error[k].values[n:]).all()
+    assert found.sizes == {"step": 40, "sample": 4} and int(np.isnan(found.error.values).sum()) == 2
+    assert 0 < float(np.nanmean(found.error)) < 0.7
+
+
+def test_what_cannot_be_judged_is_told_before_anything_is_learned():
+    class Gap(type(iris())):
+        def sample(self, k):
+            return super().sample(k) if k < 3 else hlcore.Sample(torch.ones(1, 4))
+
+    for stream in (Gap(torch.randn(9, 4), torch.randn(9, 3)), [(1, 2)], 5, iris(epochs=1, batch=150)):
+        learner = made()
+        with pytest.raises(HLError):
+            prequential(learner, stream, 5)
+        assert learner.steps == 0

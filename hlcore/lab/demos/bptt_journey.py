@@ -1,7 +1,5 @@
 """A sequence and its own reverse, played: the states go there, the costate z comes back, the gradient gathers."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 
@@ -16,8 +14,6 @@ from ..figures.chart import curve, maps_over_curves
 from ..widgets import menu, slider
 from .player import Player
 
-PACE = 0.12  # seconds per token while it plays
-
 
 class Journey(Player):
     """Play the stream token by token: heat maps of h and z (unit × step of the stream), ω's angle to BPTT's gradient.
@@ -27,6 +23,7 @@ class Journey(Player):
     """
 
     way: Way
+    pace, what = 0.12, "sample"
 
     def __init__(self) -> None:
         longest = len(utterance(NETWORKS[0])[1])
@@ -36,41 +33,33 @@ class Journey(Player):
             "network": menu(NETWORKS, "network", "180px"),
             "target": menu(TARGETS, "loss", "220px"),
         }
-        super().__init__(controls, PACE, "sample")
+        super().__init__(controls)
         self.show(_figure(len(self.way.h)))
 
-    @property
-    def length(self) -> int:
-        """Samples of the stream: n tokens there, window - 1 back."""
-        return len(self.way.h) + len(self.way.z) - 1
-
     def compute(self, **chosen: Any) -> None:
-        """Walk there and back."""
         network, tokens = utterance(chosen["network"], chosen["target"])
         self.way = way(network, tokens, whole("window", chosen["window"]), chosen["eta"])
+        self.length = len(self.way.h) + len(self.way.z) - 1  # samples of the stream: n tokens there, window - 1 back
 
     def draw(self) -> None:
-        """Show the stream up to `at`."""
-        n, shown, back = len(self.way.h), self.way, len(self.way.z)
-        h = np.full((UNITS, 2 * n - 1), np.nan)
-        z = np.full((UNITS, 2 * n - 1), np.nan)
+        n, shown, seen = len(self.way.h), self.way, self._seen()
+        h, z = np.full((2, UNITS, 2 * n - 1), np.nan)
         there = min(self.at, n)
         h[:, :there] = shown.h[:there].T
         if self.at > n:
             h[:, n : self.at] = shown.h[2 * n - 1 - self.at : n - 1][::-1].T
-        seen = max(0, min(self.at - n + 1, back))
         z[:, n - 1 : n - 1 + seen] = np.log10(np.abs(shown.z[:seen]) + 1e-12).T
         x = np.arange(1, 2 * n)
-        with self.figure.batch_update():
-            for trace, values in zip(self.figure.data[:2], (h, z), strict=True):
-                trace.x, trace.z = x.tolist(), [[None if math.isnan(v) else round(v, 3) for v in row] for row in values]
-            for trace, curve in zip(self.figure.data[2:], (shown.cosine, shown.share), strict=True):
-                trace.x, trace.y = x[n - 1 : n - 1 + seen].astype(np.float32), curve[:seen].astype(np.float32)
+        back = x[n - 1 : n - 1 + seen]
+        self.paint(x, (h, z), {2: (back, shown.cosine[:seen]), 3: (back, shown.share[:seen])})
+
+    def _seen(self) -> int:
+        """Tokens that z has reached."""
+        return max(0, min(self.at - len(self.way.h) + 1, len(self.way.z)))
 
     def status(self) -> str:
         """Where the stream is, and how far ω from BPTT's gradient."""
-        n, w = len(self.way.h), self.way
-        seen = max(0, min(self.at - n + 1, len(w.z)))
+        n, w, seen = len(self.way.h), self.way, self._seen()
         if not seen:
             text = f"on the way there, token {self.at} of {n}; the weights stand (β = 0), the states are stored"
         else:
@@ -88,12 +77,10 @@ class Journey(Player):
 def _figure(n: int) -> go.Figure:
     titles = ("h, the state: there, and the stored ones back", "log₁₀ |z|, its costate", "ω beside BPTT's gradient")
     curves = [curve(name, k) for k, name in enumerate(("cosine", "share of its length"))]
-    figure = maps_over_curves(titles, [("RdBu", -1, 1), ("Oranges", -6, 0)], curves, 560)
-    figure.update_layout(legend={"y": 0.13, "x": 0.01})
-    for row in (1, 2):
-        figure.update_yaxes(title="unit", row=row, col=1)
-    figure.update_yaxes(range=[-0.1, 1.3], row=3, col=1)
-    figure.update_xaxes(title="sample of the stream: the sequence, then its reverse", row=3, col=1)
-    figure.update_xaxes(range=[0.5, 2 * n - 0.5])
+    figure = maps_over_curves(
+        titles, [("RdBu", -1, 1), ("Oranges", -6, 0)], curves, 560, legend={"y": 0.13, "x": 0.01},
+        yaxis_title="unit", yaxis2_title="unit", yaxis3_range=[-0.1, 1.3],
+        xaxis3_title="sample of the stream: the sequence, then its reverse",
+    ).update_xaxes(range=[0.5, 2 * n - 0.5])  # fmt: skip
     figure.add_vline(x=n, line={"color": VERMILION, "dash": "dash", "width": 1.5})
     return figure

@@ -1,7 +1,5 @@
 """The wave of states that goes up a chain, and the wave of costates that comes back: the panel."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import ipywidgets as W
@@ -14,7 +12,6 @@ from ..figures.chart import curve, maps_over_curves
 from ..widgets import menu, slider
 from .player import Player
 
-PACE = 0.16  # seconds per tick while it plays
 LEAST = 1e-14  # degrees; below is rounding
 
 
@@ -26,39 +23,31 @@ class Waves(Player):
     """
 
     wave: Wave
+    pace, what = 0.16, "tick"
 
     def __init__(self, ticks: int = 40) -> None:
-        self.ticks = whole("ticks", ticks)
+        self.length = whole("ticks", ticks)
         controls = {
             "groups": menu(CUTS, "groups", "260px"),
             "hold": slider(W.IntSlider, ticks, 1, ticks, "hold a sample (ticks)"),
             "eta_z": slider(W.FloatSlider, 0.0, 0.0, 1.2, "η_z dissipation", step=0.05),
         }
-        super().__init__(controls, PACE, "tick")
+        super().__init__(controls)
         self.show(_figure(ticks))
 
-    @property
-    def length(self) -> int:
-        """Ticks."""
-        return self.ticks
-
     def compute(self, **chosen: Any) -> None:
-        """Let the waves go through the chain."""
         if chosen["groups"] not in CUTS:
             raise unknown("groups", chosen["groups"], CUTS)
-        self.wave = wave(CUTS[chosen["groups"]], chosen["hold"], self.ticks, chosen["eta_z"])
+        self.wave = wave(CUTS[chosen["groups"]], chosen["hold"], self.length, chosen["eta_z"])
 
     def draw(self) -> None:
-        """Show the waves up to `at`."""
-        x, groups = np.arange(1, self.ticks + 1), [f"group {i + 1}" for i in range(len(self.wave.wrong))]
-        right, size = 1 - np.clip(self.wave.wrong, 0, 1), np.log10(self.wave.costate + 1e-6)
+        x = np.arange(1, self.length + 1)
+        maps = np.stack([1 - np.clip(self.wave.wrong, 0, 1), np.log10(self.wave.costate + 1e-6)])
+        maps[..., self.at :] = np.nan
         with self.figure.batch_update():
-            for trace, values in zip(self.figure.data[:2], (right, size), strict=True):
-                trace.x, trace.y = x.tolist(), groups
-                trace.z = [[*row[: self.at].round(3).tolist(), *[None] * (self.ticks - self.at)] for row in values]
-            angle = np.maximum(self.wave.angle, LEAST)
-            self.figure.data[2].x = x[: self.at].astype(np.float32)
-            self.figure.data[2].y = angle[: self.at].astype(np.float32)
+            for trace in self.figure.data[:2]:
+                trace.y = [f"group {i + 1}" for i in range(len(self.wave.wrong))]
+            self.paint(x, list(maps), {2: (x[: self.at], np.maximum(self.wave.angle[: self.at], LEAST))})
 
     def status(self) -> str:
         """How far the gradient is from backprop's, and since when it is exact."""
@@ -67,7 +56,7 @@ class Waves(Player):
         told = f"the gradient is {_degrees(w.angle[self.at - 1])} from backprop's"
         if exact:
             told += f"; exact for the first time after {exact[0]} ticks"
-        return f"<b>tick {self.at} of {self.ticks}</b>, {groups} group{'s' * (groups > 1)}: {told}."
+        return f"<b>tick {self.at} of {self.length}</b>, {groups} group{'s' * (groups > 1)}: {told}."
 
 
 def _degrees(angle: float) -> str:
@@ -80,12 +69,10 @@ def _figure(ticks: int) -> go.Figure:
         "the wave that comes back: how large is each costate z (log₁₀ |z|)",
         "angle between the local gradient and backprop's (degrees)",
     )
-    maps = [("Blues", 0, 1), ("Oranges", -4, 0.5)]
-    angle = curve("angle", 0, showlegend=False)
-    figure = maps_over_curves(titles, maps, [angle], 600, xgap=1, ygap=1)
-    figure.update_yaxes(type="log", range=[-15, 3], dtick=5, exponentformat="power", row=3, col=1)
-    figure.update_xaxes(title="tick", row=3, col=1)
-    figure.update_xaxes(range=[0.4, ticks + 0.6])
-    for row in (1, 2):
-        figure.update_yaxes(range=[-0.5, DEPTH - 0.5], row=row, col=1, autorange=True)
-    return figure
+    groups = {"range": [-0.5, DEPTH - 0.5], "autorange": True}
+    figure = maps_over_curves(
+        titles, [("Blues", 0, 1), ("Oranges", -4, 0.5)], [curve("angle", 0, showlegend=False)], 600,
+        yaxis=groups, yaxis2=groups, xaxis3_title="tick",
+        yaxis3={"type": "log", "range": [-15, 3], "dtick": 5, "exponentformat": "power"},
+    )  # fmt: skip
+    return figure.update_traces(xgap=1, ygap=1, selector={"type": "heatmap"}).update_xaxes(range=[0.4, ticks + 0.6])

@@ -1,12 +1,12 @@
 """A picture that can be played moment by moment, under controls that change what is played."""
 
-from __future__ import annotations
-
+import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Self
 
+import numpy as np
 import plotly.graph_objects as go
 
 from ...errors import unknown, whole
@@ -18,25 +18,28 @@ from ..widgets import row
 class Player(Panel):
     """Play, Step and Restart over the moments 1 … `length` of something computed, and one control per choice.
 
-    A picture says what it computes from the choices (`compute`), how it is drawn up to moment `at` (`draw`) and what
-    it is in words (`status`); its construction ends with `show`. `play`, `pause`, `step(n)`, `reset()` and
-    `set(name=…)` are the controls' twins.
+    A picture says what it computes from the choices and how many moments that has (`compute`), how it is drawn up to
+    moment `at` (`draw`) and what it is in words (`status`); its construction ends with `show`. `play`, `pause`,
+    `step(n)`, `reset()` and `set(name=…)` are the controls' twins.
 
     controls  {name of a choice: its widget}     pace  seconds per moment     what  what one moment is called
     """
 
-    def __init__(self, controls: Mapping[str, Any], pace: float, what: str) -> None:
+    length: int
+    pace, what = 0.1, "moment"
+
+    def __init__(self, controls: Mapping[str, Any]) -> None:
         super().__init__()
-        self._controls, self._pace, self._moved = dict(controls), pace, 0.0
+        self._controls, self._moved = dict(controls), 0.0
         self.chosen: dict[str, Any] = {name: control.value for name, control in controls.items()}
-        self.commands |= {"step": self._one, "reset": lambda _: self.reset()}
+        self.commands |= {"step": lambda _: self.step(), "reset": lambda _: self.reset()}
         for name, control in controls.items():
             self.commands[name] = partial(self._choose, name)
             self._quiet.observe(control, partial(self._loop.post, name))
         self._bar = [
             self._play,
-            self.button("Step", f"One {what} further", "step"),
-            self.button("Restart", f"The first {what}", "reset"),
+            self.button("Step", f"One {self.what} further", "step"),
+            self.button("Restart", f"The first {self.what}", "reset"),
             *controls.values(),
         ]
         self.compute(**self.chosen)
@@ -50,18 +53,18 @@ class Player(Panel):
         self.children = [row([*self._bar, self._gate]), self._status, self._alarm, placed(self.figure)]
         self.refresh_status()
 
-    # ---- what a picture says of itself, beside `draw` and `status` ---------------------------------------------------
-
-    @property
-    def length(self) -> int:
-        """Moments there are."""
-        raise NotImplementedError
-
     def compute(self, **chosen: Any) -> None:
-        """Make what is shown; HLError for a bad choice, before anything is changed."""
+        """Make what is shown, and say its `length`; HLError for a bad choice, before anything is changed."""
         raise NotImplementedError
 
-    # ---- what a program calls ----------------------------------------------------------------------------------------
+    def paint(self, x: np.ndarray, maps: Sequence[np.ndarray], curves: Mapping[int, tuple[Any, Any]]) -> None:
+        """Show maps, (rows, len(x)) each, by the first traces, and curves {trace: (x, y)}; nan is not drawn."""
+        with self.figure.batch_update():
+            for trace, cells in zip(self.figure.data, maps, strict=False):
+                trace.x = x.tolist()
+                trace.z = [[None if math.isnan(v) else round(v, 3) for v in row] for row in cells.tolist()]
+            for k, points in curves.items():
+                self.figure.data[k].x, self.figure.data[k].y = (np.asarray(p, np.float32) for p in points)
 
     def set(self, **changes: Any) -> Self:
         """Change what is played; an unknown name or a bad value is an HLError and changes nothing."""
@@ -80,6 +83,7 @@ class Player(Panel):
 
     def step(self, n: int = 1) -> Self:
         """Go n moments further; from the end on, begin anew."""
+        self._loop.pause()
         return self._go(min((0 if self.at >= self.length else self.at) + whole("n", n), self.length))
 
     def reset(self) -> Self:
@@ -93,29 +97,19 @@ class Player(Panel):
             self.at = 1
         return super().play()
 
-    # ---- what the loop calls -----------------------------------------------------------------------------------------
-
     def advance(self, seconds: float) -> None:
         """One moment further when it is time."""
         now = time.perf_counter()
-        if now - self._moved >= self._pace:
+        if now - self._moved >= self.pace:
             self._moved = now
             self.at = min(self.at + 1, self.length)
             self.refresh_status()
             if self.at == self.length:
                 self._loop.pause()
 
-    # ---- inside ------------------------------------------------------------------------------------------------------
-
     def _choose(self, name: str, value: Any) -> None:
         self.set(**{name: value})
 
-    def _one(self, _: Any) -> None:
-        self._loop.pause()
-        self.step()
-
     def _go(self, at: int) -> Self:
         self.at = at
-        self.draw()
-        self.refresh_status()
-        return self
+        return self.shown()

@@ -1,10 +1,9 @@
 """A chain over real processes, live: each rank's lane, a plug to pull, and the way back to the last checkpoint."""
 
-from __future__ import annotations
-
 import html
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
 
@@ -39,8 +38,9 @@ class Fleet(Panel):
             raise bad("Fleet", type(experiment).__name__, "an Experiment with a Chain", wanted)
         self.experiment, self.ranks = experiment, whole("ranks", ranks)
         super().__init__()
-        self._folder = tempfile.TemporaryDirectory()
-        self.checkpoint = Path(self._folder.name, "saved.hl")
+        self._ends = ExitStack()  # the ranks, then the folder
+        self.owns(self._ends)
+        self.checkpoint = Path(self._ends.enter_context(tempfile.TemporaryDirectory()), "saved.hl")
         self.ticks, self._busy, self._looked = 0, False, 0.0
         self._doomed: int | None = None  # whose plug is pulled as soon as its burst is under way
         self._picture = W.HTML(layout=W.Layout(width="100%"))
@@ -52,7 +52,6 @@ class Fleet(Panel):
         self.children = [bar, self._status, self._alarm, self._picture]
         self.refresh_status()
 
-    _folder: tempfile.TemporaryDirectory[str] | None = None
     lost: Lost | None = None
     run: Outcome | None = None
     figure: Any = None  # of the loss, made when there is something to be seen
@@ -63,9 +62,7 @@ class Fleet(Panel):
         self._loop.pause()
         self._begin()
         self._end()
-        self.draw()
-        self.refresh_status()
-        return self
+        return self.shown()
 
     def pause(self) -> Self:
         """Rest after the burst at hand."""
@@ -87,14 +84,6 @@ class Fleet(Panel):
         else:
             self._workers.kill(rank)
         return self
-
-    def close(self) -> None:
-        """End the task, the processes and the widgets."""
-        super().close()
-        if self._folder is not None:
-            self._folder.cleanup()
-
-    # ---- what the loop calls -----------------------------------------------------------------------------------------
 
     def advance(self, seconds: float) -> None:
         """Begin a burst, or see whether it has ended."""
@@ -120,7 +109,8 @@ class Fleet(Panel):
         self._picture.value = str(timeline(self.run.lanes, 6).data)
         loss, shown = self.run.trajectory.loss.values, 0 if self.figure is None else len(self.figure.data[0].y)
         if self.figure is None:
-            self.figure = Plot(_loss_figure(loss))
+            figure = go.Figure(curve("loss", 0, np.arange(1, len(loss) + 1), loss, mode="lines"))
+            self.figure = Plot(styled(figure, 220, xaxis_title="tick", yaxis_title="loss L"))
             self.children = [*self.children, placed(self.figure)]
         elif shown < self.ticks:
             line = self.figure.data[0]
@@ -146,17 +136,13 @@ class Fleet(Panel):
         """Who was lost, and how it goes on."""
         return f"{self.lost} Resume goes on from tick {self.ticks:,}." if self.lost else super().alarm()
 
-    # ---- inside ------------------------------------------------------------------------------------------------------
-
     def _begin(self) -> None:
         if self._workers is None:
             self._workers = Workers(self.ranks)
-            self.owns(self._workers)
+            self._ends.callback(self._workers.close)
         self.lost = None
         resume = str(self.checkpoint) if self.checkpoint.exists() else None
-        self._workers.start(
-            self.experiment, BURST, capacity=BURST, resume=resume, checkpoint=str(self.checkpoint) + ".next"
-        )
+        self._workers.start(self.experiment, BURST, capacity=BURST, resume=resume, checkpoint=f"{self.checkpoint}.next")
         self._busy = True
 
     def _end(self) -> None:
@@ -172,14 +158,5 @@ class Fleet(Panel):
                 told = {"annotation_text": text, "annotation_position": "bottom right", "annotation": {"font": ink}}
                 self.figure.add_vline(x=self.ticks, line={**ink, "dash": "dash"}, **told)
             return
-        Path(str(self.checkpoint) + ".next").replace(self.checkpoint)
+        Path(f"{self.checkpoint}.next").replace(self.checkpoint)
         self.ticks += BURST
-
-
-def _loss_figure(loss: np.ndarray) -> go.Figure:
-    x = np.arange(1, len(loss) + 1, dtype=np.float32)
-    figure = go.Figure(curve("loss", 0, x, loss.astype(np.float32), mode="lines"))
-    styled(figure, 220)
-    figure.update_xaxes(title="tick")
-    figure.update_yaxes(title="loss L")
-    return figure

@@ -1,11 +1,9 @@
 """The recital: what a student of the signal school sings, beside a Cockpit that teaches it, to see and to hear."""
 
-from __future__ import annotations
-
 import html
 import io
 import wave as wav
-from typing import Any
+from typing import Any, Self
 
 import ipywidgets as W
 import numpy as np
@@ -51,7 +49,7 @@ class Recital(Panel):
         self.examine()
         cockpit.figures.append(self)
 
-    def examine(self) -> Recital:
+    def examine(self) -> Self:
         """Hold all eight exams with the student as it is now; nothing is learned."""
         learner = self._cockpit.run.learner
         u = torch.cat([describe(s.tokens, silent=self._silent) for s in SIGNALS.values()])
@@ -59,9 +57,7 @@ class Recital(Panel):
         self._sung, self._at = sung.squeeze(2).numpy(), learner.steps
         mse = np.square(self._sung - self._target).mean(0)
         self.grades = dict(zip(SIGNALS, mse.tolist(), strict=True))
-        self.draw()
-        self.refresh_status()
-        return self
+        return self.shown()
 
     def passed(self, name: str) -> bool:
         """At most .1 on a signal that is taught, .05 on the held-out one."""
@@ -106,8 +102,6 @@ class Recital(Panel):
         held = "".join(f"; {name}, never taught, {'passed' if name in good else 'not passed'}" for name in self._held)
         text = f"after {self._at:,} steps ({now}): passed {len(good)} of {len(SIGNALS)}{held}"
         return f"<b>Exams</b> {html.escape(text)}"
-
-    # ---- inside ------------------------------------------------------------------------------------------------------
 
     def _listen(self, whose: str) -> None:
         self._audio.value = self.sound(self._which.value, whose)

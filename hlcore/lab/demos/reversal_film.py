@@ -1,9 +1,6 @@
 """A film of states, played forwards and then backwards: what a chain that stores nothing finds again, and when not."""
 
-from __future__ import annotations
-
 import html
-import math
 from typing import Any
 
 import ipywidgets as W
@@ -16,7 +13,6 @@ from ..figures.chart import curve, maps_over_curves
 from ..widgets import menu, slider
 from .player import Player
 
-PACE = 0.05  # seconds per block
 DEPTHS = (8, 16, 32, 64, 128, 256)
 LEAST = 1e-17  # of an error on the logarithmic axis
 TRUSTED = float(np.finfo(np.float64).eps ** 0.5)
@@ -30,6 +26,7 @@ class Film(Player):
     """
 
     reel: Reel
+    pace, what = 0.05, "block"
 
     def __init__(self) -> None:
         controls = {
@@ -38,20 +35,14 @@ class Film(Player):
             "tau": slider(W.FloatSlider, 0.1, 0.02, 0.3, "τ step", step=0.02, readout_format=".2f"),
         }
         controls["depth"].value = 64
-        super().__init__(controls, PACE, "block")
+        super().__init__(controls)
         self.show(_figure())
 
-    @property
-    def length(self) -> int:
-        """Blocks there, and the same back."""
-        return 2 * (len(self.reel.there) - 1)
-
     def compute(self, **chosen: Any) -> None:
-        """Walk there and back."""
         self.reel = reel(chosen["depth"], chosen["gamma"], chosen["tau"])
+        self.length = 2 * (len(self.reel.there) - 1)
 
     def draw(self) -> None:
-        """Show the states up to moment `at`."""
         depth, shown = len(self.reel.there) - 1, self.reel
         first = max(0, 2 * depth - self.at) if self.at > depth else depth + 1  # the first state that was found again
         back = np.full_like(shown.back, np.nan)
@@ -59,23 +50,15 @@ class Film(Player):
         there = np.full_like(shown.there, np.nan)
         there[: min(self.at, depth) + 1] = shown.there[: min(self.at, depth) + 1]
         x = np.arange(depth + 1)
-        with self.figure.batch_update():
-            for trace, values in zip(self.figure.data[:2], (there, back), strict=True):
-                trace.x = x.tolist()
-                trace.z = [[None if math.isnan(v) else round(v, 3) for v in row] for row in values.T.tolist()]
-            error = np.maximum(np.nan_to_num(shown.error[first:], nan=1e3, posinf=1e3), LEAST)
-            self.figure.data[2].x, self.figure.data[2].y = x[first:].astype(np.float32), error
-            self.figure.data[3].x, self.figure.data[3].y = np.array([0, depth], np.float32), np.full(2, TRUSTED)
+        error = np.maximum(np.nan_to_num(shown.error[first:], nan=1e3, posinf=1e3), LEAST)
+        self.paint(x, (there.T, back.T), {2: (x[first:], error), 3: ([0, depth], [TRUSTED] * 2)})
 
     def status(self) -> str:
         """What is kept, and whether the way back can be trusted."""
         shown, depth = self.reel, len(self.reel.there) - 1
-        if self.at <= depth:
-            where = f"there, block {self.at} of {depth}"
-        else:
-            where = f"back, block {2 * depth - self.at} of {depth}"
+        way, block = ("there", self.at) if self.at <= depth else ("back", 2 * depth - self.at)
         kept = f"plain backprop keeps {_size(shown.stored)} of activations, the film {_size(shown.kept)}"
-        text = f"<b>{where}</b>: {kept}; "
+        text = f"<b>{way}, block {block} of {depth}</b>: {kept}; "
         if shown.refused:
             why, drift = html.escape(shown.refused), f"⚠ drift {shown.drift:.1e}, above the trusted {TRUSTED:.1e}: "
             drift += "Reversible refuses to make a gradient of it."
@@ -94,10 +77,9 @@ def _figure() -> go.Figure:
         "error of what was found again, as a share of h₀",
     )
     curves = [curve("error", 0, mode="lines"), curve("still trusted", 5, mode="lines")]
-    figure = maps_over_curves(titles, [("RdBu", -2, 2)] * 2, curves, 560)
-    figure.update_layout(legend={"y": 0.26, "yanchor": "top", "x": 0.99, "xanchor": "right"})
-    for row in (1, 2):
-        figure.update_yaxes(title="unit", range=[-0.5, UNITS - 0.5], row=row, col=1)
-    figure.update_yaxes(type="log", range=[-17.5, 3.5], dtick=5, exponentformat="power", row=3, col=1)
-    figure.update_xaxes(title="block", row=3, col=1)
-    return figure
+    units = {"title": "unit", "range": [-0.5, UNITS - 0.5]}
+    return maps_over_curves(
+        titles, [("RdBu", -2, 2)] * 2, curves, 560, yaxis=units, yaxis2=units, xaxis3_title="block",
+        yaxis3={"type": "log", "range": [-17.5, 3.5], "dtick": 5, "exponentformat": "power"},
+        legend={"y": 0.26, "yanchor": "top", "x": 0.99, "xanchor": "right"},
+    )  # fmt: skip

@@ -4,8 +4,6 @@ A frame of 14 lines costs the browser a few milliseconds; the same as a plotly f
 which two cores that also learn cannot give.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,13 +13,14 @@ import numpy as np
 import traitlets
 
 from ...palette import CANVAS
+from ..widgets import Named
 
 TARGET = -1  # the ink of what is given, not computed: grey, dotted
 GHOST = -2  # the ink of an earlier run
 MARK = -3  # the ink of what is to be noticed
 
 
-class Canvas(anywidget.AnyWidget):
+class Canvas(Named, anywidget.AnyWidget):
     """What the browser draws: `frame` holds float32 columns one after another, `plan` says what they are.
 
     `maps` holds a byte for each cell of the heat maps, 128 for zero. A new `picture` is saved by the browser as a PNG.
@@ -55,6 +54,3 @@ class Canvas(anywidget.AnyWidget):
     def save(self, name: str) -> None:
         """Let the browser save what it shows."""
         self.picture = {"name": name, "number": self.picture.get("number", 0) + 1}
-
-    def __repr__(self) -> str:
-        return "Canvas()"

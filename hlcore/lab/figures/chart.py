@@ -1,7 +1,5 @@
 """Charts by plotly: made once, as wide as their place, readable on white and on black, with a constant repr."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,9 +11,10 @@ from plotly.subplots import make_subplots
 
 from ...errors import bad
 from ...palette import CLEAR, GREY, GRID, INK
+from ..widgets import Named
 
 
-class Chart(W.VBox):
+class Chart(Named, W.VBox):
     """Lines y(x) by name, told apart by colour and dash.
 
     lines  {name: values}, each as long as x
@@ -27,51 +26,39 @@ class Chart(W.VBox):
     ) -> None:
         if len(lines) > len(INK):
             raise bad("Chart lines", len(lines), f"at most {len(INK)}", "more cannot be told apart")
-        figure = go.Figure()
-        for k, (name, y) in enumerate(lines.items()):
-            figure.add_trace(curve(name, k, np.asarray(x, np.float32), np.asarray(y, np.float32)))
-        styled(figure, 340)
-        figure.update_xaxes(title=xlabel, type="log" if "x" in log else "linear")
-        figure.update_yaxes(title=ylabel, type="log" if "y" in log else "linear", exponentformat="power")
-        super().__init__([placed(Plot(figure))])
-
-    def __repr__(self) -> str:
-        return "Chart()"
+        figure = go.Figure([curve(name, k, x, y) for k, (name, y) in enumerate(lines.items())])
+        xaxis = {"title": xlabel, "type": "log" if "x" in log else "linear"}
+        yaxis = {"title": ylabel, "type": "log" if "y" in log else "linear", "exponentformat": "power"}
+        super().__init__([placed(Plot(styled(figure, 340, xaxis=xaxis, yaxis=yaxis)))])
 
 
 def curve(name: str, ink: int, x: Any = (), y: Any = (), mode: str = "lines+markers", **more: Any) -> go.Scatter:
     """A line in one of the palette's inks."""
-    colour, dash = INK[ink]
+    x, y, (colour, dash) = np.asarray(x, np.float32), np.asarray(y, np.float32), INK[ink]
     return go.Scatter(x=x, y=y, mode=mode, line={"color": colour, "dash": dash, "width": 2.5}, name=name, **more)
 
 
-def maps_over_curves(
-    titles: Sequence[str],
-    maps: Sequence[tuple[str, float, float]],
-    curves: Sequence[go.Scatter],
-    height: int,
-    **heat: Any,
-) -> go.Figure:
+def maps_over_curves(titles: Sequence[str], maps: Any, curves: Any, height: int, **layout: Any) -> go.Figure:
     """Two heat maps (colour scale, least, largest) and a panel of curves, one under the other over one axis."""
     figure = make_subplots(rows=3, cols=1, shared_xaxes=True, vertical_spacing=0.09, subplot_titles=titles)
     for row, (scale, least, largest) in enumerate(maps, start=1):
         bar = {"len": 0.27, "y": (0.87, 0.5)[row - 1], "thickness": 12}
         look = {"colorscale": scale, "zmin": least, "zmax": largest, "colorbar": bar, "hoverongaps": False}
-        figure.add_trace(go.Heatmap(z=[[0.0]], **look, **heat), row=row, col=1)
+        figure.add_trace(go.Heatmap(z=[[0.0]], **look), row=row, col=1)
     for one in curves:
         figure.add_trace(one, row=3, col=1)
-    styled(figure, height)
-    return figure
+    return styled(figure, height, **layout)
 
 
-def styled(figure: Any, height: int) -> None:
-    """The look of the lab's plotly figures."""
+def styled(figure: Any, height: int, **layout: Any) -> Any:
+    """The figure in the look of the lab, and with what else its layout is to have."""
     figure.update_layout(
         height=height, autosize=True, uirevision="keep", margin={"l": 60, "r": 12, "t": 24, "b": 44},
         paper_bgcolor=CLEAR, plot_bgcolor=CLEAR, font={"color": GREY, "size": 13}, legend={"bgcolor": CLEAR},
     )  # fmt: skip
     figure.update_xaxes(gridcolor=GRID, zeroline=False)
     figure.update_yaxes(gridcolor=GRID, zeroline=False)
+    return figure.update_layout(**layout)
 
 
 class Plot(go.FigureWidget):
@@ -95,7 +82,7 @@ class Plot(go.FigureWidget):
             super().open()
 
 
-class Fit(anywidget.AnyWidget):
+class Fit(Named, anywidget.AnyWidget):
     """Tells a plotly figure beside it that its place has another width: plotly hears of the window's alone."""
 
     _esm = """
@@ -113,9 +100,6 @@ class Fit(anywidget.AnyWidget):
       },
     };
     """
-
-    def __repr__(self) -> str:
-        return "Fit()"
 
 
 def placed(plot: Plot) -> W.Box:

@@ -1,7 +1,5 @@
 """What a figure of the Cockpit is: a widget, and what it does at every frame."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import Any
 

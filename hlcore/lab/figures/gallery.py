@@ -1,7 +1,5 @@
 """The figures of a panel: a list, the place in which the added ones stand, and what becomes of one that raises."""
 
-from __future__ import annotations
-
 import html
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -36,8 +34,7 @@ class Gallery(list[Any]):
             raise bad("figure", repr(figure), "something with a frame(run, view)", "subclass hlcore.lab.Figure")
         super().append(figure)
         if getattr(figure, "widget", None) is not None:
-            title = getattr(figure, "title", "")
-            head = [W.HTML(f"<b>{html.escape(title)}</b>")] if title else []
+            head = [W.HTML(f"<b>{html.escape(title)}</b>")] if (title := getattr(figure, "title", "")) else []
             self._boxes.append((figure, column([*head, figure.widget], flex="1 1 420px")))
             self._ends.append(figure)
             self._arrange()

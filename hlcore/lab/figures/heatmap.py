@@ -1,7 +1,5 @@
 """All units of a quantity over time, as the cells of a heat map."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np

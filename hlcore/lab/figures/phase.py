@@ -1,7 +1,5 @@
 """The phase portrait: where one unit and its costate went, and where they are."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 from typing import Any
 

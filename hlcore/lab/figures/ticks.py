@@ -1,7 +1,5 @@
 """Where the ticks of an axis stand, for pictures that Python draws itself."""
 
-from __future__ import annotations
-
 import math
 
 

@@ -1,7 +1,6 @@
 """The rows over time: output, whatever the learner moves, loss and H', with a mark wherever a setting changed."""
 
-from __future__ import annotations
-
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -74,9 +73,8 @@ class TimeRows(Figure):
         if not len(t):
             self._show(rows, [], 0.0, [])
             return
-        x, ys = thinned(
-            t - t[0], np.stack([line.values for row in rows for line in row.lines], 1), recorder.count - len(t)
-        )
+        values = np.stack([line.values for row in rows for line in row.lines], 1)
+        x, ys = thinned(t - t[0], values, recorder.count - len(t))
         columns = iter(ys.T)
         rows = [row._replace(lines=[line._replace(values=next(columns)) for line in row.lines]) for row in rows]
         curves = {(row.symbol, line.name): line.values for row in rows for line in row.lines if line.stays}
@@ -123,9 +121,8 @@ def rows_of(run: Any, view: View) -> list[Row]:
             steps, style = recorder.window("step", window), {"ink": TARGET, "width": 1.4}
             for k, i in enumerate(chosen[:LINES]):  # named once
                 lines.append(Line(raced.learner.title, raced.window(steps, i), {**style, "quiet": k > 0}, False))
-        rows.append(
-            Row(quantity.symbol, quantity.words, lines, heat=heat(recorder, name, window) if view.maps else None)
-        )
+        cells = heat(recorder, name, window) if view.maps else None
+        rows.append(Row(quantity.symbol, quantity.words, lines, heat=cells))
     loss, energy = recorder.window("loss", window), recorder.window("hamiltonian", window)
     mean = smooth(recorder.window("loss", window + SMOOTH), len(loss))
     lines = [Line(MEAN, mean, {"ink": 0, "width": 2.2})]
@@ -183,20 +180,12 @@ def thinned(x: np.ndarray, ys: np.ndarray, first: int, most: int = POINTS) -> tu
     if n <= most:
         return x, ys
     size = -(-2 * n // most)
-    skip = -first % size
-    full = (n - skip) // size
-    parts_x, parts_y = [], []
-    for a, b, length in (
-        (0, skip, skip),
-        (skip, skip + full * size, size),
-        (skip + full * size, n, n - skip - full * size),
-    ):
-        if b > a:
-            stretch = ys[a:b].reshape(-1, length, ys.shape[1])
-            low, high = stretch.min(1), stretch.max(1)
-            rising = stretch.argmin(1) <= stretch.argmax(1)
-            pair = np.stack([np.where(rising, low, high), np.where(rising, high, low)], 1)
-            begin = np.arange(a, b, length)
-            parts_x.append(x[np.stack([begin, begin + length // 2], 1)].ravel())
-            parts_y.append(pair.reshape(-1, ys.shape[1]))
+    skip, parts_x, parts_y = -first % size, [], []
+    for a, b in pairwise(sorted({0, skip, n - (n - skip) % size, n})):  # the rest of a stretch, whole ones, a begun one
+        stretch = ys[a:b].reshape(-1, min(size, b - a), ys.shape[1])
+        low, high, rising = stretch.min(1), stretch.max(1), stretch.argmin(1) <= stretch.argmax(1)
+        pair = np.stack([np.where(rising, low, high), np.where(rising, high, low)], 1)
+        begin = np.arange(a, b, stretch.shape[1])
+        parts_x.append(x[np.stack([begin, begin + stretch.shape[1] // 2], 1)].ravel())
+        parts_y.append(pair.reshape(-1, ys.shape[1]))
     return np.concatenate(parts_x), np.concatenate(parts_y)

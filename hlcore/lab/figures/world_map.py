@@ -48,7 +48,7 @@ class WorldMap(Figure):
             layers.append(draw)
         if not isinstance(stream, Sweep):
             here = place[stream.now[0]]
-            columns += [[here[0]], [here[1]]]
+            columns += [here[:1], here[1:]]
             layers.append({"draw": "points", "ink": MARK, "size": 9})
         self.widget.show("plane", columns, layers=layers, x="", y="", bare=True, equal=True, about="map of the world")
 

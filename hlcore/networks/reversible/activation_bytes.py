@@ -1,7 +1,5 @@
 """How much autograd keeps for the way back."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

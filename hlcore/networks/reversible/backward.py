@@ -1,9 +1,7 @@
 """The autograd function whose backward recomputes the states instead of reading them."""
 
-from __future__ import annotations
-
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -48,7 +46,8 @@ class WalkBack(torch.autograd.Function):
         first, m, h = ctx.saved_tensors
         dm, dh = torch.zeros_like(dh), dh * c  # both costates times c, so that no block needs its own product
         dtheta: dict[int, Tensor] = {}
-        with _no_trace(walk):
+        bare = walk.seed is None and next(walk.blocks.buffers(), None) is None
+        with nullcontext() if bare else preserved(walk.blocks):  # blocks may run again
             for k in range(len(walk.blocks) - 1, 0, -1):
                 m, h = coupling.back(m, h)
                 dm, dh = coupling.costate_back(dm, dh)
@@ -74,11 +73,3 @@ def _pull(
         if d is not None:
             dtheta[id(p)] = dtheta[id(p)] + d if id(p) in dtheta else d
     return f.detach(), torch.zeros_like(h) if dh is None else dh
-
-
-@contextmanager
-def _no_trace(walk: Walk) -> Iterator[None]:
-    """Blocks may run again inside: their buffers, and the generators if there is a draw, are put back afterwards."""
-    bare = walk.seed is None and next(walk.blocks.buffers(), None) is None
-    with nullcontext() if bare else preserved(walk.blocks):
-        yield

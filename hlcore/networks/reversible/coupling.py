@@ -1,27 +1,18 @@
 """One pass through a chain of blocks: up by a two-step rule, and back by the same rule."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
 from ...errors import HLError, bad
+from ..preserved import buffers_of, put_back
 
 Pair: TypeAlias = tuple[Tensor, Tensor]  # (m_k, h_k), or their costates
 
 MIDPOINT, LEAPFROG = "midpoint", "leapfrog"
-RANDOM = (
-    nn.Dropout,
-    nn.Dropout1d,
-    nn.Dropout2d,
-    nn.Dropout3d,
-    nn.AlphaDropout,
-    nn.FeatureAlphaDropout,
-    nn.RReLU,
-)
+RANDOM = (nn.modules.dropout._DropoutNd, nn.RReLU)  # every dropout of torch is of the first kind
 
 
 class Coupling(NamedTuple):
@@ -60,13 +51,15 @@ class Coupling(NamedTuple):
 class Walk:
     """One pass of h through `blocks`; it knows the draw of the dropout layers, so that a block can be run again.
 
-    kept   {k: (h_k, f_k(h_k))} for blocks whose graph is still there
+    kept    {k: (h_k, f_k(h_k))} for blocks whose graph is still there
+    before  {k: buffers} as they were before block k ran, for blocks that move some: the output may depend on them
     """
 
     def __init__(self, blocks: nn.ModuleList, coupling: Coupling, random: Iterable[nn.Module]) -> None:
         self.blocks, self.coupling = blocks, coupling
         self.seed = int(torch.randint(2**62, ())) if any(m.training for m in random) else None
         self.kept: dict[int, Pair] = {}
+        self.before: dict[int, list[Any]] = {}
 
     def up(self, h: Tensor, keep: int = 0) -> Pair:
         """(m_K, h_K) of h_0 = h; the graphs of the last `keep` blocks are kept aside."""
@@ -85,12 +78,14 @@ class Walk:
     def _steps(self, h: Tensor, keep: int) -> Pair:
         m, c = self.coupling.start(h), self.coupling.c / 2
         for k, block in enumerate(self.blocks):
-            version = None if h.is_inference() else h._version
+            version, buffers = None if h.is_inference() else h._version, buffers_of(block)
             if k < len(self.blocks) - keep:
                 f = self.run(k, h)
             else:
                 self.kept[k] = self.linked(k, h)
                 f = self.kept[k][1].detach()
+            if any(d[name] is not b or not torch.equal(b, copy) for d, name, b, copy in buffers):
+                self.before[k] = buffers
             if version is not None and h._version != version:
                 raise _in_place(k, block)
             if f.shape != h.shape:
@@ -107,7 +102,8 @@ class Walk:
         return self.coupling.back(m, h)
 
     def run(self, k: int, h: Tensor) -> Tensor:
-        """f_k(h), with the same draw every time."""
+        """f_k(h), with the same draw and the same buffers every time."""
+        put_back(self.before.get(k, ()))
         if self.seed is not None:
             torch.manual_seed((self.seed + k) % 2**63)
         return self.blocks[k](h)

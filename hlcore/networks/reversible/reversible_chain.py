@@ -1,7 +1,5 @@
 """A chain of blocks whose backward pass recomputes the states instead of storing them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -9,8 +7,8 @@ import torch
 from torch import Tensor
 
 from ...errors import HLError, bad, number, unknown, whole
-from ...law.network import require_module
-from ...networks.preserved import preserved
+from ..chain import listed
+from ..preserved import preserved
 from .backward import WalkBack
 from .coupling import LEAPFROG, MIDPOINT, RANDOM, Coupling, Walk, drift
 
@@ -40,19 +38,11 @@ class Reversible(torch.nn.Module):
     drift: float | None = None
 
     def __init__(
-        self,
-        blocks: Iterable[torch.nn.Module],
-        tau: float,
-        variant: str = "midpoint",
-        tolerance: float | None = None,
-        keep: int = 1,
-    ) -> None:
+        self, blocks: Iterable[torch.nn.Module], tau: float, variant: str = "midpoint",
+        tolerance: float | None = None, keep: int = 1,
+    ) -> None:  # fmt: skip
         super().__init__()
-        if isinstance(blocks, torch.nn.Module) and not isinstance(blocks, (torch.nn.Sequential, torch.nn.ModuleList)):
-            raise bad("Reversible blocks", type(blocks).__name__, "a list of modules", "write [block] * depth")
-        self.blocks = torch.nn.ModuleList(require_module(f"Reversible block {k}", b) for k, b in enumerate(blocks))
-        if not len(self.blocks):
-            raise bad("Reversible blocks", "none", "at least one")
+        self.blocks = listed("Reversible block", blocks, "write [block] * depth", first=0)
         if variant not in VARIANTS:
             raise unknown("Reversible variant", variant, VARIANTS)
         self.tau, self.variant = number("Reversible tau", tau, positive=True), variant
@@ -65,6 +55,9 @@ class Reversible(torch.nn.Module):
         """h_K from h_0 = h, with a backward that stores three states and the activations of `keep` blocks."""
         if not torch.is_grad_enabled():
             return self.stored(h)
+        if torch.is_autocast_enabled(h.device.type if isinstance(h, Tensor) else "cpu"):
+            raise bad("Reversible", "autocast", "full precision", "so few digits cannot be walked back: leave "
+                      "the autocast region, or use `stored`, which keeps the activations")  # fmt: skip
         weights = [[p for p in block.parameters() if p.requires_grad] for block in self.blocks]
         unique = {id(p): p for own in weights for p in own}
         return WalkBack.apply(_checked(h), self._walk(), self.keep, self._trust, weights, *unique.values())

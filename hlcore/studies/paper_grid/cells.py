@@ -1,7 +1,6 @@
 """The cells of the grid: model × settings × learner."""
 
-from __future__ import annotations
-
+from itertools import product, starmap
 from typing import NamedTuple
 
 CASES = {  # lr, momentum, dampening, tau (P, App. E)
@@ -53,16 +52,10 @@ class Cell(NamedTuple):
 
     @property
     def name(self) -> str:
-        """What its file is called."""
         return f"{self.model}-{self.case}-{self.learner}"
 
 
 def cells() -> list[Cell]:
     """All of them; state/output for the recurrent models alone."""
-    return [
-        Cell(name, case, learner)
-        for name, model in MODELS.items()
-        for case in CASES
-        for learner in LEARNERS
-        if learner != "state-output" or model.recurrent
-    ]
+    every = starmap(Cell, product(MODELS, CASES, LEARNERS))
+    return [cell for cell in every if cell.learner != "state-output" or MODELS[cell.model].recurrent]

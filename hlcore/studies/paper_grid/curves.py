@@ -1,10 +1,10 @@
 """The paper's Figures 3 and 4, redrawn: training curves, and how far HL's weights are from SGD's."""
 
-from __future__ import annotations
-
+import io
 from pathlib import Path
 from typing import Any
 
+from ...files import write_whole
 from ...palette import BLUE, GREEN, GREY, ORANGE
 from .cells import CASES, LEARNERS, MODELS, Cell, cells
 from .training import Result
@@ -25,9 +25,7 @@ def curves(results: dict[Cell, Result], quantity: str) -> Any:
         rows=len(models), cols=len(CASES), subplot_titles=titles, vertical_spacing=0.045, horizontal_spacing=0.045
     )
     named = set()
-    for cell in cells():
-        if cell not in results:
-            continue
+    for cell in filter(results.__contains__, cells()):
         y = getattr(results[cell], quantity)
         line = {"color": INK[cell.learner], "dash": DASH[cell.learner], "width": WIDTH[cell.learner]}
         trace = go.Scatter(
@@ -56,10 +54,12 @@ def write_png(figure: Any, path: Path) -> str | None:
         return "no Chrome or Chromium was found; the figures are in the HTML files"
     os.environ.setdefault("BROWSER_PATH", browser)
     try:
-        figure.write_image(path, scale=1)
+        drawn = io.BytesIO(figure.to_image("png", scale=1))
     except (ImportError, ValueError, RuntimeError) as error:
         return f"{type(error).__name__}: {str(error).splitlines()[0]}; pip install kaleido"
     from PIL import Image
 
-    Image.open(path).convert("RGB").quantize(48).save(path, optimize=True)  # a fifth of the size, for git
+    small = io.BytesIO()
+    Image.open(drawn).convert("RGB").quantize(48).save(small, "png", optimize=True)  # a fifth of the size, for git
+    write_whole(path, small.getvalue())
     return None

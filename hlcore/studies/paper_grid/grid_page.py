@@ -1,9 +1,5 @@
 """The page that the command writes: how far HL's weights are from SGD's, and how well each model learned."""
 
-from __future__ import annotations
-
-from pathlib import Path
-
 import numpy as np
 
 from .cells import CASES, LEARNERS, MODELS, Cell
@@ -29,47 +25,40 @@ digits faster than the paper's, and so does the ViT. This page is written by the
 
 def page(results: dict[Cell, Result]) -> str:
     """The page as markdown."""
-    lines = [HEAD, "## How far are the weights from SGD's?", ""]
-    lines += [
-        "| model | settings | learner | mean \\|Δθ\\| | max \\|Δθ\\| | weights moved by |",
-        "|---|---|---|--:|--:|--:|",
-    ]
-    worst = 0.0
+    gaps, grades, worst = [], [], 0.0
     for cell, result in results.items():
         sgd = results.get(Cell(cell.model, cell.case, "sgd"))
-        if cell.learner == "sgd" or sgd is None:
-            continue
-        gap = np.abs(result.weights - sgd.weights)
-        worst = max(worst, float(gap.max()))
-        moved = float(np.abs(sgd.weights - sgd.start).max())
-        lines.append(
-            f"| {MODELS[cell.model].title} | {cell.case} | {LEARNERS[cell.learner]} "
-            f"| {gap.mean():.1e} | {gap.max():.1e} | {moved:.2f} |"
-        )
-    lines += ["", f"The largest difference of all: **{worst:.1e}**.", "", "## How well did they learn?", ""]
-    lines += ["| model | settings | loss | paper | accuracy | paper |", "|---|---|--:|--:|--:|--:|"]
-    for model in MODELS:
+        if cell.learner != "sgd" and sgd is not None:
+            gap = np.abs(result.weights - sgd.weights)
+            worst = max(worst, float(gap.max()))
+            moved = float(np.abs(sgd.weights - sgd.start).max())
+            what = f"| {MODELS[cell.model].title} | {cell.case} | {LEARNERS[cell.learner]} "
+            gaps.append(f"{what}| {gap.mean():.1e} | {gap.max():.1e} | {moved:.2f} |\n")
+    for name, model in MODELS.items():
         for case in CASES:
-            sgd = results.get(Cell(model, case, "sgd"))
-            if sgd is None:
-                continue
-            loss, accuracy = MODELS[model].paper[case]
-            got = f"{sgd.loss[-1]:.2f} | {loss:.2f} | {sgd.accuracy[-1]:.2f} | {accuracy:.2f}"
-            lines.append(f"| {MODELS[model].title} | {case} | {got} |")
-    lines += [
-        "",
-        "## The curves",
-        "",
-        "The grey band is torch.optim.SGD; HL's lines lie on it (the paper's Figures 3 and 4).",
-        "",
-    ]
-    lines += ["![Training loss of every model and setting](figures/grid-loss.png)", ""]
-    lines += ["![Training accuracy of every model and setting](figures/grid-accuracy.png)", ""]
-    return "\n".join(lines)
+            sgd = results.get(Cell(name, case, "sgd"))
+            if sgd is not None:
+                loss, accuracy = model.paper[case]
+                got = f"{sgd.loss[-1]:.2f} | {loss:.2f} | {sgd.accuracy[-1]:.2f} | {accuracy:.2f}"
+                grades.append(f"| {model.title} | {case} | {got} |\n")
+    return f"""{HEAD}
+## How far are the weights from SGD's?
 
+| model | settings | learner | mean \\|Δθ\\| | max \\|Δθ\\| | weights moved by |
+|---|---|---|--:|--:|--:|
+{"".join(gaps)}
+The largest difference of all: **{worst:.1e}**.
 
-def write(results: dict[Cell, Result], folder: Path) -> Path:
-    """Write the page into `folder`."""
-    path = folder / "gradient-learning.md"
-    path.write_text(page(results), encoding="utf-8")
-    return path
+## How well did they learn?
+
+| model | settings | loss | paper | accuracy | paper |
+|---|---|--:|--:|--:|--:|
+{"".join(grades)}
+## The curves
+
+The grey band is torch.optim.SGD; HL's lines lie on it (the paper's Figures 3 and 4).
+
+![Training loss of every model and setting](figures/grid-loss.png)
+
+![Training accuracy of every model and setting](figures/grid-accuracy.png)
+"""

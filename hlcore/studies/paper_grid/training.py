@@ -1,15 +1,15 @@
 """One cell of the grid: train it, keep its weights and curves in a small file."""
 
-from __future__ import annotations
-
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
+from torch.nn.utils import parameters_to_vector as _flat
 
 from ... import experiments
+from ...files import write_whole
 from ...learners import SGD, BaseLearner, Learner
 from ...learners.sgd import SGDSettings
 from .cells import CASES, MODELS, Cell
@@ -30,7 +30,7 @@ def run(cell: Cell, epochs: int | None = None, seed: int = 0, tick: Callable[[in
     form = "output" if cell.learner == "sgd" else cell.learner
     setup = experiments.get(model.experiment, form=form, dtype="float64").setup(seed)
     lr, momentum, dampening, tau = CASES[cell.case]
-    start = _flat(setup.network)
+    start = _flat(setup.network.parameters()).detach().numpy()
     learner: BaseLearner
     if cell.learner == "sgd":
         learner = SGD(setup.network, setup.loss, SGDSettings(lr, momentum, dampening, tau))
@@ -48,22 +48,17 @@ def run(cell: Cell, epochs: int | None = None, seed: int = 0, tick: Callable[[in
         losses.append(total / per_epoch)
         hits.append(right / per_epoch)
         tick(1)
-    return Result(start, _flat(setup.network), np.array(losses), np.array(hits))
+    return Result(start, _flat(setup.network.parameters()).detach().numpy(), np.array(losses), np.array(hits))
 
 
 def save(result: Result, path: Path) -> None:
     """Write it, whole or not at all."""
-    part = path.with_suffix(".part")
-    with part.open("wb") as file:
-        np.savez_compressed(file, **result._asdict())
-    part.replace(path)
+    content = io.BytesIO()
+    np.savez_compressed(content, **result._asdict())
+    write_whole(path, content.getvalue())
 
 
 def load(path: Path) -> Result:
     """Read it."""
     with np.load(path, allow_pickle=False) as data:
         return Result(**{name: data[name] for name in Result._fields})
-
-
-def _flat(network: torch.nn.Module) -> np.ndarray:
-    return torch.cat([p.detach().reshape(-1) for p in network.parameters()]).numpy().copy()

@@ -4,15 +4,5 @@ from ...streams.lectures import HELD_OUT, SIGNALS, TOKENS, Lectures, Signal, des
 from .exam import Exam, exam, grades, run_free
 
 __all__ = [
-    "HELD_OUT",
-    "SIGNALS",
-    "TOKENS",
-    "Exam",
-    "Lectures",
-    "Signal",
-    "describe",
-    "exam",
-    "grades",
-    "heard",
-    "run_free",
-]
+    "HELD_OUT", "SIGNALS", "TOKENS", "Exam", "Lectures", "Signal", "describe", "exam", "grades", "heard", "run_free",
+]  # fmt: skip
