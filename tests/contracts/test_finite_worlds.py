@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from hlcore import HLError, experiments
+from hlcore import HLError, Learner, OutputNetwork, Settings, experiments
 from hlcore.streams import worlds
 from hlcore.streams.worlds import MDP, Sweep, best_values, policy_values, td, visits
 from hlcore.studies.policy_replay import plain, replayed
@@ -134,3 +134,38 @@ def test_expected_moves_are_the_mean_of_sampled_ones():
 def test_bad_worlds_are_told(make, word):
     with pytest.raises(HLError, match=word):
         make()
+
+
+@pytest.mark.parametrize("name", ["CartPole-v1", "FrozenLake-v1"])
+def test_a_world_of_gymnasium_is_replayed_by_seed_and_moves(name):
+    pytest.importorskip("gymnasium", reason="the extra `worlds` is not installed")
+
+    def run(world, until):
+        told = []
+        while world.k < until:
+            told.append(world[world.k].u[0, 1].tolist())
+            world.act(torch.zeros(1, 2, world.actions))
+        return told
+
+    whole, cut = worlds.Gymnasium(name, seed=2), worlds.Gymnasium(name, seed=2)
+    told = run(whole, 60)
+    run(cut, 33)
+    state = json.loads(json.dumps(cut.state()))
+    run(cut, 50)
+    cut.restore(state)
+    other = worlds.Gymnasium(name, seed=9)
+    other.restore(state)
+    assert run(cut, 60) == told[33:] == run(other, 60), "rewound, and in another process"
+    assert run(worlds.Gymnasium(name, seed=3), 60) != told
+    layer = torch.nn.Linear(len(told[0]), whole.actions)
+    learner = Learner(OutputNetwork(layer), td(0.95), Settings(tau=1.0, eta=1.0, beta=0.01), "sequential")
+    before = layer.weight.detach().clone()
+    learner.run(worlds.Gymnasium(name), 40)
+    assert name == "FrozenLake-v1" or not torch.equal(before, layer.weight.detach())
+
+
+def test_what_gymnasium_cannot_make_is_told():
+    pytest.importorskip("gymnasium", reason="the extra `worlds` is not installed")
+    for name in ("CartPol-v1", "Pendulum-v1"):
+        with pytest.raises(HLError, match=name if name == "CartPol-v1" else "finite choice"):
+            worlds.Gymnasium(name)

@@ -3,6 +3,7 @@
 from .conflict import policy_loss as policy_loss
 from .conflict import td_logic as td_logic
 from .conflict import violation as violation
+from .gymnasium_world import Gymnasium as Gymnasium
 from .logic import action_bounds as action_bounds
 from .mdp import MDP as MDP
 from .rooms import Rooms as Rooms
