@@ -1,7 +1,11 @@
 """Named, seeded set-ups: network, stream, loss, settings and learner."""
 
 from . import coin_rooms as coin_rooms
-from . import described_signals as described_signals  # these put themselves on the list
+from . import crowds as crowds  # these put themselves on the list
+from . import described_signals as described_signals
+from . import digit_tasks as digit_tasks
+from . import dreams as dreams
+from . import far_past as far_past
 from . import forecasts as forecasts
 from . import images as images
 from . import local as local

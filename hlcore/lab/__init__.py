@@ -7,6 +7,10 @@ from ..studies.chain_waves import wave as wave
 from .cockpit import Cockpit as Cockpit
 from .demos import lane_chart
 from .demos.bptt_journey import Journey as Journey
+from .demos.crowd_cloud import CrowdCloud as CrowdCloud
+from .demos.directions_panel import Directions as Directions
+from .demos.dreaming import Dreaming as Dreaming
+from .demos.expert_room import ExpertRoom as ExpertRoom
 from .demos.lane_chart import timeline as timeline
 from .demos.locality_waves import Waves as Waves
 from .demos.processes import Fleet as Fleet

@@ -9,7 +9,10 @@ from .bptt import TruncatedBPTT as TruncatedBPTT
 from .catalogue import get as get
 from .catalogue import names as names
 from .catalogue import register as register
+from .fptt import FPTT as FPTT
+from .one_step import OneStep as OneStep
 from .reinforce import Reinforce as Reinforce
+from .rhel import RHEL as RHEL
 from .river import RiverRegressor as RiverRegressor
 from .rtrl import RTRL as RTRL
 from .second_order import SecondOrder as SecondOrder

@@ -143,7 +143,7 @@ function drawRows(c, w, h, look, { plan, columns, maps }, { view, pointer, picke
   }
   c.setLineDash([]); c.font = `11px ${FONT}`; c.fillStyle = look.soft; c.textAlign = "center"; c.textBaseline = "middle";
   for (const v of time.at) c.fillText(time.label(v), X(v - plan.start), h - BOTTOM + 10);
-  c.fillText(at === null ? "time t" + (time.shared ? " ×" + power(time.shared) : "") : `t = ${(x[at] + plan.start).toPrecision(6) * 1}`, at === null ? (LEFT + right) / 2 : Math.min(Math.max(X(x[at]), LEFT + 30), right - 30), h - 9);
+  c.fillText(at === null ? (plan.axis || "time t") + (time.shared ? " ×" + power(time.shared) : "") : `${plan.axis ? plan.axis.split(" ").pop() : "t"} = ${(x[at] + plan.start).toPrecision(6) * 1}`, at === null ? (LEFT + right) / 2 : Math.min(Math.max(X(x[at]), LEFT + 30), right - 30), h - 9);
   if (at !== null) { c.strokeStyle = look.axis; c.lineWidth = 1; line(c, X(x[at]), TOP, X(x[at]), h - BOTTOM); }
   labelMarks(c, marks, look, X, right);
   const back = picked === null ? -1 : X(picked - plan.start);
@@ -301,7 +301,7 @@ function render({ model, el }) {
     const link = document.createElement("a");
     link.href = sheet.toDataURL("image/png"); link.download = model.get("picture").name; link.click();
   });
-  const changes = ["frame", "plan", "height", "picked", "theme"].map((what) => `change:${what}`);
+  const changes = ["frame", "maps", "plan", "height", "picked", "theme"].map((what) => `change:${what}`);
   changes.forEach((what) => model.on(what, soon));
   const observer = new ResizeObserver(soon);
   observer.observe(canvas);

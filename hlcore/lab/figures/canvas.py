@@ -38,7 +38,8 @@ class Canvas(Named, anywidget.AnyWidget):
     def show(self, kind: str, columns: Sequence[Any], maps: Sequence[np.ndarray] = (), **plan: Any) -> None:
         """Send one frame, in one message; shorter columns are filled up with nan, which is not drawn.
 
-        kind "rows"   the first column is the time; rows=[{symbol, what, weight, log, map, lines: [{name, ink}]}]
+        kind "rows"   the first column is the time, or what axis= calls it ("slow time T");
+                      rows=[{symbol, what, weight, log, map, lines: [{name, ink}]}]
         kind "plane"  x and y of each of layers=[{draw: "line", "points", "words", "trail" or "room", ink}]; x=, y= name
                       the axes, bare=True leaves them out; words=[...], size= and align= belong to a layer
         """
