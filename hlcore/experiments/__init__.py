@@ -1,5 +1,6 @@
 """Named, seeded set-ups: network, stream, loss, settings and learner."""
 
+from . import coin_rooms as coin_rooms
 from . import crowds as crowds  # these put themselves on the list
 from . import described_signals as described_signals
 from . import digit_tasks as digit_tasks
@@ -11,6 +12,7 @@ from . import graph_clients as graph_clients
 from . import images as images
 from . import local as local
 from . import paper as paper
+from . import td_learning as td_learning
 from . import tracking as tracking
 from .experiment import Experiment as Experiment
 from .experiment import Setup as Setup

@@ -24,11 +24,17 @@ from .exercises import learns as learns
 from .exercises import with_settings as with_settings
 from .figures.canvas import Canvas as Canvas
 from .figures.chart import Chart as Chart
+from .figures.eigenvalue_plane import EigenvaluePlane as EigenvaluePlane
+from .figures.eigenvalue_plane import ErrorPace as ErrorPace
 from .figures.figure import Figure as Figure
 from .figures.figure import View as View
 from .figures.graph_picture import ClientErrors as ClientErrors
 from .figures.graph_picture import GraphPicture as GraphPicture
+from .figures.knowledge import Needles as Needles
+from .figures.knowledge import RuleInWords as RuleInWords
 from .figures.spike_finder import SpikeFinder as SpikeFinder
+from .figures.world_map import RoomsMap as RoomsMap
+from .figures.world_map import WorldMap as WorldMap
 from .jupyter import panels as panels
 from .variants import Variants as Variants
 

@@ -11,9 +11,11 @@ from .catalogue import names as names
 from .catalogue import register as register
 from .fptt import FPTT as FPTT
 from .one_step import OneStep as OneStep
+from .reinforce import Reinforce as Reinforce
 from .rhel import RHEL as RHEL
 from .river import RiverRegressor as RiverRegressor
 from .rtrl import RTRL as RTRL
+from .second_order import SecondOrder as SecondOrder
 from .sgd import SGD as SGD
 from .terms import Quantity as Quantity
 from .terms import Regime as Regime

@@ -1,6 +1,7 @@
 """What f^h and f^y are."""
 
 from ..law.network import Network
+from .action_values import ActionValues, Targeted
 from .chain import Chain
 from .crowd import Crowd
 from .experts import Experts
@@ -8,6 +9,7 @@ from .feedforward import OutputNetwork, StateNetwork
 from .graph import Copies, Graph, Springs, TotalVariation, coupled
 from .hopfield import Hopfield
 from .leapfrog import Leapfrog
+from .lifted import Lifted
 from .readouts import FactoredReadout, KeyedReadout, choir
 from .recurrent import Recurrent
 from .reversible.reversible_chain import Reversible, is_reversible
@@ -18,7 +20,8 @@ from .stack import Stack
 from .stashed_chain import Stashed
 
 __all__ = [
-    "Antisymmetric", "Chain", "Copies", "Crowd", "Experts", "FactoredReadout", "Graph", "Hopfield", "KeyedReadout",
-    "Leapfrog", "Network", "OutputNetwork", "Recurrent", "Reversible", "Rotations", "Shrink", "Sparse", "Springs",
-    "Stack", "Stashed", "StateNetwork", "TotalVariation", "choir", "coupled", "is_reversible",
+    "ActionValues", "Antisymmetric", "Chain", "Copies", "Crowd", "Experts", "FactoredReadout", "Graph", "Hopfield",
+    "KeyedReadout", "Leapfrog", "Lifted", "Network", "OutputNetwork", "Recurrent", "Reversible", "Rotations",
+    "Shrink", "Sparse", "Springs", "Stack", "Stashed", "StateNetwork", "Targeted", "TotalVariation", "choir",
+    "coupled", "is_reversible",
 ]  # fmt: skip

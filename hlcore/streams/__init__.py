@@ -1,5 +1,6 @@
 """Where (u, ŷ, δ) come from."""
 
+from . import worlds as worlds
 from .blurred import Blurred as Blurred
 from .chaos import Lorenz as Lorenz
 from .clients import Clients as Clients
