@@ -9,8 +9,10 @@ from . import far_past as far_past
 from . import few_shots as few_shots
 from . import forecasts as forecasts
 from . import graph_clients as graph_clients
+from . import held_digits as held_digits
 from . import images as images
 from . import local as local
+from . import local_tracking as local_tracking
 from . import paper as paper
 from . import td_learning as td_learning
 from . import tracking as tracking

@@ -11,11 +11,14 @@ from .demos.crowd_cloud import CrowdCloud as CrowdCloud
 from .demos.directions_panel import Directions as Directions
 from .demos.dreaming import Dreaming as Dreaming
 from .demos.expert_room import ExpertRoom as ExpertRoom
+from .demos.heat_and_wave import HeatAndWave as HeatAndWave
 from .demos.lane_chart import timeline as timeline
+from .demos.late_errors import LateErrors as LateErrors
 from .demos.locality_waves import Waves as Waves
 from .demos.processes import Fleet as Fleet
 from .demos.recital import Recital as Recital
 from .demos.reversal_film import Film as Film
+from .demos.teacher_off import TeacherOff as TeacherOff
 from .demos.valley import Valley as Valley
 from .doctor import Doctor as Doctor
 from .exercises import Exercise as Exercise
