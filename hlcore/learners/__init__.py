@@ -9,11 +9,16 @@ from .bptt import TruncatedBPTT as TruncatedBPTT
 from .catalogue import get as get
 from .catalogue import names as names
 from .catalogue import register as register
+from .fptt import FPTT as FPTT
 from .least_control import LeastControl as LeastControl
+from .one_step import OneStep as OneStep
 from .predictive import Predictive as Predictive
 from .predictive import PredictiveSettings as PredictiveSettings
+from .reinforce import Reinforce as Reinforce
+from .rhel import RHEL as RHEL
 from .river import RiverRegressor as RiverRegressor
 from .rtrl import RTRL as RTRL
+from .second_order import SecondOrder as SecondOrder
 from .sgd import SGD as SGD
 from .sign_flip import FlipSettings as FlipSettings
 from .sign_flip import SignFlip as SignFlip

@@ -17,6 +17,13 @@ from hlcore import Learner, OutputNetwork, Sample, experiments
 from hlcore.experiments.images import Residual
 
 RATE, MOMENTUM, DAMPENING = 0.001, 0.1, 0.5
+NEIGHBOURS = (
+    "crowd-clusters",
+    "dreams",
+    "experts-digits",
+    "few-shot-spikes",
+    "graph-clients",
+)  # whose steps are shown beside a tracker's
 
 
 class Encoder(nn.Module):
@@ -125,9 +132,32 @@ def timed(runs: dict[str, Callable[[], Any]], seconds: float) -> dict[str, list[
     return taken
 
 
+def beside_a_tracker(name: str, seconds: float) -> tuple[float, float]:
+    """(median ms of a step of an experiment, median of its ratio to tracker-water-flow's), measured in turns."""
+    walks = []
+    for each in (name, "tracker-water-flow"):
+        learner, stream = experiments.get(each).learner()
+        samples = [stream[k] for k in range(200)]
+        walks.append((learner, samples))
+    taken: list[list[float]] = [[], []]
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        for times, (learner, samples) in zip(taken, walks, strict=True):
+            start = time.perf_counter()
+            for sample in samples:
+                learner.step(sample)
+            times.append((time.perf_counter() - start) / len(samples))
+    ratio = statistics.median(a / b for a, b in zip(*taken, strict=True))
+    return statistics.median(taken[0]) * 1e3, ratio
+
+
 def main(seconds: float = 8.0) -> None:
-    """Print the table."""
+    """Print the tables."""
     torch.set_num_threads(1)
+    print("| neighbour | ms/step | × tracker-water-flow |\n|---|--:|--:|")
+    for name in NEIGHBOURS:
+        ms, ratio = beside_a_tracker(name, seconds)
+        print(f"| {name} | {ms:.3f} | {ratio:.1f} |", flush=True)
     print("| model | SGD ms/step | HL / SGD | forward and backward alone / SGD |\n|---|--:|--:|--:|")
     for name, (module, sample) in models().items():
         ms, hl, floor = race(module, sample, seconds)
