@@ -6,14 +6,14 @@ from typing import Any
 
 import torch
 
-from ...studies.free_rest import control, free_rest
+from ...studies.free_rest import free_rest, taught_rest
 from ..figures.figure import Figure, View
 
 MOMENTS = 400  # kept
 
 
 class TeacherOff(Figure):
-    """The taught loss, the loss of the free network at the same weights, and the control ½g|z|², at every frame."""
+    """The taught loss, the loss of the free network at the same weights, and the control ½g|z|², all at rest."""
 
     title = "teacher on, teacher off, and what the teacher pays"
 
@@ -23,16 +23,14 @@ class TeacherOff(Figure):
 
     def frame(self, run: Any, view: View) -> None:
         """One moment more; anew after a reset."""
-        learner, steps = run.learner, run.learner.steps
-        self._seen = [row for row in self._seen if row[0] < steps][-MOMENTS:]
-        if steps:
-            sample, reached = run.stream[steps - 1], learner.traced()
-            z, h = reached["z"], reached["h"]
-            free = free_rest(learner.network, sample.u, 0.25, 80).y
+        learner = run.learner
+        self._seen = [row for row in self._seen if row[0] < learner.t][-MOMENTS:]
+        if learner.steps:
+            sample = run.stream[learner.steps - 1]
+            loss, power = taught_rest(learner, sample)
             with torch.no_grad():
-                losses = [float(learner.loss(y, sample.target)) for y in (learner.network.output(sample.u, h), free)]
-            power = control(z, learner.settings.control) if z else 0.0
-            self._seen.append((float(steps), *losses, power))
+                free = learner.loss(free_rest(learner.network, sample.u, 0.25, 60).y, sample.target)
+            self._seen.append((learner.t, loss, float(free), power))
         columns: list[Any] = [*zip(*self._seen, strict=True)] or [[]] * 4
         lines = ["taught L", "free L, teacher off", "control ½g|z|²"]
         rows = [{"symbol": "L", "what": "loss", "weight": 2, "map": None, "log": True,
