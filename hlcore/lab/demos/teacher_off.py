@@ -13,21 +13,23 @@ MOMENTS = 400  # kept
 
 
 class TeacherOff(Figure):
-    """The taught loss, the loss of the free network at the same weights, and the control ½g|z|², all at rest."""
+    """The taught loss, the loss of the free network at the same weights, and the control ½g|z|², all at rest; one moment a sample."""
 
     title = "teacher on, teacher off, and what the teacher pays"
 
     def __init__(self) -> None:
         super().__init__()
         self._seen: list[tuple[float, ...]] = []
+        self._told = torch.empty(0)
 
     def frame(self, run: Any, view: View) -> None:
-        """One moment more; anew after a reset."""
+        """One moment more, if the sample is another; anew after a reset."""
         learner = run.learner
         self._seen = [row for row in self._seen if row[0] < learner.t][-MOMENTS:]
-        if learner.steps:
-            sample = run.stream[learner.steps - 1]
-            loss, power = taught_rest(learner, sample)
+        sample = run.stream[learner.steps - 1] if learner.steps else None
+        if sample is not None and not (self._seen and torch.equal(sample.u, self._told)):  # once for a held sample
+            self._told = sample.u
+            loss, power = taught_rest(learner, sample, 40)
             with torch.no_grad():
                 free = learner.loss(free_rest(learner.network, sample.u, 0.25, 60).y, sample.target)
             self._seen.append((learner.t, loss, float(free), power))
