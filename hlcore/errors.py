@@ -12,7 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn import Module
 
-MISTAKES = (RuntimeError, TypeError, ValueError, IndexError, KeyError, AttributeError)  # what wrong input raises
+MISTAKES = (  # what wrong input raises
+    RuntimeError, TypeError, ValueError, IndexError, KeyError, AttributeError, ArithmeticError, AssertionError
+)  # fmt: skip
 
 
 class HLError(ValueError):
@@ -23,20 +25,28 @@ class HLError(ValueError):
     """
 
 
+SMALLER = "take smaller steps, or forget faster"  # where a learner knows no better cure
+
+
 class Diverged(HLError):
     """A step would have written the first non-finite value; the point before it was kept.
 
     `quantity` is the name in method order (loss, h, z, omega, theta), `component` the tensor's own
-    name, `t` the time of the last good point.
+    name, `t` the time of the last good point. `cause` says what is wrong with the sample or the loss; "" where the
+    settings are to blame, whose `cure` is named then.
     """
 
-    def __init__(self, quantity: str, component: str, t: float, step: int) -> None:
-        self.quantity, self.component, self.t, self.step = quantity, component, t, step
+    def __init__(self, quantity: str, component: str, t: float, step: int, cure: str = "", cause: str = "") -> None:
+        self.quantity, self.component, self.t, self.step, self.cause = quantity, component, t, step, cause
+        self._given = quantity, component, t, step, cure, cause
         where = f" of {component!r}" if component else ""
-        super().__init__(
-            f"{quantity}{where} became non-finite in step {step + 1}, from t = {t:g}: got inf or nan, expected "
-            f"finite numbers; the point at t = {t:g} was kept: lower tau, beta or phi, or raise eta, and go on."
-        )
+        text = f"{quantity}{where} became non-finite in step {step + 1}, from t = {t:g}"
+        kept = f"the point at t = {t:g} was kept"
+        told = f"got inf or nan, expected finite numbers; {kept}: {cure or SMALLER}, and go on."
+        super().__init__(f"{cause} ({text}; {kept}.)" if cause else f"{text}: {told}")
+
+    def __reduce__(self) -> Any:
+        return type(self), self._given
 
 
 def bad(what: str, got: Any, expected: str, mend: str = "") -> HLError:

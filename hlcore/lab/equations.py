@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..declared import About
-from ..errors import Diverged, HLError
+from ..errors import SMALLER, Diverged, HLError
 from ..palette import ALARM, WHITE
 
 
@@ -82,13 +82,13 @@ def _short(about: Mapping[str, About], name: str, value: Any) -> str:
 
 def stopped(error: Exception, learner: Any) -> str:
     """What stopped the run: for a divergence which quantity, when, and what to do about it."""
-    if not isinstance(error, Diverged):
+    if not isinstance(error, Diverged) or error.cause:
         return str(error) if isinstance(error, HLError) else repr(error)
     symbols = {name: quantity.symbol for name, quantity in learner.quantities.items()}
     quantity = ({"loss": "L", "hamiltonian": "H'"} | symbols).get(error.quantity, error.quantity)
     of = f" ({error.component})" if error.component else ""
     regime = learner.regime(learner.settings)
-    cure = regime.cure or "take smaller steps, or forget faster"
+    cure = regime.cure.format(**{name: about.letter for name, about in learner.settings.about().items()}) or SMALLER
     cure = f"{regime.words}: {cure}" if regime.alarm else cure
     return (
         f"Stopped: {quantity}{of} became infinite in step {error.step + 1:,}, after t = {error.t:g}. "

@@ -124,8 +124,17 @@ class Hamiltonian:
         except MISTAKES as error:
             explain("output (f^y)", self.network, u, error)
         if not isinstance(y, Tensor):
-            raise bad(f"output of {type(self.network).__name__}", type(y).__name__, "a tensor")
+            raise bad(f"output of {type(self.network).__name__}", type(y).__name__, "a tensor", _picked(self.network))
         return y
+
+
+def _picked(network: Network) -> str:
+    """What to do about several outputs."""
+    for name, part in network.named_modules():
+        if isinstance(part, torch.nn.RNNBase):
+            cell = f"Recurrent(torch.nn.{type(part).__name__}Cell(...), readout) carries it from step to step"
+            return f"{name} ({type(part).__name__}) returns its state beside its output: {cell}"
+    return "wrap the module in one that picks the tensor"
 
 
 def derivative(terms: Sequence[Tensor], factors: Sequence[Tensor], wrt: Sequence[Tensor]) -> Sequence[Tensor | None]:

@@ -8,6 +8,7 @@ from numbers import Real
 from typing import Any
 
 import torch
+from torch.nn.utils.rnn import PackedSequence
 
 from ..errors import bad
 
@@ -35,6 +36,10 @@ class Sample:
             good = isinstance(self.dt, Real) and not isinstance(self.dt, bool)
             if not good or not math.isfinite(self.dt) or self.dt <= 0:
                 raise bad("Sample.dt", repr(self.dt), "None or a finite number > 0", "None takes settings.tau")
+        for part in (self.u, self.target):
+            if isinstance(part, PackedSequence):
+                mend = "a token a sample, end=True at the last; or torch.nn.utils.rnn.pad_packed_sequence"
+                raise bad("Sample", "a PackedSequence", "tensors with the batch first", mend)
         parts = self.u if isinstance(self.u, tuple) else (self.u,)
         for part in parts:
             if part is not None and not isinstance(part, torch.Tensor):

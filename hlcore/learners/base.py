@@ -31,6 +31,7 @@ from ..records.snapshots import Snapshot
 from ..streams.stream import Stream
 from . import resume
 from .inventory import Inventory
+from .refusal import told
 from .terms import Quantity, Regime, Step
 
 log = logging.getLogger("hlcore")
@@ -87,7 +88,8 @@ class BaseLearner(ABC):
     @classmethod
     def regime(cls, settings: Any) -> Regime:
         """What these settings mean, in words."""
-        return Regime("", "")
+        cure = "lower {tau}, {beta} or {phi}" if issubclass(cls.settings_type, WeightSettings) else ""
+        return Regime("", "", cure=cure)
 
     @classmethod
     def settings_from(cls, settings: BaseSettings) -> BaseSettings:
@@ -130,7 +132,7 @@ class BaseLearner(ABC):
         """Take one step of tau (or of the sample's dt)."""
         self.require(sample)
         self.inventory.check()
-        kept = self.inventory.kept()
+        kept, step = self.inventory.kept(), None
         try:
             step, tau = self._proposed(sample)
             self._refuse(step)
@@ -138,9 +140,9 @@ class BaseLearner(ABC):
                 self._weigh(step)
                 if (overflow := self._omega.overflow(tau, self.fresh)) is not None:
                     raise Diverged(*overflow, self.t, self.steps)
-        except HLError:
+        except HLError as error:
             self.inventory.put_back(kept)
-            raise
+            raise told(self, sample, step, error) from error.__cause__
         if step.dtheta is not None:
             self._omega.commit(tau, self.fresh)
             if self._idle:

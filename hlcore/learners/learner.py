@@ -127,7 +127,7 @@ class Learner(BaseLearner):
             ("unstable", True, "τη > 2: ω grows at every step, whatever the data say"),
         ):
             if holds:
-                cure = "lower η or τ" if kind == "unstable" else "lower τ, β or φ, or raise η"
+                cure = "lower {eta} or {tau}" if kind == "unstable" else "lower {tau}, {beta} or {phi}, or raise {eta}"
                 return Regime(kind, words, kind == "unstable", _as_sgd(settings), cure)
         raise AssertionError
 

@@ -120,7 +120,7 @@ class SGD(BaseLearner):
             ("smooth", True, f"b remembers about {1 / max(1 - size, 1e-9):.3g} steps"),
         ):
             if holds:
-                return Regime(kind, words, kind == "unstable", note)
+                return Regime(kind, words, kind == "unstable", note, "lower {lr} or {momentum}")
         raise AssertionError
 
     @classmethod
