@@ -65,14 +65,21 @@ def unknown(what: str, name: Any, known: Iterable[Any]) -> HLError:
 
 def known(what: str, name: Any, names: Iterable[Any]) -> Any:
     """`name` if it is on the list, or an HLError."""
-    if name not in names:
+    if not isinstance(name, str) or name not in names:
         raise unknown(what, name, names)
     return name
 
 
+def kind(what: str, x: Any, kinds: Any, expected: str, mend: str = "") -> Any:
+    """`x` if it is one of these kinds, or an HLError."""
+    if not isinstance(x, kinds):
+        raise bad(what, described(x), expected, mend)
+    return x
+
+
 def whole(name: str, value: Any, least: int = 1) -> int:
     """`value` if it is a whole number >= least, or an HLError that names it."""
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+    if isinstance(value, bool) or not isinstance(value, Integral) or not least <= value < 2**63:
         raise bad(name, repr(value), f"a whole number >= {least}")
     return int(value)
 
@@ -84,7 +91,10 @@ def number(name: str, value: Any, positive: bool = False) -> float:
         value = value.item()
     if isinstance(value, bool) or not isinstance(value, Real):
         raise bad(name, f"{value!r} ({type(value).__name__})", expected)
-    result = float(value)
+    try:
+        result = float(value)
+    except OverflowError:
+        result = math.inf
     if not math.isfinite(result) or result < 0 or (positive and result == 0):
         raise bad(name, repr(result), expected)
     return result

@@ -18,7 +18,7 @@ from .closed_form import Closed, ClosedForm
 from .differentiate import differentiate
 from .flow import Flow, Pulled, Reading, Slopes, flat
 from .loss import CheckedLoss, Loss
-from .network import Known, Network, State
+from .network import Known, Network, State, require_network
 from .point import Tensors
 
 log = logging.getLogger("hlcore")
@@ -32,7 +32,7 @@ class Hamiltonian:
     """
 
     def __init__(self, network: Network, loss: Loss) -> None:
-        self.network, self.loss = network, CheckedLoss(loss)
+        self.network, self.loss = require_network(network), CheckedLoss(loss)
         trained = {name: p for name, p in network.named_parameters() if p.requires_grad}
         self.names: list[str] = list(trained)
         self.theta: list[Tensor] = list(trained.values())

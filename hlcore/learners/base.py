@@ -14,7 +14,8 @@ from typing import Any, ClassVar, Self
 import torch
 
 from ..declared import BaseSettings
-from ..errors import MISTAKES, Diverged, HLError, bad, explain, unknown, whole
+from ..errors import MISTAKES, Diverged, HLError, bad, explain, kind, known, whole
+from ..files import place
 from ..law.arrays import not_finite
 from ..law.gap import bridged, dissipations
 from ..law.hamiltonian import Hamiltonian
@@ -66,8 +67,7 @@ class BaseLearner(ABC):
     def __init__(
         self, network: Network, loss: Loss, settings: BaseSettings | None = None, order: str | None = None
     ) -> None:
-        if (order := self.orders[0] if order is None else order) not in self.orders:
-            raise unknown("order", order, self.orders)
+        order = known("order", self.orders[0] if order is None else order, self.orders)
         self.inventory = Inventory(network)
         self.law = Hamiltonian(network, loss)
         self.network, self.loss, self.order = network, loss, order
@@ -171,6 +171,8 @@ class BaseLearner(ABC):
         """
         if steps is not None:
             whole("steps", steps, 0)
+        if recorder is not None:
+            kind("recorder", recorder, Recorder, "an hlcore.Recorder")
         try:
             walk = iter(stream)
         except TypeError:
@@ -211,7 +213,7 @@ class BaseLearner(ABC):
 
         stream  one that has a state of its own, such as a World: it is saved too
         """
-        checkpoint.save(self.snapshot(), Path(path), self.network, stream)
+        checkpoint.save(self.snapshot(), place(path), self.network, stream)
 
     @classmethod
     def load(
@@ -221,7 +223,7 @@ class BaseLearner(ABC):
 
         `settings` are needed only where one was a function, which a file cannot hold.
         """
-        found = checkpoint.load(Path(path), cls, settings, stream)
+        found = checkpoint.load(place(path), cls, settings, stream)
         told = found.snapshot
         learner = cls(network, loss, told.settings, order=told.order, **told.options)
         learner.restore(found.snapshot)

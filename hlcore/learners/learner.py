@@ -80,8 +80,9 @@ class Learner(BaseLearner):
         no buffer and so never dampens: dampening then counts as 0. While these settings are in force, ω keeps the
         fraction `momentum` itself, not 1-τη with the rounding of η, which a chaotic run would amplify.
         """
+        momentum = number("momentum", momentum)
         settings = Settings.from_sgd(lr, momentum, number("dampening", dampening) if momentum else 0.0, tau)
-        return cls(network, loss, settings, "sequential", torch_start=True, momentum=float(momentum))
+        return cls(network, loss, settings, "sequential", torch_start=True, momentum=momentum)
 
     @property
     def options(self) -> dict[str, Any]:

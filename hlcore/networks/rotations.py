@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..errors import bad, number, unknown, whole
+from ..errors import bad, known, number, whole
 from ..law.arrays import Arrays, total
 from ..law.closed_form import ClosedForm
 from ..law.network import Known, Network, State, require_module
@@ -39,14 +39,14 @@ class Exact(Network):
         start: str = "rest", readout: torch.nn.Module | None = None, sigma: Any = None,
     ) -> None:  # fmt: skip
         super().__init__()
-        if start not in STARTS:
-            raise unknown("start", start, STARTS)
+        known("start", start, STARTS)
         if sigma is not None and not callable(sigma):
             raise bad("sigma", repr(sigma), "a function of h, or None")
         self.width, self.start, self.sigma = width, start, sigma
-        self.B = None if start == "clock" else torch.nn.Linear(whole("inputs", inputs), width, bias=False)
-        C = torch.nn.Linear(width, whole("outputs", outputs), bias=False) if readout is None else None
-        self.C, self.readout = C, None if readout is None else require_module("readout", readout)
+        whole("inputs", inputs), whole("outputs", outputs)
+        self.readout = None if readout is None else require_module("readout", readout)
+        self.B = None if start == "clock" else torch.nn.Linear(inputs, width, bias=False)
+        self.C = torch.nn.Linear(width, outputs, bias=False) if readout is None else None
         if start == "clock":
             self.register_buffer("h0", self._draw_start())
 
@@ -106,8 +106,7 @@ class Rotations(Exact):
         self, units: int, inputs: int, outputs: int, *, top: float = 1.0, spread: str = "uniform", **exact: Any
     ) -> None:
         self.units, self.top = whole("Rotations units", units), number("Rotations top", top, positive=True)
-        if spread not in SPREADS:
-            raise unknown("Rotations spread", spread, SPREADS)
+        known("Rotations spread", spread, SPREADS)
         super().__init__(2 * units, inputs, outputs, **exact)
         w = torch.rand(units) if spread == "uniform" else (torch.arange(units) + torch.rand(units)) / units
         self.frequency = torch.nn.Parameter(w * self.top)

@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, mse_loss
 from torch.nn.utils.rnn import pack_sequence
 
+import hlcore
 from hlcore import Diverged, HLError, OutputNetwork, Recurrent, Sample, experiments, learners
 
 NAN, INF = float("nan"), float("inf")
@@ -139,3 +140,29 @@ def test_the_error_travels_between_processes_and_the_lab_names_the_sample():
     assert "u of the sample: got nan" in stopped(sent, learner)
     real = Diverged("omega", "w", 1.0, 3)
     assert "lower τ, β or φ, or raise η" in stopped(real, learner) and "{" not in stopped(real, learner)
+
+
+class Normed(hlcore.Network):
+    """A network that counts and draws."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm, self.drop, self.out = nn.BatchNorm1d(4), nn.Dropout(0.5), nn.Linear(4, 3)
+
+    def output(self, u, h):
+        return self.out(self.drop(self.norm(u)))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_refused_step_and_a_look_leave_buffers_and_draws(name):
+    learner = learners.get(name)(Normed(), mse_loss)
+    learner.step(Sample(U, Y))
+    before, draws = copy.deepcopy(learner.network.state_dict()), torch.get_rng_state()
+    with pytest.raises(HLError):
+        learner.step(Sample(spoilt(U, NAN), Y))
+    learner.gradient(Sample(U, Y))
+    assert all(torch.equal(x, before[k]) for k, x in learner.network.state_dict().items())
+    assert torch.equal(torch.get_rng_state(), draws)
+    learner.step(Sample(U, Y))
+    assert not torch.equal(learner.network.norm.running_mean, before["norm.running_mean"])
+    assert not torch.equal(torch.get_rng_state(), draws)
