@@ -1,5 +1,6 @@
 """What the Cockpit says in words: the learner's equations and regime, the state of the run, what stopped it."""
 
+import html
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -20,10 +21,14 @@ def law(learner: Any, touched: str = "") -> str:
     spans = (span.format(equation.format(**symbols)) for equation in learner.equations)
     regime = learner.regime(learner.settings)
     colour = ALARM if regime.alarm else "inherit"
-    named = f'<span style="color:{colour}"><b>{regime.kind}</b>: {regime.words}</span>' if regime.kind else ""
+    named = (
+        f'<span style="color:{colour}"><b>{html.escape(regime.kind)}</b>: {html.escape(regime.words)}</span>'
+        if regime.kind
+        else ""
+    )
     return (
         f'<div style="font-size:14px;line-height:1.9">{" ".join(spans)}</div>'
-        f'<div style="line-height:1.7">{" · ".join(filter(None, (regime.note, named)))}</div>'
+        f'<div style="line-height:1.7">{" · ".join(filter(None, (html.escape(regime.note), named)))}</div>'
     )
 
 

@@ -165,6 +165,7 @@ def good(tmp):
             experiments.get("tracker-water-flow", dtype="float64").network, mse_loss
         ),
         "drifts.signal": lambda: [0.1] * 9,
+        "streams.Table.read.y": lambda: torch.ones(1, 2),
         "is_reversible.module": nn.Identity,
         "judge": lambda: lambda answer: None,
         "alignment.stream": lambda: experiments.get("tracker-water-flow", dtype="float64").stream,
@@ -380,7 +381,7 @@ def test_whatever_is_given_is_taken_or_told(name, tmp_path, monkeypatch):
 def test_the_walk_can_fail(tmp_path):
     def careless(n, learner):
         learner.settings = learner.settings.replace(eta=0.5)
-        return [1, 2][n] if n is not None else hlcore.errors.whole("n", n)
+        return [1, 2, 3][n] if n is not None else hlcore.errors.whole("n", n)
 
     found = wrong("careless", lambda _: careless, tmp_path)
     assert any("IndexError" in told or "TypeError" in told for told in found)
