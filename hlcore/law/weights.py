@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..errors import HLError, bad, unknown
-from .arrays import arrays
+from .arrays import arrays, axpy, less
 from .point import Tensors
 from .settings import Beta
 
@@ -26,9 +26,9 @@ def received(theta: Sequence[Any], dtheta: Sequence[Any], scale: Any, c: Any) ->
 def advanced(theta: Sequence[Any], omega: Sequence[Any], dtheta: Sequence[Any], scale: Any, c: Any, fresh: bool) -> Any:
     """(θ⁺, ω⁺) of E*4 and θ⁺ = θ - τ β ω (E*2), with the new ω if `fresh`, else the old one; β shared."""
     slopes, gain, keep = received(theta, dtheta, scale, c)
-    after = [keep * w if g is None else keep * w + gain * g for w, g in zip(omega, slopes, strict=True)]
+    after = [axpy(keep, w, gain, g) for w, g in zip(omega, slopes, strict=True)]
     pace = c.tau * c.beta
-    return [p - pace * w for p, w in zip(theta, after if fresh else omega, strict=True)], after
+    return [less(p, pace, w) for p, w in zip(theta, after if fresh else omega, strict=True)], after
 
 
 class Weights:
