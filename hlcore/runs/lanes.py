@@ -16,9 +16,11 @@ from ..law.settings import Settings
 from ..law.step import Phase, first_phase
 from .traced import PureStep, Taken, Traced
 
+LONG = 500  # steps that are worth the seconds of a trace
+
 
 class Place(NamedTuple):
-    """Where the lanes are after `steps` steps; the first axis of every tensor is the lane. A lane that has diverged is nan.
+    """Where the lanes are after `steps` steps; the first axis of every tensor is the lane. One that diverged is nan.
 
     loss, total  L of the last step, and the sum of L over all steps
     diverged     the step in which a lane would have written inf or nan, as `Diverged.step`; -1: none
@@ -32,12 +34,15 @@ class Place(NamedTuple):
 
 
 class Lanes:
-    """Runs of one experiment and seed, one for each of `settings`; `varying` are the numbers in which they differ."""
+    """Runs of one experiment and seed, one for each of `settings`; `varying` are the numbers in which they differ.
 
-    def __init__(self, experiment: Any, seed: int, varying: Sequence[str]) -> None:
+    steps  how far they will go: the step of a long run is traced
+    """
+
+    def __init__(self, experiment: Any, seed: int, varying: Sequence[str], steps: int) -> None:
         self.pure = PureStep(experiment, seed)
         self.varying = varying
-        self._step = Traced(self._batched)
+        self._step = Traced(self._batched) if steps >= LONG else self._batched
 
     def begin(self, settings: Sequence[Settings]) -> Place:
         """All at step 0."""

@@ -40,13 +40,14 @@ def sweep(
     measure   (the point that a run has reached) -> number, or {name: number}
     resume    what an interrupted sweep returned: go on from there, with the same bits
 
-    Over the settings and `seed`: `loss` (of the last step), `mean_loss` (over all steps), `diverged` (the step that would
-    have written inf or nan, as `Diverged.step`; -1: none), `steps` (taken), and what `measure` gives. A run that has
-    diverged is nan.
+    Over the settings and `seed`: `loss` (of the last step), `mean_loss` (over all steps), `diverged` (the step that
+    would have written inf or nan, as `Diverged.step`; -1: none), `steps` (taken), and what `measure` gives. A run that
+    has diverged is nan.
 
-    Runs of `hlcore.Learner` go side by side: one pure step (`law.step`), batched by vmap. They are the single runs up to
-    round-off: float64 to 1e-10, float32 to 1e-3 of the loss where no run magnifies round-off. Runs of other learners,
-    and of a network, stream or β that the pure step does not take, go one after the other; `attrs["way"]` says why.
+    Runs of `hlcore.Learner` go side by side: one pure step (`law.step`), batched by vmap. They are the single runs up
+    to round-off: float64 to 1e-10, float32 to 1e-3 of the loss where no run magnifies round-off. Runs of other
+    learners, and of a network, stream or β that the pure step does not take, go one after the other;
+    `attrs["way"]` says why.
     An interrupt (Ctrl-C, Jupyter's ■) ends the sweep and returns what there is, for `resume`.
 
     Raises HLError for an unknown setting, a bad value, and a `resume` of another sweep.
@@ -64,20 +65,33 @@ def sweep(
                     table.one_after_another(column, bar)
         except KeyboardInterrupt:
             done = int((table.found["steps"] >= table.steps).sum() + (table.found["diverged"] >= 0).sum())
-            log.warning("sweep: interrupted, %d of %d runs are done; go on with resume=", done, table.found["loss"].size)
+            log.warning(
+                "sweep: interrupted, %d of %d runs are done; go on with resume=", done, table.found["loss"].size
+            )
     return table.dataset()
+
+
+class _Apart(Exception):
+    """Why runs cannot go side by side."""
 
 
 class _Table:
     """What was found, (settings, seed), and how."""
 
     def __init__(
-        self, experiment: Experiment, grid: dict[str, list[float]], steps: int, seeds: list[int], measure: Measure | None
+        self,
+        experiment: Experiment,
+        grid: dict[str, list[float]],
+        steps: int,
+        seeds: list[int],
+        measure: Measure | None,
     ) -> None:
         self.experiment, self.grid, self.seeds, self.measure = experiment, grid, seeds, measure
         length = experiment.stream.length
         self.steps = steps if length is None else min(steps, length)
-        self.settings = [experiment.settings.replace(**dict(zip(grid, c, strict=True))) for c in product(*grid.values())]
+        self.settings = [
+            experiment.settings.replace(**dict(zip(grid, c, strict=True))) for c in product(*grid.values())
+        ]
         shape = len(self.settings), len(seeds)
         self.found = {name: np.full(shape, np.nan) for name in ("loss", "mean_loss")}
         self.found |= {"diverged": np.full(shape, -1), "steps": np.zeros(shape, np.int64)}
@@ -87,14 +101,21 @@ class _Table:
     def side_by_side(self, column: int, bar: Any) -> str:
         """The runs of one seed in batches; why not, in words, where they cannot."""
         try:
-            lanes = Lanes(self.experiment, self.seeds[column], _varying(self.settings))
-            for k in range(self.steps):
-                lanes.pure.sample(k)
+            lanes = self._lanes(column)
             for rows in self._batches(column):
                 self._batch(lanes, rows, column, bar)
-        except MISTAKES as error:
-            return first_line(error)
+        except _Apart as why:
+            return str(why)
         return ""
+
+    def _lanes(self, column: int) -> Lanes:
+        try:
+            lanes = Lanes(self.experiment, self.seeds[column], _varying(self.settings), self.steps)
+            for k in range(self.steps):
+                lanes.pure.sample(k)
+        except HLError as error:
+            raise _Apart(first_line(error)) from error
+        return lanes
 
     def _batches(self, column: int) -> list[np.ndarray]:
         """Rows still to do, at most LANES together, that have come equally far."""
@@ -120,6 +141,8 @@ class _Table:
                 self.phase = np.full((*self.phase.shape[:2], packed.shape[1]), np.nan)
             self.phase[rows, column] = packed
             raise
+        except MISTAKES as error:
+            raise _Apart(first_line(error)) from error
         finally:
             self._write(place, rows, column)
         bar.update(len(rows) * (self.steps - place.steps))
@@ -233,7 +256,9 @@ def _scheduled(settings: BaseSettings) -> list[str]:
 def _varying(settings: list[BaseSettings]) -> list[str]:
     """The numbers in force that are not the same in all, or move with time."""
     numbers = [c.at(0.0) for c in settings]
-    apart = [name for name in settings[0].about() if any(getattr(c, name) != getattr(numbers[0], name) for c in numbers)]
+    apart = [
+        name for name in settings[0].about() if any(getattr(c, name) != getattr(numbers[0], name) for c in numbers)
+    ]
     return sorted({*apart, *_scheduled(settings[0])})
 
 

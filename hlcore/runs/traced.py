@@ -58,12 +58,13 @@ class PureStep:
     def __call__(self, phase: Phase, numbers: dict[str, Any], u: Any, target: Any, end: bool) -> Taken:
         c = self.settings.at(0.0)._replace(**numbers)
         after, move = step(self.network, self.loss, self.order, phase, Sample(u, target, end), c)
-        L = torch.as_tensor(move.loss, dtype=move.output.dtype)
+        L = move.loss if isinstance(move.loss, Tensor) else move.output.new_zeros(())
         H = c.phi * L + move.power()
         moved = [*after.theta.values(), *move.h.values(), *(move.z or {}).values()]
         if self.order != "sequential":  # there θ⁺ takes the new ω: what is not finite in ω is not in θ
             moved += after.omega.values()
-        zero = 0 * (L + H) + sum([0 * x.amax() + 0 * x.amin() for x in moved if x.numel()])
+        plain = [x.detach() for x in (L, H, *moved) if x.numel()]
+        zero = sum([0 * x.amax() + 0 * x.amin() for x in plain])
         return Taken(after, move.h, move.z or {}, move.output, L, H, zero == 0)
 
 
