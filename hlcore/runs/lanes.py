@@ -61,8 +61,8 @@ class Lanes:
     def step(self, place: Place, numbers: Tensors) -> Place:
         """One step of every lane; what is not finite any more turns to nan."""
         sample = self.pure.sample(place.steps)
-        taken = Taken(*self._step(*place.phase[:3], place.phase.z or {}, numbers, sample.u, sample.target, sample.end))
-        phase, lost, loss = Phase(*taken.phase), ~taken.fine, taken.loss.double()
+        taken: Taken = self._step(*place.phase[:3], place.phase.z or {}, numbers, sample.u, sample.target, sample.end)
+        phase, lost, loss = taken.phase, ~taken.fine, taken.loss.double()
         diverged = place.diverged
         if bool(lost.any()):
             loss = loss.masked_fill(lost, torch.nan)
@@ -101,8 +101,8 @@ class Lanes:
     def _batched(self, theta: Any, omega: Any, h: Any, z: Any, numbers: Any, u: Any, target: Any, end: bool) -> Any:
         def one(theta: Any, omega: Any, h: Any, z: Any, numbers: Any) -> Any:
             taken = self.pure(Phase(theta, omega, h, z or None), numbers, u, target, end)
-            phase = taken.phase._replace(z=taken.phase.z or {})
-            return tuple(taken._replace(phase=tuple(phase), h={}, z={}))
+            phase: Any = taken.phase._replace(z=taken.phase.z or {})
+            return taken._replace(phase=phase, h={}, z={})
 
         return vmap(one)(theta, omega, h, z, numbers)
 

@@ -34,10 +34,11 @@ def sensitivity(experiment: Experiment, setting: str, steps: int, seed: int | No
     """
     if not isinstance(experiment, Experiment):
         raise bad("sensitivity", type(experiment).__name__, "an Experiment", "hlcore.experiments.get('iris-mlp')")
-    pure, settings = PureStep(experiment, experiment.seed if seed is None else seed), experiment.settings
+    settings: Any = experiment.settings
+    pure = PureStep(experiment, experiment.seed if seed is None else seed)
     about = settings.about()
     known("setting", setting, about)
-    value = getattr(settings, setting) if (own := settings.in_force(setting)) is None else own
+    value = settings.in_force(setting)
     if about[setting].choices or not isinstance(value, float):
         raise bad(setting, repr(value), "a number that can move a little")
     moving = [k for k, a in about.items() if k == setting or (a.follows == setting and getattr(settings, k) is None)]
@@ -48,11 +49,12 @@ def sensitivity(experiment: Experiment, setting: str, steps: int, seed: int | No
     def slope(phase: Any, tangent: Any, scheduled: Any, u: Any, target: Any, end: bool) -> Any:
         def one(theta: Any, omega: Any, h: Any, z: Any, c: Any) -> Any:
             taken = pure(Phase(theta, omega, h, z or None), scheduled | dict.fromkeys(moving, c), u, target, end)
-            return tuple(taken._replace(phase=tuple(taken.phase._replace(z=taken.phase.z or {})), fine=taken.loss))
+            after: Any = taken.phase._replace(z=taken.phase.z or {})
+            return taken._replace(phase=after, fine=taken.loss)
 
         x = torch.tensor(value, dtype=like.dtype)
-        taken, d = jvp(one, (*phase, x), (*tangent, torch.ones_like(x)))
-        return taken, d
+        found: Any = jvp(one, (*phase, x), (*tangent, torch.ones_like(x)))
+        return found
 
     first = first_phase(pure.network, pure.sample(0), settings.tau)
     like = next(iter(first.theta.values()), torch.empty(0))
@@ -62,7 +64,7 @@ def sensitivity(experiment: Experiment, setting: str, steps: int, seed: int | No
     for k in range(whole("steps", steps) if pure.stream.length is None else min(steps, pure.stream.length)):
         sample, c = pure.sample(k), settings.at(t)
         scheduled = {name: torch.tensor(getattr(c, name), dtype=like.dtype) for name in rest}
-        taken, d = (Taken(*x) for x in slope(phase, tangent, scheduled, sample.u, sample.target, sample.end))
+        taken, d = slope(phase, tangent, scheduled, sample.u, sample.target, sample.end)
         if not bool(torch.isfinite(taken.loss)) or not bool(torch.isfinite(d.loss)):
             raise Diverged("loss", "", t, k)
         phase, tangent, t = taken.phase, d.phase, t + settings.tau

@@ -197,7 +197,7 @@ class _Table:
         """What an interrupted sweep of the same kind had found."""
         mine = self.dataset()
         same = getattr(other, "attrs", {}).get("of") == mine.attrs["of"] and "steps" in other
-        if not same or any(not mine.coords[k].equals(other.coords.get(k)) for k in mine.coords):
+        if not same or any(k not in other.coords or not x.equals(other.coords[k]) for k, x in mine.coords.items()):
             raise bad("resume", "another sweep", "one of this experiment over these settings, seeds and steps")
         shape = self.found["loss"].shape
         for name, values in other.data_vars.items():
