@@ -24,7 +24,8 @@ from .terms import Quantity, Regime, Step
 
 
 def _finite(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, Real) or not -sys.float_info.max <= value <= sys.float_info.max:
+    real = isinstance(value, Real) and not isinstance(value, bool)
+    if not real or not -sys.float_info.max <= value <= sys.float_info.max:  # type: ignore[operator]
         raise bad(name, repr(value), "a finite number")
     return float(value)
 
