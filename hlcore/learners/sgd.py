@@ -25,7 +25,7 @@ from .terms import Quantity, Regime, Step
 
 def _finite(name: str, value: Any) -> float:
     real = isinstance(value, Real) and not isinstance(value, bool)
-    if not real or not -sys.float_info.max <= value <= sys.float_info.max:  # type: ignore[operator]
+    if not real or not -sys.float_info.max <= value <= sys.float_info.max:
         raise bad(name, repr(value), "a finite number")
     return float(value)
 
