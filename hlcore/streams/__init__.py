@@ -1,7 +1,9 @@
 """Where (u, ŷ, δ) come from."""
 
 from . import worlds as worlds
+from .blurred import Blurred as Blurred
 from .chaos import Lorenz as Lorenz
+from .clients import Clients as Clients
 from .clusters import Clusters as Clusters
 from .clusters import DigitPairs as DigitPairs
 from .datasets import Labelled as Labelled

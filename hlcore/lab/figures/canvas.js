@@ -191,7 +191,8 @@ function drawPlane(c, w, h, look, { plan, columns }) {
   const X = (v) => left + ((v - x0) / (x1 - x0)) * (right - left), Y = (v) => lower - ((v - y0) / (y1 - y0)) * (lower - upper);
   c.lineWidth = 1; c.setLineDash([]); c.font = `11px ${FONT}`; c.textBaseline = "middle";
   const gx = ticks(x0, x1, Math.max(2, Math.floor((right - left) / 70))), gy = ticks(y0, y1, Math.max(2, Math.floor((lower - upper) / 45)));
-  for (const v of plan.bare ? [] : gx.at) {
+  if (plan.bare) gx.at.length = gy.at.length = 0; // a picture without axes
+  for (const v of gx.at) {
     const px = Math.round(X(v)) + 0.5;
     c.strokeStyle = v === 0 ? look.axis : look.grid; line(c, px, upper, px, lower);
     c.fillStyle = look.soft; c.textAlign = "center"; c.fillText(gx.label(v), px, lower + 10);
@@ -209,7 +210,7 @@ function drawPlane(c, w, h, look, { plan, columns }) {
     let n = x.length;
     while (n && !Number.isFinite(x[n - 1])) n -= 1; // a shorter column
     if (!n || one.draw === "room") return;
-    c.strokeStyle = c.fillStyle = look.ink(one.ink); c.lineWidth = one.width || 1.4; c.lineJoin = "round";
+    c.strokeStyle = c.fillStyle = one.colour || look.ink(one.ink); c.lineWidth = one.width || 1.4; c.lineJoin = "round";
     c.setLineDash(one.draw === "line" ? look.dash(one.ink) : []);
     if (one.draw === "line") path(c, x, y, X, Y);
     else if (one.draw === "points") {
