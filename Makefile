@@ -17,10 +17,10 @@ lab: env  ## open the first lab in the browser
 	@$(BIN)/jupyter lab --ip=127.0.0.1 --port=$(PORT) $(LAB_ARGS) labs/00_start_here.ipynb
 
 test-fast: env  ## for the loop of daily work: no notebooks, browsers, processes, mutations
-	@$(BIN)/python -m pytest -m "not slow" $(addprefix --ignore=,$(SLOW)) $(TEST_ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" $(addprefix --ignore=,$(SLOW)) $(TEST_ARGS)
 
-test: env  ## every test, then every lab as a regression test
-	@$(BIN)/python -m pytest $(TEST_ARGS)
+test: env  ## every test and every lab as a regression test, two files at a time
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(TEST_ARGS)
 
 env: $(READY)  ## create .venv and install what is needed (once)
 

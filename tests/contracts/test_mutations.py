@@ -10,6 +10,8 @@ def test_there_are_many_breaks_in_every_room_and_each_has_its_line():
     assert rooms >= {"law", "learners", "runs", "records", "networks", "streams", "devices", "lab", "experiments"}
     assert len(BREAKS) >= 80 and len({b.name for b in BREAKS}) == len(BREAKS)
     assert [b.name for b in BREAKS if b.before not in (ROOT / "hlcore" / b.file).read_text()] == []
+    for b in BREAKS:  # a break, not a syntax error, which anybody would notice
+        compile((ROOT / "hlcore" / b.file).read_text().replace(b.before, b.after), b.file, "exec")
     files = {test.partition("::")[0] for b in BREAKS for test in b.by.split()}
     assert [file for file in files if not (ROOT / file).exists()] == []
 
