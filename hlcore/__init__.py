@@ -14,16 +14,21 @@ from .law.point import PhasePoint as PhasePoint
 from .law.point import Report as Report
 from .law.sample import Sample as Sample
 from .law.settings import Settings as Settings
+from .learners.echo import echo_gradient as echo_gradient
+from .learners.forward_costate import fptt_gradient as fptt_gradient
+from .learners.forward_costate import shooting_start as shooting_start
 from .learners.learner import Learner as Learner
 from .learners.reversed_stream import bptt_gradient as bptt_gradient
 from .networks import Antisymmetric as Antisymmetric
 from .networks import Chain as Chain
 from .networks import FactoredReadout as FactoredReadout
 from .networks import KeyedReadout as KeyedReadout
+from .networks import Leapfrog as Leapfrog
 from .networks import OutputNetwork as OutputNetwork
 from .networks import Recurrent as Recurrent
 from .networks import Reversible as Reversible
 from .networks import Rotations as Rotations
+from .networks import Stack as Stack
 from .networks import Stashed as Stashed
 from .networks import StateNetwork as StateNetwork
 from .networks import chain_schedule

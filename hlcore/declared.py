@@ -101,8 +101,17 @@ class BaseSettings:
         return found if dt is None or not hasattr(found, "tau") else found._replace(tau=dt)
 
     def numbers(self, t: float, dt: float | None = None) -> list[float]:
-        """`at`, as a record keeps it: nan where a setting is not one number."""
-        return [float(x) if isinstance(x, (int, float)) else math.nan for x in self.at(t, dt)]
+        """`at`, as a record keeps it: a choice in words as its place among them, nan where there is no number."""
+        about = self.about().values()
+        return [
+            float(x) if isinstance(x, (int, float)) else _place(of, x)
+            for of, x in zip(about, self.at(t, dt), strict=True)
+        ]
+
+
+def _place(about: About, value: Any) -> float:
+    kinds = [kind for _, kind in about.choices]
+    return kinds.index(value) if value in kinds else math.nan
 
 
 def positive(name: str, value: Any) -> float:

@@ -27,14 +27,16 @@ class Diverged(HLError):
     """A step would have written the first non-finite value; the point before it was kept.
 
     `quantity` is the name in method order (loss, h, z, omega, theta), `component` the tensor's own
-    name, `t` the time of the last good point.
+    name, `t` the time of the last good point. `why`: it would, told before it does.
     """
 
-    def __init__(self, quantity: str, component: str, t: float, step: int) -> None:
+    def __init__(self, quantity: str, component: str, t: float, step: int, why: str = "") -> None:
         self.quantity, self.component, self.t, self.step = quantity, component, t, step
         where = f" of {component!r}" if component else ""
         super().__init__(
-            f"{quantity}{where} became non-finite in step {step + 1}, from t = {t:g}: got inf or nan, expected "
+            f"{quantity}{where}: {why}."
+            if why
+            else f"{quantity}{where} became non-finite in step {step + 1}, from t = {t:g}: got inf or nan, expected "
             f"finite numbers; the point at t = {t:g} was kept: lower tau, beta or phi, or raise eta, and go on."
         )
 

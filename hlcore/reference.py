@@ -11,8 +11,11 @@ def derivative(scalar, x):
     return torch.zeros_like(x) if d is None else d
 
 
-def step(network, loss, settings, order, t, h, z, omega, sample):
-    """One step: network's weights move in place, (t, h, z, omega) at t + τ are returned. P, E*1-E*4, Algorithm 1."""
+def step(network, loss, settings, order, t, h, z, omega, sample, v=None):
+    """One step: network's weights move in place, (t, h, z, omega) at t + τ are returned. P, E*1-E*4, Algorithm 1.
+
+    v  {name: mean square of ∂H'/∂θ} of the metric "rms", moved in place, too
+    """
     τ = settings.tau if sample.dt is None else sample.dt
     η, η_z, s, φ, g = settings.eta, settings.dissipation_z, settings.s, settings.phi_at(t), settings.control
     θ = {name: p for name, p in network.named_parameters() if p.requires_grad}
@@ -38,7 +41,13 @@ def step(network, loss, settings, order, t, h, z, omega, sample):
     dH_dh = {k: derivative(H(z), h[k]) + (0 if at is h else derivative(H(z), h_new[k])) for k in h}
     z_new = {k: (z[k] + τ * (-s * dH_dh[k] - η_z * z[k])).detach() for k in h}
     H_θ = H(z if order == "euler" else z_new)
-    omega_new = {k: omega[k] + τ * (-s * derivative(H_θ, θ[k]) - η * omega[k]) for k in θ}
+    dH_dθ = {k: derivative(H_θ, θ[k]) for k in θ}
+    omega_new = {k: omega[k] + τ * (-s * dH_dθ[k] - η * omega[k]) for k in θ}
+    if settings.metric == "rms":
+        m = min(1, τ / settings.memory)
+        v_new = {k: v[k] + m * (dH_dθ[k] ** 2 - v[k]) for k in θ}
+        β = {k: β[k] / ((v if order == "euler" else v_new)[k].sqrt() + 1e-8) for k in θ}
+        v.update(v_new)
     with torch.no_grad():
         for k in θ:
             θ[k] -= τ * β[k] * (omega if order == "euler" else omega_new)[k]

@@ -51,7 +51,7 @@ BREAKS = [
     Break("the sign of ω'", "law/weights.py", "-c.tau * c.s * scale", "c.tau * c.s * scale"),
     Break("τ missing in ω", "law/weights.py", "-c.tau * c.s * scale", "-c.s * scale"),
     Break("ω without dissipation", "law/weights.py", "-c.tau * c.s * scale, 1 - c.tau * c.eta", "-c.tau * c.s * scale, 1.0"),
-    Break("τ missing in a turn", "networks/rotations.py", "_turn(xp, h[\"h\"], w[0], tau)", "_turn(xp, h[\"h\"], w[0], 1.0)"),
+    Break("τ missing in a turn", "networks/rotations.py", "_turn(xp, h[\"h\"], w[0], tau, self.keep)", "_turn(xp, h[\"h\"], w[0], 1.0, self.keep)"),
     Break("a slope used twice counted once", "law/closed_form.py", "plus(found[i], tensor(g))", "tensor(g)"),
     Break("old ω in sequential order", "law/weights.py", "self._next_views if fresh else self._views), self.theta", "self._views), self.theta"),
     Break("new ω in Euler order", "law/weights.py", "self._next_views if fresh else self._views), self.theta", "self._next_views), self.theta"),

@@ -45,6 +45,9 @@ class Job:
     lanes: str | None = _option(None, "write what each rank did when: .nc", metavar="FILE")
     device: str = _option("cpu", "where ranks compute: cpu or cuda (cpu)")
     staged: bool = _option(False, "send through CPU memory even where nccl could", action="store_true")
+    owners: int = _option(1, "of a graph: ranks that keep the dual of an edge between two, 1 or 2 (1)", type=int)
+    late: int = _option(0, "of a graph: ticks that a letter is under way beside its own (0)", type=int)
+    lost: float = _option(0.0, "of a graph: share of letters that never come (0)", type=float)
 
     def __post_init__(self) -> None:
         whole("steps", self.steps)
@@ -54,6 +57,9 @@ class Job:
             if self.checkpoint is None:
                 raise bad("save_every", self.save_every, "a checkpoint file beside it", "give checkpoint=")
         object.__setattr__(self, "patience", number("patience", self.patience, positive=True))
+        whole("late", self.late, 0)
+        if self.owners not in (1, 2) or not 0 <= number("lost", self.lost) < 1:
+            raise bad("owners, lost", (self.owners, self.lost), "1 or 2, and a share below 1")
         if self.balance is not None:
             object.__setattr__(self, "balance", tuple(self.balance))
 

@@ -137,8 +137,12 @@ def checked(learner: Learner) -> Chain:
         raise bad("order for devices", repr(learner.order), "'euler'", "all groups move at once, from what is at t")
     if len(chain.links):
         raise bad("Chain for devices", f"links {sorted(chain.links)}", "neighbours only", "run it in one process")
+    if learner.settings.control:
+        raise bad("control for devices", learner.settings.control, "0", "a state is sent before its control is known")
     if learner.torch_start or learner.reset_omega:
         raise bad("learner for devices", "torch_start or reset_omega", "neither of them")
+    if learner.settings.metric != "none":
+        raise bad("metric for devices", learner.settings.metric, "'none'", "ranks have no common v yet")
     for name, module in chain.named_modules():
         rate: Any = getattr(module, "p", 1.0) if isinstance(module, RANDOM) else getattr(module, "dropout", 0.0)
         if module.training and isinstance(rate, float) and rate > 0:

@@ -12,9 +12,10 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 
-from ..devices import balance, device, gather
-from ..errors import HLError
+from ..devices import balance, client_rank, device, gather
+from ..errors import HLError, bad
 from ..learners.learner import Learner
+from ..networks import TotalVariation
 from ..records import export
 from ..records.columns import Dataset
 from ..streams import Stream
@@ -33,6 +34,10 @@ def work(job: Job, store: dist.Store, rank: int, world: int, say: Callable[[str]
     tick = 0
     try:
         wire.greet(job.greeting())
+        experiment = job.experiment()
+        if isinstance(experiment.network, TotalVariation):
+            client_rank.work(job, experiment, wire, say)
+            return
         stage, stream = _prepared(job, wire, say)
         first = tick = stage.steps
         stage.rehearse(stage.rank.share(stream[first]))
@@ -71,6 +76,8 @@ def work(job: Job, store: dist.Store, rank: int, world: int, say: Callable[[str]
 
 def _prepared(job: Job, wire: Wire, say: Callable[[str], None]) -> tuple[Stage, Stream]:
     experiment = job.experiment()
+    if (job.owners, job.late, job.lost) != (1, 0, 0.0):
+        raise bad("owners, late or lost", (job.owners, job.late, job.lost), "(1, 0, 0) for a chain", "take a graph")
     for path in (job.record, job.lanes):
         if path is not None:
             export.checked(Path(path))

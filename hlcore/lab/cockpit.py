@@ -208,6 +208,7 @@ class Cockpit(Panel):
             controls.transport(self._play),
             self._law,
             W.Box([self._alarm, self._summary], layout=line),
+            self.figures.front,
             row(sides, width="100%", align_items="stretch"),
             self.figures.place,
         ]

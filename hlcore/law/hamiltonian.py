@@ -20,6 +20,7 @@ from .flow import Flow, Pulled, Reading, Slopes, flat
 from .loss import CheckedLoss, Loss
 from .network import Known, Network, State
 from .point import Tensors
+from .sample import Sample
 
 log = logging.getLogger("hlcore")
 TOLD: set[str] = set()  # what stands in the log already
@@ -126,6 +127,16 @@ class Hamiltonian:
         if not isinstance(y, Tensor):
             raise bad(f"output of {type(self.network).__name__}", type(y).__name__, "a tensor")
         return y
+
+    def absorb(self, sample: Sample, y: Tensor) -> None:
+        """Tell the network of a step that stands, see `Network.absorb`; what it raises refuses the step after all."""
+        if type(self.network).absorb is Network.absorb:
+            return
+        try:
+            with torch.no_grad():
+                self.network.absorb(sample, y)
+        except MISTAKES as error:
+            explain("absorb", self.network, sample.u, error)
 
 
 def derivative(terms: Sequence[Tensor], factors: Sequence[Tensor], wrt: Sequence[Tensor]) -> Sequence[Tensor | None]:

@@ -10,10 +10,12 @@ from typing import Any, Self
 import torch
 
 from ..declared import BaseSettings, positive, setting
-from ..errors import bad, number
+from ..errors import bad, number, unknown
 
 Phi = float | Callable[[float], float]
 Beta = float | Mapping[str, float | torch.Tensor]
+METRICS = (("none", "none"), ("rms of g", "rms"))
+Sign = int | Callable[[float], int]
 FORWARD = (("-1 forward", -1), ("+1 original", 1))
 
 
@@ -21,10 +23,19 @@ def _phi(name: str, value: Any) -> Phi:
     return value if callable(value) else number(name, value)
 
 
-def _sign(name: str, value: Any) -> int:
+def _sign(name: str, value: Any) -> Sign:
+    if callable(value):
+        return value
     if isinstance(value, bool) or not isinstance(value, Real) or value not in (-1, 1):
         raise bad(name, repr(value), "-1 (forward) or +1 (original)", "write s=-1 to learn forward in time")
     return -1 if value == -1 else 1
+
+
+def _metric(name: str, value: Any) -> str:
+    known = [kind for _, kind in METRICS]
+    if value not in known:
+        raise unknown(name, value, known)
+    return value
 
 
 def _beta(name: str, beta: Any) -> Beta:
@@ -59,6 +70,9 @@ class WeightSettings(BaseSettings):
     beta   scale of the weight velocity, >= 0 (0 freezes): shared, {parameter name: float}, or
            {parameter name: tensor of the weight's shape}; names left out keep beta = 1
     phi    scale of the loss, >= 0: a number, or a schedule t -> number
+    metric "rms": β per weight, as P leaves it free, divided by the running root mean square of the weight's gradient:
+           θ' = -(β/(√v + 1e-8)) ⊙ ω,   v' = ((∂H'/∂θ)² - v)/memory;   "none": β as it is (`law.metric`)
+    memory time over which v remembers, > 0; no matter without a metric
 
     Raises HLError for anything else. Source: P, section 3.
     """
@@ -67,6 +81,8 @@ class WeightSettings(BaseSettings):
     eta: float = setting(0.0, "η", "dissipation of ω", "1/time; type 0 for none")
     beta: Beta = setting(1.0, "β", "weight speed", "θ' = -βω; type 0 to freeze", _beta)
     phi: Phi = setting(1.0, "φ", "loss scale", "H' = φL + z·h'", _phi)
+    metric: str = setting("none", "v", "metric of θ", "", _metric, scale="choice", choices=METRICS)
+    memory: float = setting(100.0, "m", "memory of v", "time", positive)
 
     @classmethod
     def from_sgd(cls, lr: float, momentum: float = 0.0, dampening: float = 0.0, tau: float = 1.0) -> Self:
@@ -101,14 +117,15 @@ class WeightSettings(BaseSettings):
         return self.at(t).phi
 
 
-MAPPED = ("tau", "eta", "beta", "phi", "s", "eta_z")  # those of which SGD knows, or that no SGD could feel
+MAPPED = ("tau", "eta", "beta", "phi", "s", "eta_z", "memory")  # those of which SGD knows, or that no SGD could feel
 
 
 @dataclass(frozen=True)
 class Settings(WeightSettings):
     """What the four equations (P, E*1-E*4) leave open: the weights' settings, and
 
-    s      sign of the costate equations: -1 forward in time (HL), +1 the original boundary-value problem
+    s      sign of the costate equations: -1 forward in time (HL), +1 the original boundary-value problem; or a schedule
+           t -> ±1, as of a network that learns by day and unlearns by night
     eta_z  dissipation of the neuron costate z, >= 0; None: eta
     control  g, weight of a control ψ on the neurons whose cost is |ψ|²/2g, >= 0: minimising over ψ gives ψ = -g z,
            so h' = f^h - g z and H' = φL + z·f^h - (g/2)|z|² (ours; 0: HL, at rest any other: least control)
@@ -116,7 +133,7 @@ class Settings(WeightSettings):
     Raises HLError for anything else. Source: P, section 3.
     """
 
-    s: int = setting(-1, "s", "sign", "", _sign, scale="choice", choices=FORWARD)
+    s: Sign = setting(-1, "s", "sign", "", _sign, scale="choice", choices=FORWARD)
     eta_z: float | None = setting(None, "η<sub>z</sub>", "dissipation of z", "1/time; type 0 for none", follows="eta")
     control: float = setting(0.0, "g", "control", "h' = f - g z; type 0 for none")
 

@@ -17,6 +17,7 @@ from .closed_form import Closed, ClosedForm
 from .euler import euler
 from .flow import Flow, Pulled, Reading, Slopes
 from .loss import CheckedLoss, squares
+from .metric import share
 from .move import Move
 from .network import Network
 from .point import Tensors
@@ -28,12 +29,16 @@ ORDERS: dict[str, Any] = {"euler": euler, "sequential": sequential}
 
 
 class Phase(NamedTuple):
-    """(θ, ω) by name, and (h, z) by name; z = None is zero. A tree of tensors, as vmap and jvp take it."""
+    """(θ, ω) by name, and (h, z) by name; z = None is zero. A tree of tensors, as vmap and jvp take it.
+
+    v is the metric's, by the names of θ; None is zero.
+    """
 
     theta: Tensors
     omega: Tensors
     h: Tensors
     z: Tensors | None
+    v: Tensors | None = None
 
 
 def step(network: Network, loss: Any, order: str, at: Phase, sample: Sample, c: Any) -> tuple[Phase, Move]:
@@ -45,7 +50,9 @@ def step(network: Network, loss: Any, order: str, at: Phase, sample: Sample, c: 
     law = functional(network, loss, at.theta)
     move = ORDERS[order](law, sample, at.h, at.z, c)
     fresh = order == "sequential"
-    theta, omega = advanced(list(at.theta.values()), list(at.omega.values()), move.dtheta, move.scale, c, fresh)
+    held = {} if share(c) is None else at.v or {name: torch.zeros_like(w) for name, w in at.omega.items()}
+    now = list(at.theta.values()), list(at.omega.values()), list(held.values())
+    theta, omega, v = advanced(*now, move.dtheta, move.scale, c, fresh)
     ended = sample.end or not move.h
     return (
         Phase(
@@ -53,6 +60,7 @@ def step(network: Network, loss: Any, order: str, at: Phase, sample: Sample, c: 
             dict(zip(at.omega, omega, strict=True)),
             dict(at.h) if ended and not move.h else _begun(at.h, network, sample) if ended else move.h,
             None if ended else move.z,
+            dict(zip(held, v, strict=True)) or None,
         ),
         move,
     )

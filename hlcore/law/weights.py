@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ..errors import HLError, bad, unknown
+from . import metric
 from .arrays import arrays, axpy, less
 from .point import Tensors
 from .settings import Beta
@@ -23,12 +24,22 @@ def received(theta: Sequence[Any], dtheta: Sequence[Any], scale: Any, c: Any) ->
     return dtheta, -c.tau * c.s * scale, 1 - c.tau * c.eta
 
 
-def advanced(theta: Sequence[Any], omega: Sequence[Any], dtheta: Sequence[Any], scale: Any, c: Any, fresh: bool) -> Any:
-    """(θ⁺, ω⁺) of E*4 and θ⁺ = θ - τ β ω (E*2), with the new ω if `fresh`, else the old one; β shared."""
+def advanced(
+    theta: Sequence[Any], omega: Sequence[Any], v: Sequence[Any], dtheta: Sequence[Any], scale: Any, c: Any, fresh: bool
+) -> Any:
+    """(θ⁺, ω⁺, v⁺) of E*4 and θ⁺ = θ - τ β ω (E*2), with the new ω if `fresh`, else the old one; β shared.
+
+    v is the metric's (`law.metric`), [] without one.
+    """
     slopes, gain, keep = received(theta, dtheta, scale, c)
     after = [axpy(keep, w, gain, g) for w, g in zip(omega, slopes, strict=True)]
-    pace = c.tau * c.beta
-    return [less(p, pace, w) for p, w in zip(theta, after if fresh else omega, strict=True)], after
+    stride, moving, part = c.tau * c.beta, after if fresh else omega, metric.share(c)
+    if part is not None:
+        size = gain / c.tau
+        found = [metric.remembered(x, None if g is None else size * g, part) for x, g in zip(v, slopes, strict=True)]
+        moving = [w * metric.pace(x) for w, x in zip(moving, found if fresh else v, strict=True)]
+        v = found
+    return [less(p, stride, w) for p, w in zip(theta, moving, strict=True)], after, v
 
 
 class Weights:
@@ -63,6 +74,9 @@ class Weights:
         self._large = self._flat.numel() >= LARGE * len(theta) > 0
         self._beta, self._beta_max = 1.0, 1.0
         self._scale: Tensor | None = None  # β of each entry of ω, beside the shared one
+        self._pace: Tensor | None = None  # the same in this step, with the metric
+        self._square: Tensor | None = None  # v of the metric; None: without
+        self._next_square: Tensor | None = None
         self._limit = torch.finfo(like.dtype).max / 8
         self._size = math.inf  # a bound on |ω|
         self._reach = math.inf  # a bound on |θ|, grown by each step, renewed when it gets near the limit
@@ -85,6 +99,21 @@ class Weights:
             view.copy_(omega[name])
         self._size = self._reach = math.inf
 
+    @property
+    def squares(self) -> Tensors:
+        """{name: v}, views; {} without a metric."""
+        return {} if self._square is None else dict(zip(self.names, self._split(self._square), strict=True))
+
+    def measure(self, on: bool, v: Tensors | None = None) -> None:
+        """Begin a metric, from zero or where it was; or end it."""
+        if not on:
+            self._square = None
+        elif self._square is None or v:
+            self._square = torch.zeros_like(self._flat)
+        for name, view in self.squares.items():
+            if v:
+                view.copy_(v[name])
+
     def begin(self, started: list[bool]) -> None:
         """Which weights have had a gradient before."""
         self.started, self._all_started = list(started), all(started)
@@ -93,8 +122,9 @@ class Weights:
         """ω = 0."""
         self._flat.zero_()
 
-    def scale_by(self, beta: Beta) -> None:
-        """Set β: shared, or per parameter name with 1 for names left out."""
+    def scale_by(self, beta: Beta, kind: str = "none") -> None:
+        """Set β: shared, or per parameter name with 1 for names left out; and the kind of metric."""
+        self.measure(kind != "none")
         if not isinstance(beta, Mapping):
             self._beta, self._scale, self._beta_max = float(beta), None, float(beta)
             return
@@ -112,13 +142,15 @@ class Weights:
                 raise bad(f"beta[{name!r}]", f"shape {tuple(value.shape)}", f"the weight's shape {tuple(view.shape)}")
         self._beta, self._scale, self._beta_max = 1.0, scale, float(scale.max()) if len(scale) else 0.0
 
-    def propose(self, gradients: Sequence[Tensor | None], gain: float, keep: float, missing: str, lift: float) -> None:
-        """ω⁺ = keep ω + gain g, in the second vector.
+    def propose(
+        self, gradients: Sequence[Tensor | None], gain: float, keep: float, missing: str, lift: float, c: Any = None
+    ) -> None:
+        """ω⁺ = keep ω + gain g, in the second vector, and v⁺ where a metric is in force in the settings c.
 
         missing  what a weight without gradient does: "decay" (the law, g = 0) or "stand" still (torch's way)
         lift     with "stand": the factor of a weight's first gradient after the first step
         """
-        self._gradients, self._still = gradients, set()
+        self._gradients, self._still, self._pace = gradients, set(), self._scale
         self._in_place = self._large and self._cannot_overflow(gradients, gain, keep)
         if self._in_place:
             self._factors = keep, gain
@@ -145,10 +177,20 @@ class Weights:
                     f"weights: got a gradient that does not fit ω ({error}); expected the dtype and device "
                     "they had when the Learner was built; build a new Learner."
                 ) from error
+        if self._square is not None:
+            self._remember(gradients, abs(gain) / c.tau, metric.share(c))
+
+    def _remember(self, gradients: Sequence[Tensor | None], size: float, part: float) -> None:
+        """v⁺ of all weights; those that stand still keep theirs."""
+        assert self._square is not None
+        self._next_square = self._square.clone()
+        for i, (x, g) in enumerate(zip(self._split(self._next_square), gradients, strict=True)):
+            if i not in self._still:
+                x.copy_(metric.remembered(x, None if g is None else size * g, part))
 
     def _cannot_overflow(self, gradients: Sequence[Tensor | None], gain: float, keep: float) -> bool:
         """True for a large ω of which |ω⁺| <= keep |ω| + |gain| |g| tells that it stays finite."""
-        if not self._all_started or self._scale is not None:
+        if not self._all_started or self._scale is not None or self._square is not None:
             return False
         squares = 0.0
         for g, p in zip(gradients, self.theta, strict=True):
@@ -175,12 +217,16 @@ class Weights:
                     return "omega", name
             size = float(self._next.abs().max())
         stride = tau * self._beta_max * (size if fresh else min(self._size, self._limit))
+        if self._square is not None and self._next_square is not None:
+            found = metric.pace(self._next_square if fresh else self._square)
+            self._pace = found if self._scale is None else found * self._scale
+            stride *= float(found.max()) if len(found) else 1.0
         self._size = size
         self._reach += stride
         if not self._reach < self._limit:
             omega = self._next_views if fresh else self._views
             for i, (name, p) in enumerate(zip(self.names, self.theta, strict=True)):
-                beta = self._beta if self._scale is None else self._split(self._scale)[i]
+                beta = self._beta if self._pace is None else self._beta * self._split(self._pace)[i]
                 if not bool(torch.isfinite(p.detach() - tau * beta * omega[i]).all()):
                     return "theta", name
             self._reach = stride + max((float(p.detach().abs().max()) for p in self.theta if p.numel()), default=0.0)
@@ -192,8 +238,8 @@ class Weights:
             self._commit_in_place(tau, fresh)
             return
         omega, theta = (self._next_views if fresh else self._views), self.theta
-        if self._scale is not None:  # the old vector is free: nobody needs it after this
-            torch.mul(self._next if fresh else self._flat, self._scale, out=self._flat)
+        if self._pace is not None:  # the old vector is free: nobody needs it after this
+            torch.mul(self._next if fresh else self._flat, self._pace, out=self._flat)
             omega = self._views
         if self._still:
             moving = [i for i in range(len(theta)) if i not in self._still]
@@ -201,6 +247,8 @@ class Weights:
         if theta:
             with torch.no_grad():
                 torch._foreach_add_(theta, omega, alpha=-tau * self._beta)
+        if self._square is not None:
+            self._square = self._next_square
         self._flat, self._next, self._old, self._new = self._next, self._flat, self._new, self._old
         self._views, self._next_views = self._next_views, self._views
         if not self._all_started:

@@ -45,8 +45,7 @@ class BaseLearner(ABC):
     memory          what `propose` needs from the steps before, beside h, z, θ and ω: read it there, return what comes
                     next as `Step.memory`; numbers, texts, tensors, and lists and dicts of them are saved by themselves
 
-    A step that would write inf or nan raises `Diverged` and leaves everything at the point before it: weights,
-    memory, the network's buffers and torch's generator.
+    A step that would write inf or nan raises `Diverged` and leaves all as before: weights, memory, buffers, generator.
     """
 
     name: ClassVar[str] = ""  # on the list, see `register`
@@ -111,7 +110,7 @@ class BaseLearner(ABC):
                 wanted = f"hlcore.{self.settings_type.__name__}"
                 raise bad("settings", type(settings).__name__, wanted, "learner.settings.replace(eta=0.3)")
             settings = self.settings_from(settings)
-        self._omega.scale_by(getattr(settings, "beta", 1.0))
+        self._omega.scale_by(getattr(settings, "beta", 1.0), getattr(settings, "metric", "none"))
         self._settings = settings
 
     @property
@@ -135,9 +134,10 @@ class BaseLearner(ABC):
             step, tau = self._proposed(sample)
             self._refuse(step)
             if step.dtheta is not None:
-                self._weigh(step)
+                self._weigh(step, self.numbers(sample))
                 if (overflow := self._omega.overflow(tau, self.fresh)) is not None:
                     raise Diverged(*overflow, self.t, self.steps)
+            self.law.absorb(sample, step.output)
         except HLError:
             self.inventory.put_back(kept)
             raise
@@ -283,9 +283,9 @@ class BaseLearner(ABC):
             log.warning("%s: no gradient in %d steps reached %s; they do not learn", type(self).__name__, IDLE, waiting)
         self._idle = self._idle if waiting else 0
 
-    def _weigh(self, step: Step) -> None:
+    def _weigh(self, step: Step, c: Any) -> None:
         assert step.dtheta is not None
-        self._omega.propose(step.dtheta, step.gain, step.keep, "decay", 1.0)
+        self._omega.propose(step.dtheta, step.gain, step.keep, "decay", 1.0, c)
 
     def _arrive(self, step: Step, sample: Sample) -> None:
         """h and z are those of the step, or cleared at the end of a sequence."""

@@ -12,21 +12,18 @@ import torch
 from torch import Tensor
 
 from ..declared import BaseSettings, setting
-from ..errors import HLError, whole
+from ..errors import HLError
 from ..law.arrays import moved
 from ..law.loss import Loss
-from ..law.network import Known, Network
+from ..law.network import Known, Network, State
 from ..law.sample import Sample
 from ..law.settings import WeightSettings
 from ..networks.preserved import preserved
 from .base import BaseLearner
 from .catalogue import register
+from .held_inputs import LONGEST, tokens_or_none
 from .reversed_stream import StoredStep, advance, backward, first_state
 from .terms import Step
-
-
-def _tokens(name: str, value: Any) -> int | None:
-    return None if value is None else whole(name, value)
 
 
 @dataclass(frozen=True)
@@ -37,8 +34,8 @@ class BPTTSettings(WeightSettings):
     every   k: turn every k tokens, too; None: at the end of a sequence only
     """
 
-    window: int | None = setting(None, "r", "window", "tokens that the way back takes", _tokens, scale="whole")
-    every: int | None = setting(None, "k", "turn every", "tokens", _tokens, scale="whole")
+    window: int | None = setting(None, "r", "window", "tokens that the way back takes", tokens_or_none, scale="whole")
+    every: int | None = setting(None, "k", "turn every", "tokens", tokens_or_none, scale="whole")
 
 
 @dataclass(frozen=True)
@@ -128,9 +125,6 @@ class _Backward(BaseLearner):
     @abstractmethod
     def _walk(self, path: list[StoredStep], start: Known, c: Any) -> tuple[list[Tensor], float]:
         """(what ω receives from the way back, the part of the old ω that is kept)."""
-
-
-LONGEST = 1_000_000  # tokens
 
 
 @register("hl-bptt")
@@ -225,6 +219,6 @@ class TruncatedBPTT(_Backward):
         return g, 1 - c.tau * c.eta
 
 
-def _joined(h: Mapping[str, Tensor], start: Known) -> dict[str, Tensor | None]:
+def _joined(h: State, start: Known) -> dict[str, Tensor | None]:
     """The stored state, with the graph of the weights that made it where it is the initial one."""
-    return {name: x.detach() if start.get(name) is None else start[name] for name, x in h.items()}
+    return {k: x if x is None else x.detach() if start.get(k) is None else start[k] for k, x in h.items()}

@@ -95,8 +95,10 @@ class Inventory:
 
 
 def may_draw(module: nn.Module) -> bool:
-    """Whether a module may draw random numbers: torch's own do so only under a dropout, others may."""
+    """Whether a module may draw random numbers: torch's own do so only under a dropout, ours say so, others may."""
     home, kind = type(module).__module__, type(module).__name__
     if not home.startswith(("torch.nn.modules.", "hlcore.networks.")):
         return True
-    return "Dropout" in kind or kind == "RReLU" or bool(getattr(module, "dropout", 0.0))
+    return (
+        getattr(module, "draws", False) or "Dropout" in kind or kind == "RReLU" or bool(getattr(module, "dropout", 0.0))
+    )

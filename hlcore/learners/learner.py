@@ -137,10 +137,10 @@ class Learner(BaseLearner):
             self._omega.reset()
         super().clear()
 
-    def _weigh(self, step: Step) -> None:
+    def _weigh(self, step: Step, c: Any) -> None:
         assert step.dtheta is not None
         missing = "stand" if self.torch_start else "decay"
-        self._omega.propose(step.dtheta, step.gain, step.keep, missing, self._lift)
+        self._omega.propose(step.dtheta, step.gain, step.keep, missing, self._lift, c)
 
     def _arrive(self, step: Step, sample: Sample) -> None:
         if sample.end and self.reset_omega:

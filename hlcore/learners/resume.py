@@ -20,7 +20,7 @@ def snapshot_of(learner: Any) -> Snapshot:
     network = {name: x.detach().clone() for name, x in parts(learner.network).items()}
     training = {name: module.training for name, module in learner.network.named_modules()}
     h = None if learner._h is None else {k: x for k, x in learner._h.items() if x is not None}
-    memory = learner.memory | {"started": learner._omega.started}
+    memory = learner.memory | {"started": learner._omega.started, "squares": learner._omega.squares}
     held = copied((learner._omega.named(), h, learner._z, learner._reached, memory))
     how = (learner.name, learner.order, learner.options, learner.settings, learner.t, learner.steps)
     return Snapshot(*how, network, training, *held)
@@ -53,6 +53,8 @@ def go_to(learner: Any, snapshot: Snapshot) -> None:
         (snapshot.h, snapshot.z, snapshot.reached, snapshot.memory), device
     )
     learner._omega.begin(memory.pop("started"))
+    v = memory.pop("squares", {})
+    learner._omega.measure(bool(v), v)
     learner.memory = memory
 
 

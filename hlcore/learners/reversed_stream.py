@@ -28,7 +28,7 @@ class StoredStep(NamedTuple):
 
     u: Any
     target: Any
-    h: Tensors  # the state that the token found
+    h: State  # the state that the token found
     tau: float
     gain: float  # τφ, the weight of its loss
     generator: Tensor  # torch's generator and the buffers as the token found them: the same dropout, the same turn
@@ -103,7 +103,7 @@ def _costate(
         raise bad("stored", f"False for {type(network).__name__}", "a network with undo(u, h, tau)", "store them")
     if settings is not None and settings.control != 0:
         raise bad("control", settings.control, "0", "a stream is walked back along the flow that nobody controlled")
-    law, sequence = Hamiltonian(network, loss), _one_sequence(samples)
+    law, sequence = Hamiltonian(network, loss), one_sequence(samples)
     path = there_and_back(len(sequence), window)
     eta, eta_z = (0.0, 0.0) if settings is None else (settings.eta, settings.dissipation_z)
     with preserved(network):
@@ -134,7 +134,7 @@ def _retraced(network: Network, back: list[StoredStep], h: Known, first: StoredS
     for step in back:
         with torch.no_grad():
             h = first.h if step is first else network.undo(step.u, dict(h), step.tau)  # type: ignore[arg-type]
-        yield step._replace(h={name: x for name, x in h.items() if x is not None})
+        yield step._replace(h=dict(h))
 
 
 def first_state(law: Hamiltonian, sample: Sample) -> State:
@@ -148,10 +148,10 @@ def advance(law: Hamiltonian, sample: Sample, h: Known, tau: float, gain: float)
     generator, buffers = torch.get_rng_state(), [b.clone() for b in law.network.buffers()]
     with torch.no_grad():
         v = law.velocity(sample.u, dict(h), tau)
-        known = {name: torch.zeros_like(v[name]) if x is None else x.detach() for name, x in h.items()}
-        after = moved(known, v, tau)
+        found = {name: None if x is None else x.detach() for name, x in h.items()}
+        after = moved(found, v, tau)
         y = law.output(sample.u, after)
-    return StoredStep(_own(sample.u), _own(sample.target), known, tau, gain, generator, buffers), after, owned(y, after)
+    return StoredStep(_own(sample.u), _own(sample.target), found, tau, gain, generator, buffers), after, owned(y, after)
 
 
 def _own(x: Any) -> Any:
@@ -181,7 +181,7 @@ def backward(
             watch(there, dict(zip(law.names, omega, strict=True)))
     learned = {name: x for name, x in start.items() if x is not None and x.requires_grad}
     if learned:
-        _gather(omega, derivative(list(learned.values()), [z[name] for name in learned], law.theta), 1.0)
+        gather(omega, derivative(list(learned.values()), [z[name] for name in learned], law.theta), 1.0)
     return dict(zip(law.names, omega, strict=True))
 
 
@@ -196,7 +196,7 @@ def _step_back(
     with torch.enable_grad():
         if not step.h:
             _, slopes = law.read(step.u, {}, step.target).pull(step.gain)
-            _gather(omega, slopes, 1.0)
+            gather(omega, slopes, 1.0)
             return {}, {}
         f = law.flow(step.u, dict(step.h), step.tau)
         after = moved(f.h, f.v, step.tau)
@@ -204,8 +204,8 @@ def _step_back(
         zero = {name: torch.zeros_like(tensor(x)) for name, x in after.items()}
         z = {name: plus(x, None if dh[name] is None else tensor(dh[name])) for name, x in (z or zero).items()}
         back, further = f.pull(f.as_given(z))
-    _gather(omega, slopes, 1.0)
-    _gather(omega, further, step.tau)
+    gather(omega, slopes, 1.0)
+    gather(omega, further, step.tau)
     keep = 1 - step.tau * eta_z
     return z, {
         name: tensor(axpy(keep, x, step.tau, None if back[name] is None else tensor(back[name])))
@@ -213,14 +213,14 @@ def _step_back(
     }
 
 
-def _gather(omega: list[Tensor], slopes: Slopes, factor: float) -> None:
+def gather(omega: list[Tensor], slopes: Slopes, factor: float) -> None:
     """ω += factor · slopes."""
     for x, g in zip(omega, slopes, strict=True):
         if g is not None:
             x.add_(g, alpha=factor)
 
 
-def _one_sequence(samples: Iterable[Sample]) -> list[Sample]:
+def one_sequence(samples: Iterable[Sample]) -> list[Sample]:
     """The tokens, checked: end=True at the last, or nowhere, or everywhere (a Sample's default, no mark at all)."""
     try:
         sequence = list(samples)

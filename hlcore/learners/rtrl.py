@@ -1,4 +1,7 @@
-"""Real-time recurrent learning: the exact online gradient, by carrying ∂h/∂θ forward. For small networks."""
+"""Real-time recurrent learning: the exact online gradient, by carrying ∂h/∂θ forward.
+
+For small networks; for one layer of rotations, whose units feel their own weights alone, at twice the cost of a step.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ from ..law.sample import Sample
 from ..networks.preserved import preserved
 from .base import BaseLearner
 from .catalogue import register
+from .diagonal_sensitivity import DiagonalSensitivity
 from .reversed_stream import first_state
 from .terms import Step
 
@@ -115,6 +119,9 @@ class RTRL(BaseLearner):
         """g of this token through the whole past of its sequence."""
         c = self.numbers(sample)
         carried = self.memory.get("P", torch.empty(0))
-        look = Sensitivity(self.network, self.loss, law=self.law).look
+        if DiagonalSensitivity.holds(self.network):
+            look = DiagonalSensitivity(self.law).look
+        else:
+            look = Sensitivity(self.network, self.loss, law=self.law).look
         h, P, y, loss, g = look(sample, c.tau, self._h, carried)
         return Step(h, None, y, loss, c.phi * loss, g, c.tau * c.phi, 1 - c.tau * c.eta, {"P": P})

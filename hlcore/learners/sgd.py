@@ -148,7 +148,7 @@ class SGD(BaseLearner):
         reached = {name: x.detach() for name, x in after.items()}
         return Step(reached, None, owned(y, after), 0.0 if L is None else L.item(), 0.0, g, share, s.momentum)
 
-    def _weigh(self, step: Step) -> None:
+    def _weigh(self, step: Step, c: Any) -> None:
         assert step.dtheta is not None
         self._omega.scale_by(self.settings.lr)
         self._omega.propose(step.dtheta, step.gain, step.keep, "stand", 1 / step.gain if step.gain else 1.0)
@@ -167,7 +167,9 @@ class _Buffers(Weights):
         for p, view, begun in zip(self.theta, self._views, started, strict=True):
             self._optimiser.state[p]["momentum_buffer"] = view if begun else None
 
-    def propose(self, gradients: Sequence[Tensor | None], gain: float, keep: float, missing: str, lift: float) -> None:
+    def propose(
+        self, gradients: Sequence[Tensor | None], gain: float, keep: float, missing: str, lift: float, c: Any = None
+    ) -> None:
         """As ω is proposed."""
         super().propose(gradients, gain, keep, missing, lift)
         self._share, self._kept = gain, keep

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 
 from ..errors import bad, number, unknown, whole
-from ..law.arrays import Arrays, total
+from ..law.arrays import Arrays, outer, total
 from ..law.closed_form import ClosedForm
 from ..law.network import Known, Network, State, require_module
 from ..law.point import Tensors
-from .module_forms import by_hand, module_form, touched
+from .module_forms import by_hand, fits, module_form, touched
 from .readouts import DESCRIBED
 
 STARTS = ("rest", "free", "clock")
@@ -30,6 +30,7 @@ class Exact(Network):
     """
 
     h0: Tensor
+    keep = 1.0  # |λ| of a unit of time
     B: Any  # a matrix, or None
     C: Any
     readout: Any
@@ -73,6 +74,22 @@ class Exact(Network):
             x = x - tau * self.driven(self.B(u), tau)
         return {"h": x - tau * self.free(x, -tau)}
 
+    def transport(self, u: Any, before: Tensors, after: Tensors, p: Tensors, tau: float) -> Tensors:
+        """J⁻ᵀp = J p/|λ|²: what turns costates forward is the turn itself."""
+        return {"h": (p["h"] + tau * self.free(p["h"], tau)) * self.keep ** (-2 * tau)}
+
+    def product(self, u: Any, h: Tensors, tau: float, M: Any) -> Any:
+        """M = e^{At}: the time t is all that must be kept."""
+        return (0.0 if M is None else M) + tau
+
+    def to_start(self, M: Any, p: Tensors) -> Tensors:
+        """Mᵀp = |λ|^{2t} e^{-At} p, from t and ϖ, not from a product of t turns."""
+        return {"h": (p["h"] - M * self.free(p["h"], -M)) * self.keep ** (2 * M)}
+
+    def held(self, M: Any) -> float:
+        """|λ|^t."""
+        return self.keep**M
+
     def output(self, u: Any, h: Known) -> Tensor:
         """y = C σ(h), or the readout of (u, σ(h))."""
         x = h["h"] if self.sigma is None else self.sigma(h["h"])
@@ -99,18 +116,22 @@ class Rotations(Exact):
     units    number of blocks; h = (h1 of all blocks, h2 of all blocks) has 2·units entries
     top      ϖ lies in (0, top), radians per unit of time
     spread   "uniform": ϖ drawn independently; "even": one drawn in each of `units` equal parts of (0, top)
+    keep     |λ| in (0, 1], what is left of a state after a unit of time; 1: nothing is forgotten
     start, readout, sigma  as in `Exact`
     """
 
     def __init__(
-        self, units: int, inputs: int, outputs: int, *, top: float = 1.0, spread: str = "uniform", **exact: Any
-    ) -> None:
+        self, units: int, inputs: int, outputs: int, *,
+        top: float = 1.0, spread: str = "uniform", keep: float = 1.0, **exact: Any,
+    ) -> None:  # fmt: skip
         self.units, self.top = whole("Rotations units", units), number("Rotations top", top, positive=True)
         if spread not in SPREADS:
             raise unknown("Rotations spread", spread, SPREADS)
+        if (keep := number("Rotations keep", keep, positive=True)) > 1:
+            raise bad("Rotations keep", keep, "a number in (0, 1]", "1 forgets nothing")
         super().__init__(2 * units, inputs, outputs, **exact)
         w = torch.rand(units) if spread == "uniform" else (torch.arange(units) + torch.rand(units)) / units
-        self.frequency = torch.nn.Parameter(w * self.top)
+        self.frequency, self.keep = torch.nn.Parameter(w * self.top), keep
 
     def free(self, h: Tensor, tau: float) -> Tensor:
         """(R h - h)/τ."""
@@ -118,34 +139,45 @@ class Rotations(Exact):
         def back(xp: Any, g: Any, turned: Any, c: Any, s: Any) -> Any:
             return _turn_back(xp, g, c, s, tau), _frequency_back(g, turned)
 
-        return by_hand(lambda xp, h, w: _turn(xp, h, w, tau), back, h, self.frequency)
+        return by_hand(lambda xp, h, w: _turn(xp, h, w, tau, self.keep), back, h, self.frequency)
 
     def closed_form(self) -> ClosedForm | str | None:
-        """Of a network that runs by itself, with a readout whose derivative is known."""
-        if self.start == "rest" or self.sigma is not None:
+        """Of one whose readout has a derivative that is known. Where u drives, h' = (R h - h)/τ + D b with b = B u."""
+        if self.sigma is not None:
             return None
+        B: Any = self.B if self.start == "rest" else None
         readout = module_form(self.readout, DESCRIBED) if self.C is None else module_form(self.C)
         why = touched(self, Rotations) or (readout if isinstance(readout, str) else "")
         if why or isinstance(readout, str):
             return why
 
         def velocity(xp: Any, u: Any, h: Arrays, w: list[Any], tau: float) -> Any:
-            v, (turned, c, s) = _turn(xp, h["h"], w[0], tau)
-            return (
-                {"h": v},
-                lambda z: {"h": _turn_back(xp, z["h"], c, s, tau)},
-                lambda z: [_frequency_back(z["h"], turned)],
-            )
+            v, (turned, c, s) = _turn(xp, h["h"], w[0], tau, self.keep)
 
-        return ClosedForm(velocity, [self.frequency], readout.of_state, readout.weights)
+            def to_state(z: Any) -> Arrays:
+                return {"h": _turn_back(xp, z["h"], c, s, tau)}
+
+            if B is None:
+                return {"h": v}, to_state, lambda z: [_frequency_back(z["h"], turned)]
+            if not fits(u, (len(v), B.in_features), B.weight):
+                return None
+            x = u.detach() if xp is torch else u.detach().numpy()
+            means, b = share(xp, w[0] * tau), x @ w[1].T
+            slope = share_slope(xp, w[0] * tau, means)
+
+            def to_weights(z: Any) -> list[Any]:
+                own = tau * total(_dot(z["h"], _rotated(xp, b, *slope)))
+                back = _rotated(xp, z["h"], means[0], -means[1])
+                return [_frequency_back(z["h"], turned) + own, outer(back, x)]
+
+            return {"h": v + _rotated(xp, b, *means)}, to_state, to_weights
+
+        trained: list[Any] = [self.frequency] if B is None else [self.frequency, B.weight]
+        return ClosedForm(velocity, trained, readout.of_state, readout.weights)
 
     def driven(self, b: Tensor, tau: float) -> Tensor:
         """∫ R(σ) b dσ/τ over one step, also where ϖ = 0."""
-        half = self.frequency * (tau / 2)
-        sinc = torch.sinc(half / math.pi)  # s/(ϖτ) = sinc·cos, (1 - c)/(ϖτ) = sinc·sin of half the angle
-        p, q = sinc * torch.cos(half), sinc * torch.sin(half)
-        b1, b2 = b.chunk(2, 1)
-        return torch.cat([p * b1 + q * b2, p * b2 - q * b1], 1)
+        return _rotated(torch, b, *share(torch, self.frequency * tau))
 
     def _draw_start(self) -> Tensor:
         """Every block on the unit circle."""
@@ -153,10 +185,10 @@ class Rotations(Exact):
         return torch.cat([torch.cos(angle), torch.sin(angle)], 1)
 
 
-def _turn(xp: Any, h: Any, frequency: Any, tau: float) -> tuple[Any, tuple[Any, Any, Any]]:
-    """v = (R h - h)/τ, and what its derivative needs: the turned state r = R h, c, s."""
-    angle = frequency[None] * tau
-    c, s = xp.cos(angle), xp.sin(angle)
+def _turn(xp: Any, h: Any, frequency: Any, tau: float, keep: float) -> tuple[Any, tuple[Any, Any, Any]]:
+    """v = (R h - h)/τ, and what its derivative needs: the turned state r = R h, and |λ|^τ (cos, sin) of ϖτ."""
+    angle, left = frequency[None] * tau, keep**tau
+    c, s = left * xp.cos(angle), left * xp.sin(angle)
     turned = _rotated(xp, h, c, s)
     return (turned - h) / tau, (turned, c, s)
 
@@ -176,6 +208,26 @@ def _rotated(xp: Any, x: Any, c: Any, s: Any) -> Any:
     """R x."""
     x1, x2 = _halves(x)
     return xp.concatenate([c * x1 + s * x2, c * x2 - s * x1], 1)
+
+
+def share(xp: Any, angle: Any) -> tuple[Any, Any]:
+    """(sin x/x, (1 - cos x)/x), the means of a turn by x over its way, also where x = 0."""
+    sinc = xp.sinc(angle / (2 * math.pi))  # of half the angle
+    return sinc * xp.cos(angle / 2), sinc * xp.sin(angle / 2)
+
+
+def share_slope(xp: Any, angle: Any, means: tuple[Any, Any]) -> tuple[Any, Any]:
+    """The derivative of `share`, ((cos x - p)/x, (sin x - q)/x), as a series near x = 0."""
+    near = xp.abs(angle) < 0.01
+    x = xp.where(near, 1.0, angle)
+    p, q = (xp.cos(angle) - means[0]) / x, (xp.sin(angle) - means[1]) / x
+    return xp.where(near, angle**3 / 30 - angle / 3, p), xp.where(near, 0.5 - angle**2 / 8 + angle**4 / 144, q)
+
+
+def _dot(a: Any, x: Any) -> Any:
+    """a1 x1 + a2 x2 of each unit."""
+    (a1, a2), (x1, x2) = _halves(a), _halves(x)
+    return a1 * x1 + a2 * x2
 
 
 def _halves(x: Any) -> tuple[Any, Any]:

@@ -1,5 +1,11 @@
 """Where (u, ŷ, δ) come from."""
 
+from . import worlds as worlds
+from .blurred import Blurred as Blurred
+from .chaos import Lorenz as Lorenz
+from .clients import Clients as Clients
+from .clusters import Clusters as Clusters
+from .clusters import DigitPairs as DigitPairs
 from .datasets import Labelled as Labelled
 from .datasets import Sequences as Sequences
 from .datasets import digits as digits
@@ -10,6 +16,12 @@ from .delayed import Clock as Clock
 from .delayed import Held as Held
 from .delayed import Late as Late
 from .imdb import imdb as imdb
+from .nights import Nights as Nights
+from .recall import Copied as Copied
+from .recall import Recall as Recall
+from .recall import Strips as Strips
+from .recall import Sung as Sung
+from .recall import strips as strips
 from .reversed import Reversed as Reversed
 from .series import Changes as Changes
 from .series import Real as Real
@@ -23,4 +35,5 @@ from .stream import Stream as Stream
 from .tables import Table as Table
 from .tables import from_csv as from_csv
 from .tables import from_frame as from_frame
+from .tasks import InTurn as InTurn
 from .world import World as World

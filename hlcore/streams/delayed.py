@@ -11,14 +11,17 @@ from .stream import Stream, replayable
 
 
 class Held(Stream):
-    """Sample k of `stream` at steps k·steps … (k+1)·steps - 1, with end=False: nothing is cleared in between."""
+    """Sample k of `stream` at steps k·steps … (k+1)·steps - 1, with end=False: nothing is cleared in between.
 
-    def __init__(self, stream: Stream, steps: int) -> None:
-        self.stream, self.steps = replayable("Held stream", stream), whole("steps", steps)
+    ends  end=True at the last of them: two phases, what settles while a sample is held and what is done at its end
+    """
+
+    def __init__(self, stream: Stream, steps: int, ends: bool = False) -> None:
+        self.stream, self.steps, self.ends = replayable("Held stream", stream), whole("steps", steps), ends
         self.length = None if stream.length is None else stream.length * steps
 
     def sample(self, k: int) -> Sample:
-        return replace(self.stream[k // self.steps], end=False)
+        return replace(self.stream[k // self.steps], end=self.ends and k % self.steps == self.steps - 1)
 
 
 class Late(Stream):

@@ -96,10 +96,11 @@ class World(Stream):
 
         Raises HLError, and stays where it is, for an output that is no such row and where no action is allowed.
         """
+        self.take(self._choice(self._values(output), self._rng(self.k, ACTION)))
+
+    def take(self, action: int) -> None:
+        """Make this move, whoever chose it: the output of `act`, or a person."""
         k, now, _ = self._at()
-        values, rng = self._values(output), self._rng(k, ACTION)
-        free = rng.random() < self.explore
-        action = int(rng.choice(np.flatnonzero(values > -np.inf if free else values == values.max())))
         made = self.move(copy.deepcopy(now), action, self._rng(k, MOVE))
         if not isinstance(made, tuple) or len(made) != 3 or not np.isfinite(made[0]):
             raise bad(f"{type(self).__name__}.move", repr(made), "(a finite reward, the next state, ended)")
@@ -165,3 +166,8 @@ class World(Stream):
                 raise bad("allowed", "no action at all", "at least one", "let move() say that the episode has ended")
             values[~mask] = -np.inf
         return values
+
+    def _choice(self, values: np.ndarray, rng: np.random.Generator) -> int:
+        """ε-greedy; ties are broken by chance."""
+        free = rng.random() < self.explore
+        return int(rng.choice(np.flatnonzero(values > -np.inf if free else values == values.max())))

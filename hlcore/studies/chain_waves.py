@@ -44,7 +44,7 @@ def wave(groups: Any = "layer", hold: int = 40, ticks: int = 40, eta_z: float = 
         truth = torch.autograd.grad(mse_loss(chain(sample.u), sample.target), list(chain.parameters()))
         a, b = torch.cat([g.flatten() for g in found.values()]), torch.cat([g.flatten() for g in truth])
         cosine.append(float(a @ b / (a.norm() * b.norm() + 1e-300)))
-        angle.append(_angle(a, b))
+        angle.append(angle_of(a, b))
         learner.step(sample)
         point, right = learner.point, chain._feed_forward(sample.u)
         pairs = list(zip(point.h.values(), right, strict=True))
@@ -53,7 +53,7 @@ def wave(groups: Any = "layer", hold: int = 40, ticks: int = 40, eta_z: float = 
     return Wave(np.array(wrong).T, np.array(costate).T, np.array(cosine), np.array(angle))
 
 
-def _angle(a: Tensor, b: Tensor) -> float:
+def angle_of(a: Tensor, b: Tensor) -> float:
     """Between two vectors, in degrees, by Kahan's formula, which is exact to rounding where the cosine is nearly 1."""
     if not float(a.norm()) or not float(b.norm()):
         return 90.0

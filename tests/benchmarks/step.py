@@ -17,6 +17,13 @@ from hlcore import Learner, OutputNetwork, Sample, experiments
 from hlcore.experiments.images import Residual
 
 RATE, MOMENTUM, DAMPENING = 0.001, 0.1, 0.5
+NEIGHBOURS = (
+    "crowd-clusters",
+    "dreams",
+    "experts-digits",
+    "few-shot-spikes",
+    "graph-clients",
+)  # whose steps are shown beside a tracker's
 
 
 class Encoder(nn.Module):
@@ -72,9 +79,40 @@ def racers(module: nn.Module, sample: Sample) -> dict[str, Callable[[], Any]]:
     return {"hl": lambda: learner.step(sample), "sgd": sgd, "floor": alone}
 
 
+def neighbours() -> dict[str, dict[str, Callable[[], Any]]]:
+    """HL and another learner on copies of one network, each over its own stream."""
+    pairs = {
+        "sign flips, 5 neurons": ("local-tracking", {}),
+        "sign flips by RK4": ("local-tracking", {"order": "rk4"}),
+        "predictive coding, 8 moves, 64-32-32-32-10": ("predictive-digits", {}),
+        "Z-IL, the same": ("predictive-digits", {"mode": "wave"}),
+        "least control, 64-48-32-10, batch 20": ("least-control-digits", {}),
+    }
+    return {
+        what: {"hl": walk(name, learner="hamiltonian"), "sgd": walk(name, **options)}
+        for what, (name, options) in pairs.items()
+    }
+
+
+def walk(name: str, **options: Any) -> Callable[[], Any]:
+    """One step after another of an experiment, its weights standing, so that none flies away."""
+    learner, stream = experiments.get(name, beta=0.0, **options).learner()
+    return lambda: learner.step(stream[learner.steps])
+
+
 def race(module: nn.Module, sample: Sample, seconds: float) -> tuple[float, float, float]:
     """(median ms of SGD, median of HL/SGD, median of floor/SGD), measured in turns."""
-    runs = racers(module, sample)
+    taken = timed(racers(module, sample), seconds)
+    return statistics.median(taken["sgd"]) * 1e3, ratio(taken, "hl"), ratio(taken, "floor")
+
+
+def ratio(taken: dict[str, list[float]], name: str) -> float:
+    """The median of its time over that of "sgd", pair by pair."""
+    return statistics.median(a / b for a, b in zip(taken[name], taken["sgd"], strict=True))
+
+
+def timed(runs: dict[str, Callable[[], Any]], seconds: float) -> dict[str, list[float]]:
+    """Seconds of a step, measured in turns."""
     for run in runs.values():
         for _ in range(5):
             run()
@@ -91,18 +129,43 @@ def race(module: nn.Module, sample: Sample, seconds: float) -> tuple[float, floa
                 runs[name]()
             taken[name].append((time.perf_counter() - start) / burst)
         order.append(order.pop(0))  # nobody is always first
-    ratios = [h / s for h, s in zip(taken["hl"], taken["sgd"], strict=True)]
-    floors = [f / s for f, s in zip(taken["floor"], taken["sgd"], strict=True)]
-    return statistics.median(taken["sgd"]) * 1e3, statistics.median(ratios), statistics.median(floors)
+    return taken
+
+
+def beside_a_tracker(name: str, seconds: float) -> tuple[float, float]:
+    """(median ms of a step of an experiment, median of its ratio to tracker-water-flow's), measured in turns."""
+    walks = []
+    for each in (name, "tracker-water-flow"):
+        learner, stream = experiments.get(each).learner()
+        samples = [stream[k] for k in range(200)]
+        walks.append((learner, samples))
+    taken: list[list[float]] = [[], []]
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        for times, (learner, samples) in zip(taken, walks, strict=True):
+            start = time.perf_counter()
+            for sample in samples:
+                learner.step(sample)
+            times.append((time.perf_counter() - start) / len(samples))
+    ratio = statistics.median(a / b for a, b in zip(*taken, strict=True))
+    return statistics.median(taken[0]) * 1e3, ratio
 
 
 def main(seconds: float = 8.0) -> None:
-    """Print the table."""
+    """Print the tables."""
     torch.set_num_threads(1)
+    print("| neighbour | ms/step | × tracker-water-flow |\n|---|--:|--:|")
+    for name in NEIGHBOURS:
+        ms, ratio = beside_a_tracker(name, seconds)
+        print(f"| {name} | {ms:.3f} | {ratio:.1f} |", flush=True)
     print("| model | SGD ms/step | HL / SGD | forward and backward alone / SGD |\n|---|--:|--:|--:|")
     for name, (module, sample) in models().items():
-        ms, ratio, floor = race(module, sample, seconds)
-        print(f"| {name} | {ms:.3f} | {ratio:.2f} | {floor:.2f} |", flush=True)
+        ms, hl, floor = race(module, sample, seconds)
+        print(f"| {name} | {ms:.3f} | {hl:.2f} | {floor:.2f} |", flush=True)
+    print("\n| learner | ms/step | beside HL's step on the same network |\n|---|--:|--:|")
+    for name, runs in neighbours().items():
+        taken = timed(runs, seconds)
+        print(f"| {name} | {statistics.median(taken['sgd']) * 1e3:.3f} | {1 / ratio(taken, 'hl'):.2f} |", flush=True)
 
 
 if __name__ == "__main__":

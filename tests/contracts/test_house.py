@@ -26,7 +26,7 @@ FLOORS = [  # imports point down only
     {"studies"},
     {"devices"},
     {"lab"},
-    {"online", "grid", "school", "__init__", "__main__"},
+    {"online", "grid", "school", "arena", "__init__", "__main__"},
 ]
 CONTRACT = {
     "Settings", "Sample", "PhasePoint", "Network", "OutputNetwork", "StateNetwork", "Chain", "Recurrent", "Rotations",

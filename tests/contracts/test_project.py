@@ -35,7 +35,7 @@ def test_environment_yml_installs_what_pyproject_names():
     python_spec = next(d for d in conda if d.startswith("python"))
     assert PROJECT["requires-python"] in python_spec
     assert by_pip["pip"] == ["-c constraints.txt", "-e .[lab,test]"]
-    assert set(PROJECT["optional-dependencies"]) == {"lab", "test"}
+    assert set(PROJECT["optional-dependencies"]) == {"lab", "worlds", "test"}
 
 
 def test_every_dependency_has_a_tested_version_within_its_bounds_and_a_reason():
@@ -43,7 +43,7 @@ def test_every_dependency_has_a_tested_version_within_its_bounds_and_a_reason():
 
     tested = pins()
     extras = PROJECT["optional-dependencies"]
-    for text in [*PROJECT["dependencies"], *extras["lab"], *extras["test"]]:
+    for text in [*PROJECT["dependencies"], *extras["lab"], *extras["worlds"], *extras["test"]]:
         requirement = Requirement(text)
         name = requirement.name.lower()
         assert name in tested, f"{name} is not in constraints.txt"

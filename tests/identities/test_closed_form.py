@@ -40,7 +40,15 @@ def recurrent(batch, speed=None):
     return network, mse_loss, Sample(torch.randn(batch, 3), torch.randn(batch, 2), end=False)
 
 
+def driven(batch):
+    network = Rotations(5, 3, 2, keep=0.9)
+    with torch.no_grad():
+        network.frequency[:2] = torch.tensor([0.0, 0.02])  # on both sides of where its series ends
+    return network, mse_loss, Sample(torch.randn(batch, 3), torch.randn(batch, 2), end=False)
+
+
 CASES = {
+    "driven": driven,
     "keyed": keyed,
     "factored": factored,
     "recurrent": recurrent,
@@ -349,8 +357,8 @@ def test_rotations_give_way_where_their_form_does_not_hold():
     hooked = copy.deepcopy(network)
     hooked.readout.register_forward_hook(lambda module, given, y: 3 * y)
     bent = Rotations(5, 4, 2, start="clock", readout=network.readout, sigma=torch.tanh)
-    driven = Rotations(5, 4, 2, readout=network.readout)
-    for other in (louder, hooked, bent, driven):
+    assert is_closed(Rotations(5, 4, 2, readout=network.readout)), "a drive has one, too"
+    for other in (louder, hooked, bent):
         assert not is_closed(other)
     changed = Learner(louder, loss, Settings(tau=0.1), "euler").step(sample)
     assert torch.allclose(changed.output, 3 * network.output(sample.u, {"h": louder.h0.expand(2, -1)}), atol=1e-2)

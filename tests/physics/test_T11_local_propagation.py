@@ -9,65 +9,17 @@ import math
 import pytest
 import torch
 
-from hlcore import Learner, Network, Sample, Settings
+from hlcore import Sample
+from hlcore.studies.finite_speed import SIZES, TARGET, by_layer, carried, deltas, late, layers_at, loss, signal
 
-from .flow import loss, order_of
+from .flow import order_of
 
-SIZES = (3, 5, 4, 2)  # inputs, two hidden layers, outputs
 SPEEDS = [60.0, 120.0, 240.0, 480.0]
-TARGET = torch.tensor([[0.3, -0.5]], dtype=torch.float64)
-
-
-class Settling(Network):
-    """Layers x_k' = c(-x_k + tanh(W_k x_{k-1})), x_0 = u: every neuron waits for nobody."""
-
-    def __init__(self, c):
-        super().__init__()
-        torch.manual_seed(0)
-        self.c = c
-        pairs = zip(SIZES[1:], SIZES[:-1], strict=True)
-        self.W = torch.nn.ParameterList(torch.randn(n, m, dtype=torch.float64) / m**0.5 for n, m in pairs)
-
-    def initial_state(self, batch_size):
-        return {f"x{k}": torch.zeros(batch_size, n, dtype=torch.float64) for k, n in enumerate(SIZES[1:])}
-
-    def activations(self, u, h):
-        below = [u, *list(h.values())[:-1]]
-        return [x @ W.T for x, W in zip(below, self.W, strict=True)]
-
-    def velocity(self, u, h, tau):
-        a = self.activations(u, h)
-        return {k: self.c * (torch.tanh(a) - x) for (k, x), a in zip(h.items(), a, strict=True)}
-
-    def output(self, u, h):
-        return h[f"x{len(SIZES) - 2}"]
-
-
-def signal(t):
-    """Inputs that move at a speed of their own."""
-    return torch.tensor([[math.sin(t), math.cos(1.3 * t), math.sin(0.7 * t + 1)]], dtype=torch.float64)
-
-
-def deltas(network, u):
-    """∂L/∂a of every layer, by backprop through the feed-forward network."""
-    x, a = u, []
-    for W in network.W:
-        a.append(x @ W.T)
-        x = torch.tanh(a[-1])
-    return torch.autograd.grad(loss(x, TARGET), a)
-
-
-def carried(learner, u):
-    """λ = σ'(a) z of every layer."""
-    point = learner.point
-    with torch.no_grad():
-        a = learner.network.activations(u, point.h)
-    return [(1 - torch.tanh(a) ** 2) * z for a, z in zip(a, point.z.values(), strict=True)]
 
 
 def error(c, s=-1, moving=True, until=1.0):
     """Largest |λ - delta| at the end, weights frozen."""
-    learner = Learner(Settling(c), loss, Settings(tau=0.1 / c, beta=0.0, phi=c, s=s))
+    learner = layers_at(c, s)
     for k in range(round(until * c / 0.1)):
         learner.step(Sample(signal(learner.t if moving else 1.0), TARGET, end=False))
         if k % 200 == 0 and float(max(z.abs().max() for z in learner.point.z.values())) > 1e6:
@@ -89,18 +41,35 @@ def test_T11_costates_tend_to_the_deltas_of_backprop_as_one_over_the_speed():
 def test_T11_what_moves_a_weight_is_at_its_two_ends(layer):
     """ω' = c λ_i x_j, and once the costates have settled this is c times backprop's gradient."""
     c, u = 40.0, signal(1.0)
-    network = Settling(c)
-    learner = Learner(network, loss, Settings(tau=0.1 / c, beta=0.0, phi=c))
+    learner = layers_at(c)
     for _ in range(2000):
         learner.step(Sample(u, TARGET, end=False))
     before = learner.point.clone()
     lam = carried(learner, u)[layer]
-    x = u if layer == 0 else before.h[f"x{layer - 1}"]
+    states = by_layer(before.h["x"])
+    x = u if layer == 0 else states[layer - 1]
     learner.step(Sample(u, TARGET, end=False))
-    moved = (learner.point.omega[f"W.{layer}"] - before.omega[f"W.{layer}"]) / (0.1 / c)
-    assert float((moved - c * lam.T @ x).abs().max()) <= 1e-9 * c
+    first, units = sum(SIZES[1 : layer + 1]), sum(SIZES[1:])
+    rows = slice(first, first + SIZES[layer + 1])
+    columns = slice(units, None) if layer == 0 else slice(first - SIZES[layer], first)
+    moved = (learner.point.omega["W"] - before.omega["W"]) / (0.1 / c)
+    assert float((moved[rows, columns] - c * lam.T @ x).abs().max()) <= 1e-9 * c
+    weights = [W.detach().requires_grad_() for W in [learner.network.W[rows, columns]]]
     y = u
-    for W in network.W:
-        y = torch.tanh(y @ W.T)
-    (gradient,) = torch.autograd.grad(loss(y, TARGET), network.W[layer])
-    assert float((moved / c - gradient).abs().max()) <= 1e-9 and float(gradient.abs().max()) > 1e-3
+    for k, n in enumerate(SIZES[1:]):
+        at = sum(SIZES[1 : k + 1])
+        below = slice(units, None) if k == 0 else slice(at - SIZES[k], at)
+        y = torch.tanh(y @ (weights[0] if k == layer else learner.network.W[at : at + n, below].detach()).T)
+    (gradient,) = torch.autograd.grad(loss(y, TARGET), weights)
+    assert float((moved[rows, columns] / c - gradient).abs().max()) <= 1e-9 and float(gradient.abs().max()) > 1e-3
+    rest = moved.clone()
+    for k, n in enumerate(SIZES[1:]):
+        at = sum(SIZES[1 : k + 1])
+        rest[at : at + n, slice(units, None) if k == 0 else slice(at - SIZES[k], at)] = 0
+    assert not rest.any(), "where there is no edge nothing moves"
+
+
+def test_T11_what_the_lab_shows_is_that_limit():
+    slow, fast = late(20.0), late(80.0)
+    assert slow.error[:, -1].max() > 2 * fast.error[:, -1].max()
+    assert late(20.0, still=True).error[:, -1].max() < 1e-9

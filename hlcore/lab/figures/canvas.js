@@ -143,7 +143,7 @@ function drawRows(c, w, h, look, { plan, columns, maps }, { view, pointer, picke
   }
   c.setLineDash([]); c.font = `11px ${FONT}`; c.fillStyle = look.soft; c.textAlign = "center"; c.textBaseline = "middle";
   for (const v of time.at) c.fillText(time.label(v), X(v - plan.start), h - BOTTOM + 10);
-  c.fillText(at === null ? "time t" + (time.shared ? " ×" + power(time.shared) : "") : `t = ${(x[at] + plan.start).toPrecision(6) * 1}`, at === null ? (LEFT + right) / 2 : Math.min(Math.max(X(x[at]), LEFT + 30), right - 30), h - 9);
+  c.fillText(at === null ? (plan.axis || "time t") + (time.shared ? " ×" + power(time.shared) : "") : `${plan.axis ? plan.axis.split(" ").pop() : "t"} = ${(x[at] + plan.start).toPrecision(6) * 1}`, at === null ? (LEFT + right) / 2 : Math.min(Math.max(X(x[at]), LEFT + 30), right - 30), h - 9);
   if (at !== null) { c.strokeStyle = look.axis; c.lineWidth = 1; line(c, X(x[at]), TOP, X(x[at]), h - BOTTOM); }
   labelMarks(c, marks, look, X, right);
   const back = picked === null ? -1 : X(picked - plan.start);
@@ -177,7 +177,8 @@ function labelMarks(c, marks, look, X, right) {
   }
 }
 
-// layers, each of two columns: a "line", "points", or a "trail" that fades towards its beginning and ends in a mark
+// layers, each of two columns: a "line", "points", "words" (one a point), a "trail" that fades towards its beginning and
+// ends in a mark, or "room": not drawn, but kept in sight
 function drawPlane(c, w, h, look, { plan, columns }) {
   const left = LEFT, right = w - RIGHT, upper = BAND, lower = h - BOTTOM, layers = plan.layers || [];
   const pairs = layers.map((_, k) => [columns[2 * k] || [], columns[2 * k + 1] || []]);
@@ -190,29 +191,33 @@ function drawPlane(c, w, h, look, { plan, columns }) {
   const X = (v) => left + ((v - x0) / (x1 - x0)) * (right - left), Y = (v) => lower - ((v - y0) / (y1 - y0)) * (lower - upper);
   c.lineWidth = 1; c.setLineDash([]); c.font = `11px ${FONT}`; c.textBaseline = "middle";
   const gx = ticks(x0, x1, Math.max(2, Math.floor((right - left) / 70))), gy = ticks(y0, y1, Math.max(2, Math.floor((lower - upper) / 45)));
+  if (plan.bare) gx.at.length = gy.at.length = 0; // a picture without axes
   for (const v of gx.at) {
     const px = Math.round(X(v)) + 0.5;
     c.strokeStyle = v === 0 ? look.axis : look.grid; line(c, px, upper, px, lower);
     c.fillStyle = look.soft; c.textAlign = "center"; c.fillText(gx.label(v), px, lower + 10);
   }
-  for (const v of gy.at) {
+  for (const v of plan.bare ? [] : gy.at) {
     const py = Math.round(Y(v)) + 0.5;
     c.strokeStyle = v === 0 ? look.axis : look.grid; line(c, left, py, right, py);
     c.fillStyle = look.soft; c.textAlign = "right"; c.fillText(gy.label(v), left - 7, py);
   }
   c.fillStyle = look.text; c.font = `12px ${FONT}`; c.textAlign = "center";
-  c.fillText(plan.x + (gx.shared ? "  ×" + power(gx.shared) : ""), (left + right) / 2, h - 9);
-  c.textAlign = "left"; c.fillText(plan.y + (gy.shared ? "  ×" + power(gy.shared) : ""), left, upper - 11);
+  c.fillText(plan.x + (gx.shared && !plan.bare ? "  ×" + power(gx.shared) : ""), (left + right) / 2, h - 9);
+  c.textAlign = "left"; c.fillText(plan.y + (gy.shared && !plan.bare ? "  ×" + power(gy.shared) : ""), left, upper - 11);
   pairs.forEach(([x, y], k) => {
     const one = layers[k];
     let n = x.length;
     while (n && !Number.isFinite(x[n - 1])) n -= 1; // a shorter column
-    if (!n) return;
-    c.strokeStyle = c.fillStyle = look.ink(one.ink); c.lineWidth = one.width || 1.4; c.lineJoin = "round";
+    if (!n || one.draw === "room") return;
+    c.strokeStyle = c.fillStyle = one.colour || look.ink(one.ink); c.lineWidth = one.width || 1.4; c.lineJoin = "round";
     c.setLineDash(one.draw === "line" ? look.dash(one.ink) : []);
     if (one.draw === "line") path(c, x, y, X, Y);
     else if (one.draw === "points") {
-      for (let i = 0; i < n; i++) if (Number.isFinite(y[i])) { c.beginPath(); c.arc(X(x[i]), Y(y[i]), 3.5, 0, 7); c.fill(); }
+      for (let i = 0; i < n; i++) if (Number.isFinite(y[i])) { c.beginPath(); c.arc(X(x[i]), Y(y[i]), one.size || 3.5, 0, 7); c.fill(); }
+    } else if (one.draw === "words") {
+      c.font = `${one.size || 12}px ${FONT}`; c.textAlign = one.align || "center"; c.textBaseline = "middle";
+      for (let i = 0; i < n; i++) if (Number.isFinite(y[i])) c.fillText(one.words[i], X(x[i]), Y(y[i]));
     } else {
       const pieces = 8;
       for (let p = 0; p < pieces; p++) { // the older, the fainter
@@ -234,7 +239,7 @@ function appearance(el, theme) {
   return {
     dark, paper, mark, text: shade(0.87), soft: shade(0.62), grid: shade(0.1), axis: shade(0.34),
     below: rgb(theme.below), above: rgb(theme.above),
-    ink: (k) => (k < 0 ? shade(k === -1 ? 0.55 : 0.34) : inks[k % inks.length]),
+    ink: (k) => (k === -3 ? mark : k < 0 ? shade(k === -1 ? 0.55 : 0.34) : inks[k % inks.length]),
     dash: (k) => (k === -1 ? [3, 3] : k < 0 ? [] : dashes[k % dashes.length]),
   };
 }
@@ -297,7 +302,7 @@ function render({ model, el }) {
     const link = document.createElement("a");
     link.href = sheet.toDataURL("image/png"); link.download = model.get("picture").name; link.click();
   });
-  const changes = ["frame", "plan", "height", "picked", "theme"].map((what) => `change:${what}`);
+  const changes = ["frame", "maps", "plan", "height", "picked", "theme"].map((what) => `change:${what}`);
   changes.forEach((what) => model.on(what, soon));
   const observer = new ResizeObserver(soon);
   observer.observe(canvas);

@@ -17,6 +17,7 @@ from ..widgets import Named
 
 TARGET = -1  # the ink of what is given, not computed: grey, dotted
 GHOST = -2  # the ink of an earlier run
+MARK = -3  # the ink of what is to be noticed
 
 
 class Canvas(Named, anywidget.AnyWidget):
@@ -37,8 +38,10 @@ class Canvas(Named, anywidget.AnyWidget):
     def show(self, kind: str, columns: Sequence[Any], maps: Sequence[np.ndarray] = (), **plan: Any) -> None:
         """Send one frame, in one message; shorter columns are filled up with nan, which is not drawn.
 
-        kind "rows"   the first column is the time; rows=[{symbol, what, weight, log, map, lines: [{name, ink}]}]
-        kind "plane"  x and y of each of layers=[{draw: "line", "points" or "trail", ink}]; x=, y= name the axes
+        kind "rows"   the first column is the time, or what axis= calls it ("slow time T");
+                      rows=[{symbol, what, weight, log, map, lines: [{name, ink}]}]
+        kind "plane"  x and y of each of layers=[{draw: "line", "points", "words", "trail" or "room", ink}]; x=, y= name
+                      the axes, bare=True leaves them out; words=[...], size= and align= belong to a layer
         """
         longest = max((len(c) for c in columns), default=0)
         packed = np.full((len(columns), longest), np.nan, np.float32)

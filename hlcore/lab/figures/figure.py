@@ -25,11 +25,13 @@ class View:
 class Figure:
     """Draws what it likes of a run: `Cockpit(experiment, figures=[...])` calls `frame` after every burst of steps.
 
+    first  True: above the curves, under Play, and not below them
     title  what stands above it     widget  a canvas; another one, or None for a figure that is shown elsewhere
     One that raises is told in the panel and drawn no more; the run goes on.
     """
 
     title = ""
+    first = False
     height = 270
 
     def __init__(self) -> None:

@@ -12,7 +12,7 @@ from .figure import View
 
 
 class Gallery(list[Any]):
-    """Figures in the order in which they are drawn. `append` one, or its class, to see it below the curves.
+    """Figures in the order in which they are drawn. `append` one, or its class, to see it above or below the curves.
 
     fixed  those that stand elsewhere in the panel
     """
@@ -21,7 +21,7 @@ class Gallery(list[Any]):
         super().__init__(fixed)
         if not isinstance(added, (list, tuple)):
             raise bad("figures", repr(added), "a list of figures", "figures=[Spectrum]")
-        self.place = row([])
+        self.front, self.place = row([]), row([])
         self._boxes: list[tuple[Any, W.VBox]] = []
         self._ends = list(self)
         for figure in added:
@@ -64,4 +64,5 @@ class Gallery(list[Any]):
                 figure.close()
 
     def _arrange(self) -> None:
-        self.place.children = [box for _, box in self._boxes]
+        for place, first in ((self.front, True), (self.place, False)):
+            place.children = [box for figure, box in self._boxes if getattr(figure, "first", False) is first]

@@ -1,5 +1,6 @@
 """The rows over time: output, whatever the learner moves, loss and H', with a mark wherever a setting changed."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -55,7 +56,7 @@ class TimeRows(Figure):
         super().__init__()
         self._shown: tuple[np.ndarray, dict[tuple[str, str], np.ndarray]] | None = None
         self._ghosts: list[Ghost] = []
-        self._show([], [], 0.0, [])
+        show_rows(self.widget, [], [], pick=True)
 
     def pin(self, run: str) -> None:
         """Keep what is shown now as a ghost behind the runs to come: two at most, the newest."""
@@ -71,7 +72,7 @@ class TimeRows(Figure):
         recorder, rows = run.recorder, rows_of(run, view)
         t = recorder.window("t", view.window)
         if not len(t):
-            self._show(rows, [], 0.0, [])
+            show_rows(self.widget, rows, [], pick=True)
             return
         values = np.stack([line.values for row in rows for line in row.lines], 1)
         x, ys = thinned(t - t[0], values, recorder.count - len(t))
@@ -86,25 +87,31 @@ class TimeRows(Figure):
                         style = {"ink": GHOST, "width": 1.4, "quiet": symbol != "L"}  # the loss tells which is which
                         values = np.interp(x + t[0], ghost.t, y, left=np.nan, right=np.nan)
                         row.lines.append(Line(ghost.run, values, style))
-        self._show(rows, [x], float(t[0]), [m for m in view.marks if m[0] >= t[0]][-MARKS:])
+        marks = [m for m in view.marks if m[0] >= t[0]][-MARKS:]
+        show_rows(self.widget, rows, [x], float(t[0]), marks, pick=True)
 
-    def _show(self, rows: list[Row], x: list[np.ndarray], start: float, marks: list[tuple[float, str]]) -> None:
-        planned = [
-            {
-                "symbol": row.symbol,
-                "what": f"{row.words}: {row.heat.told}" if row.heat else row.words,
-                "weight": 1.25 if row.large or row.heat else 1,
-                "map": row.heat.plan if row.heat else None,
-                "log": row.log,
-                "lines": [{"name": line.name, **line.style} for line in row.lines],
-            }
-            for row in rows
-        ]
-        columns = [*x, *(line.values for row in rows for line in row.lines)] if x else []
-        cells = [row.heat.cells for row in rows if row.heat]
-        about = "over time: " + "; ".join(f"{row.symbol} {row.words}" for row in rows)
-        told = {"rows": planned, "start": start, "marks": [list(m) for m in marks], "about": about, "pick": True}
-        self.widget.show("rows", columns, cells, **told)
+
+def show_rows(
+    canvas: Any, rows: list[Row], x: list[np.ndarray], start: float = 0.0, marks: Sequence[Any] = (), **told: Any
+) -> None:
+    """Rows over x, a list of one column, or of none while there is nothing yet; `told` goes to the canvas as it is."""
+    planned = [
+        {
+            "symbol": row.symbol,
+            "what": f"{row.words}: {row.heat.told}" if row.heat else row.words,
+            "weight": 1.25 if row.large or row.heat else 1,
+            "map": row.heat.plan if row.heat else None,
+            "log": row.log,
+            "lines": [{"name": line.name, **line.style} for line in row.lines],
+        }
+        for row in rows
+    ]
+    columns = [*x, *(line.values for row in rows for line in row.lines)] if x else []
+    cells = [row.heat.cells for row in rows if row.heat]
+    about = "over time: " + "; ".join(f"{row.symbol} {row.words}" for row in rows)
+    canvas.show(
+        "rows", columns, cells, **{"rows": planned, "start": start, "marks": [*map(list, marks)], "about": about} | told
+    )
 
 
 def rows_of(run: Any, view: View) -> list[Row]:

@@ -1,0 +1,87 @@
+"""Tasks whose answer lies in the past, for every law of credit through time; see docs/arena.md."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy, mse_loss
+
+from ..errors import unknown
+from ..law.loss import Loss
+from ..law.settings import Settings
+from ..networks import Antisymmetric, Leapfrog, Network, Recurrent, Rotations
+from ..streams import Copied, Lorenz, Recall, Stream, Sung, strips
+from .experiment import Setup
+from .registry import register
+
+PRESETS = {
+    "good": {},
+    "no metric": {"metric": "none", "beta": 0.01},  # one β for all weights
+    "diverges": {"metric": "none", "eta": 2.02},  # 1 - τη = -1.02
+}
+SETTINGS = Settings(eta=0.5, beta=0.0015, eta_z=0.0, metric="rms", memory=300.0)
+NETWORKS = ("rotations", "leapfrog", "gru", "antisymmetric")
+
+
+def far_network(name: str, inputs: int, outputs: int, units: int, top: float = 1.5) -> Network:
+    """A network of 2·units numbers: what does not forget, and a GRU, which does."""
+    if name not in NETWORKS:
+        raise unknown("network", name, NETWORKS)
+    if name == "leapfrog":
+        return Leapfrog(units, inputs, outputs)
+    if name == "gru":
+        return Recurrent(nn.GRUCell(inputs, 2 * units), nn.Linear(2 * units, outputs))
+    if name == "antisymmetric":
+        return Antisymmetric(2 * units, inputs, outputs)
+    made = Rotations(units, inputs, outputs, top=top)
+    with torch.no_grad():
+        made.B.weight.mul_(0.3)
+    return made
+
+
+def _far(network: str, stream: Stream, units: int, loss: Loss = mse_loss, outputs: int = 1) -> Setup:
+    inputs = stream[0].u.shape[1]
+    settings = SETTINGS.replace(tau=0.5) if network == "leapfrog" else SETTINGS
+    return Setup(far_network(network, inputs, outputs, units), stream, loss, settings)
+
+
+@register("echo-recall", "Far past · echo", PRESETS)
+def echo_recall(seed: int, delay: int = 32, network: str = "rotations", units: int = 16, vary: bool = True) -> Setup:
+    """A sign is told, noise follows, and some time later the sign is asked for."""
+    return _far(network, Recall(delay, seed, vary=vary), units)
+
+
+@register("memory-chain", "Far past · memory chain", PRESETS)
+def memory_chain(seed: int, length: int = 32, network: str = "rotations", units: int = 16) -> Setup:
+    """A sign at the first token is asked for at the last, with nothing between (after arXiv 2605.24709)."""
+    return _far(network, Recall(length, seed, noise=False, vary=False), units)
+
+
+@register("delay-50", "Far past · fifty back", PRESETS)
+def delay_50(seed: int, delay: int = 50, network: str = "rotations", units: int = 32) -> Setup:
+    """An endless stream of signs: say the one of fifty tokens ago (after arXiv 2603.28750)."""
+    return _far(network, Copied(delay, seed), units)
+
+
+@register("sine-1024", "Far past · sine", PRESETS)
+def sine_1024(seed: int, steps: int = 1024, network: str = "rotations", units: int = 16) -> Setup:
+    """Told once how fast, sing a sine for 1,024 tokens (after arXiv 2603.28750)."""
+    return _far(network, Sung(steps, seed), units)
+
+
+@register("lorenz", "Far past · Lorenz", PRESETS)
+def lorenz(seed: int, ahead: int = 5, network: str = "rotations", units: int = 16) -> Setup:
+    """One coordinate of a chaotic system is seen; where will it be in a quarter of a time unit?"""
+    return _far(network, Lorenz(seed, ahead), units)
+
+
+@register("rows-28", "Far past · digits by rows", PRESETS)
+def rows_28(seed: int, network: str = "rotations", units: int = 32, batch: int = 1) -> Setup:
+    """A real handwritten digit row by row; which one, asked for at the end."""
+    return _far(network, strips(28, seed, batch), units, cross_entropy, 10)
+
+
+@register("pixels-98", "Far past · digits by pixels", PRESETS)
+def pixels_98(seed: int, network: str = "rotations", units: int = 32, batch: int = 1) -> Setup:
+    """A real handwritten digit in 98 strips of 8 pixels; which one, asked for at the end."""
+    return _far(network, strips(98, seed, batch), units, cross_entropy, 10)

@@ -1,0 +1,106 @@
+"""Streams whose answer lies in the past: what a law of credit through time is tried on."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import whole
+from ..law.sample import Sample
+from .datasets import Labelled, mnist
+from .stream import Stream
+
+
+class Episodes(Stream):
+    """Sequences of `steps` tokens each, drawn by (seed, episode)."""
+
+    def __init__(self, steps: int, seed: int) -> None:
+        self.steps, self.seed, self.dtype = whole("steps", steps, 2), whole("seed", seed, 0), torch.get_default_dtype()
+        self._drawn = lru_cache(maxsize=4)(lambda episode: self.draw(np.random.default_rng((self.seed, episode))))
+
+    @abstractmethod
+    def draw(self, rng: Any) -> tuple[Tensor, list[Tensor | None]]:
+        """(inputs (steps, d), a target (1, d) or None for each token) of one episode."""
+
+    def sample(self, k: int) -> Sample:
+        """Token k mod steps of episode k // steps."""
+        episode, token = divmod(k, self.steps)
+        u, targets = self._drawn(episode)
+        return Sample(u[token : token + 1], targets[token], end=token == self.steps - 1)
+
+
+class Recall(Episodes):
+    """Channels (cue ±1, noise ±1, "now"): what was the cue? The answer is asked for at "now" alone.
+
+    delay  tokens from the first to the last     noise  False: the second channel is silent (a memory chain)
+    vary   True: the cue comes in the first quarter, "now" in the second half; False: the first token and the last
+    """
+
+    def __init__(self, delay: int, seed: int = 0, noise: bool = True, vary: bool = True) -> None:
+        super().__init__(whole("delay", delay) + 1, seed)
+        self.delay, self.noise, self.vary = delay, noise, vary
+
+    def draw(self, rng: Any) -> tuple[Tensor, list[Tensor | None]]:
+        """One cue."""
+        cue, late = 2.0 * rng.integers(2) - 1, self.delay
+        first = int(rng.integers(max(1, late // 4))) if self.vary else 0
+        now = int(rng.integers(max(1, late // 2), late + 1)) if self.vary else late
+        u = np.zeros((self.steps, 3))
+        u[first, 0], u[now, 2] = cue, 1.0
+        if self.noise:
+            u[:, 1] = 2.0 * rng.integers(2, size=self.steps) - 1
+        targets: list[Tensor | None] = [None] * self.steps
+        targets[now] = torch.full((1, 1), cue, dtype=self.dtype)
+        return torch.from_numpy(u).to(self.dtype), targets
+
+
+class Sung(Episodes):
+    """Told once, at the first token, how fast: sing sin 2πfk for the rest of the sequence; 4 to 16 turns."""
+
+    def draw(self, rng: Any) -> tuple[Tensor, list[Tensor | None]]:
+        """One frequency."""
+        turns = float(rng.uniform(4, 16))
+        y = torch.sin(2 * torch.pi * turns / self.steps * torch.arange(1, self.steps + 1)).to(self.dtype)
+        u = torch.zeros(self.steps, 2, dtype=self.dtype)
+        u[0] = torch.tensor([1.0, turns / 10 - 1])
+        return u, list(y.view(-1, 1, 1))
+
+
+class Copied(Stream):
+    """y_k = u_{k-delay}, u independent signs: a stream without end, 0 before the first."""
+
+    def __init__(self, delay: int, seed: int = 0) -> None:
+        self.delay, self.seed, self.dtype = whole("delay", delay), whole("seed", seed, 0), torch.get_default_dtype()
+
+    def sample(self, k: int) -> Sample:
+        """Token k."""
+        u, y = (torch.full((1, 1), self._sign(i), dtype=self.dtype) for i in (k, k - self.delay))
+        return Sample(u, y, end=False)
+
+    def _sign(self, k: int) -> float:
+        return 0.0 if k < 0 else 2.0 * np.random.default_rng((self.seed, k)).integers(2) - 1
+
+
+class Strips(Stream):
+    """Images shown strip by strip, (1, pixels of a strip) a token; which class, asked for at the last."""
+
+    def __init__(self, images: Labelled, tokens: int) -> None:
+        self.images, self.tokens = images, whole("tokens", tokens)
+
+    def sample(self, k: int) -> Sample:
+        """Strip k mod tokens of image k // tokens."""
+        image, token = divmod(k, self.tokens)
+        whole_image = self.images[image]
+        last = token == self.tokens - 1
+        strip = whole_image.u.reshape(len(whole_image.u), self.tokens, -1)[:, token]
+        return Sample(strip, whole_image.target if last else None, end=last)
+
+
+def strips(tokens: int, seed: int = 0, batch: int = 1) -> Strips:
+    """5,000 real MNIST digits in `tokens` strips: 28 rows, or 98 strips of 8 pixels."""
+    return Strips(mnist(500, seed, batch), tokens)
