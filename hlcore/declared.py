@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields
 from functools import cache
 from typing import Any, NamedTuple, Self
 
-from .errors import bad, number, unknown
+from .errors import bad, known, number, unknown
 
 Check = Callable[[str, Any], Any]  # (name, value) -> the value as it is kept, or an HLError
 
@@ -84,7 +84,7 @@ class BaseSettings:
 
     def in_force(self, name: str) -> Any:
         """The value that a setting really has: its own, or while it is None that of the setting it follows."""
-        value, about = getattr(self, name), self.about()[name]
+        value, about = getattr(self, known("setting", name, self.about())), self.about()[name]
         return self.in_force(about.follows) if value is None and about.follows else value
 
     def at(self, t: float, dt: float | None = None) -> Any:

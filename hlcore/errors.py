@@ -12,7 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn import Module
 
-MISTAKES = (RuntimeError, TypeError, ValueError, IndexError, KeyError, AttributeError)  # what wrong input raises
+MISTAKES = (  # what wrong input raises
+    RuntimeError, TypeError, ValueError, IndexError, KeyError, AttributeError, ArithmeticError, AssertionError
+)  # fmt: skip
 
 
 class HLError(ValueError):
@@ -23,22 +25,31 @@ class HLError(ValueError):
     """
 
 
+SMALLER = "take smaller steps, or forget faster"  # where a learner knows no better cure
+
+
 class Diverged(HLError):
     """A step would have written the first non-finite value; the point before it was kept.
 
     `quantity` is the name in method order (loss, h, z, omega, theta), `component` the tensor's own
-    name, `t` the time of the last good point. `why`: it would, told before it does.
+    name, `t` the time of the last good point. `cause` says what is wrong with the sample or the loss; "" where the
+    settings are to blame, whose `cure` is named then. `why`: it would, told before it does.
     """
 
-    def __init__(self, quantity: str, component: str, t: float, step: int, why: str = "") -> None:
-        self.quantity, self.component, self.t, self.step = quantity, component, t, step
+    def __init__(
+        self, quantity: str, component: str, t: float, step: int, cure: str = "", cause: str = "", why: str = ""
+    ) -> None:
+        self.quantity, self.component, self.t, self.step, self.cause = quantity, component, t, step, cause
+        self.why, self._given = why, (quantity, component, t, step, cure, cause, why)
         where = f" of {component!r}" if component else ""
-        super().__init__(
-            f"{quantity}{where}: {why}."
-            if why
-            else f"{quantity}{where} became non-finite in step {step + 1}, from t = {t:g}: got inf or nan, expected "
-            f"finite numbers; the point at t = {t:g} was kept: lower tau, beta or phi, or raise eta, and go on."
-        )
+        text = f"{quantity}{where} became non-finite in step {step + 1}, from t = {t:g}"
+        kept = f"the point at t = {t:g} was kept"
+        told = f"got inf or nan, expected finite numbers; {kept}: {cure or SMALLER}, and go on."
+        text = f"{cause} ({text}; {kept}.)" if cause else f"{text}: {told}"
+        super().__init__(f"{quantity}{where}: {why}." if why else text)
+
+    def __reduce__(self) -> Any:
+        return type(self), self._given
 
 
 def bad(what: str, got: Any, expected: str, mend: str = "") -> HLError:
@@ -57,14 +68,21 @@ def unknown(what: str, name: Any, known: Iterable[Any]) -> HLError:
 
 def known(what: str, name: Any, names: Iterable[Any]) -> Any:
     """`name` if it is on the list, or an HLError."""
-    if name not in names:
+    if not isinstance(name, str) or name not in names:
         raise unknown(what, name, names)
     return name
 
 
+def kind(what: str, x: Any, kinds: Any, expected: str, mend: str = "") -> Any:
+    """`x` if it is one of these kinds, or an HLError."""
+    if not isinstance(x, kinds):
+        raise bad(what, described(x), expected, mend)
+    return x
+
+
 def whole(name: str, value: Any, least: int = 1) -> int:
     """`value` if it is a whole number >= least, or an HLError that names it."""
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+    if isinstance(value, bool) or not isinstance(value, Integral) or not least <= int(value) < 2**63:
         raise bad(name, repr(value), f"a whole number >= {least}")
     return int(value)
 
@@ -76,7 +94,10 @@ def number(name: str, value: Any, positive: bool = False) -> float:
         value = value.item()
     if isinstance(value, bool) or not isinstance(value, Real):
         raise bad(name, f"{value!r} ({type(value).__name__})", expected)
-    result = float(value)
+    try:
+        result = float(value)
+    except OverflowError:
+        result = math.inf
     if not math.isfinite(result) or result < 0 or (positive and result == 0):
         raise bad(name, repr(result), expected)
     return result

@@ -3,8 +3,16 @@
 import os
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import Any
 
 from .errors import bad
+
+
+def place(path: Any) -> Path:
+    """`path` as a Path, or an HLError for what names no file."""
+    if not isinstance(path, (str, os.PathLike)) or not os.fspath(path) or "\0" in str(os.fspath(path)):
+        raise bad("file", repr(path), "a path")
+    return Path(os.fspath(path))
 
 
 def write_whole(path: Path, content: str | bytes | memoryview) -> None:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Self
 import torch
 
 from ..declared import BaseSettings
-from ..errors import bad, whole
+from ..errors import bad, kind, whole
 from ..law.hamiltonian import Loss
 from ..law.network import Network
 from ..learners import catalogue as learners
@@ -46,6 +46,8 @@ def set_up(build: Build, seed: int, dtype: str) -> Setup:
 
 def differing(old: BaseSettings, new: BaseSettings) -> dict[str, Any]:
     """{name: new value} of the settings, of one kind, that are not the same."""
+    for settings in (old, new):
+        kind("settings", settings, BaseSettings, "a learner's settings")
     return {k: v for k in new.about() if not _same(v := getattr(new, k), getattr(old, k))}
 
 

@@ -16,7 +16,7 @@ from ..experiments import Experiment, differing
 from ..law.settings import BaseSettings
 from ..records.export import write
 from ..runs.run import Run
-from . import equations
+from . import autosave, equations
 from .controls import Controls
 from .figures.figure import View
 from .figures.gallery import Gallery
@@ -49,7 +49,7 @@ class Cockpit(Panel):
         self._touched, self._named = "", False
         self._refreshed, self._counted, self._rate = 0.0, 0, 0.0
         self._title, self._law, self._summary = W.HTML(), W.HTML(), W.HTML()
-        self._rows, self._phase = TimeRows(), PhasePortrait()
+        self._rows, self._phase, self._autosave = TimeRows(), PhasePortrait(), autosave.Autosave()
         self.figures = Gallery([self._rows, self._phase], figures or ())
         self.owns(self.figures)
         self._build()
@@ -143,6 +143,7 @@ class Cockpit(Panel):
     def advance(self, seconds: float) -> None:
         """Learn for about so long, or as much as the chosen speed allows."""
         self._pace.learn(self.run.learn, seconds)
+        self._keep()
         if time.perf_counter() - self._refreshed > 0.25:
             self.refresh_status()
 
@@ -161,6 +162,9 @@ class Cockpit(Panel):
             self._rate = max(0, steps - self._counted) / (now - self._refreshed)
         self._refreshed, self._counted = now, steps
         super().refresh_status()
+        self._again.layout.display = "none" if self.run.learner.steps else self._again.layout.display
+        if not self.playing:
+            self._keep(resting=True)
         self._summary.value = html.escape(equations.summary(self.run))
         self._summary.layout.display = "none" if self._alarm.value else "block"  # they share a line: nothing jumps
 
@@ -182,6 +186,7 @@ class Cockpit(Panel):
         """The controls that this learner has, what their messages do, and where all lies."""
         learner = self.run.learner
         post, rivals = self._loop.post, learners.names()
+        left = autosave.left(self.run.experiment)
         self._controls = controls = Controls(self.settings, post, self._quiet, self._only, learner.quantities, rivals)
         self.view.units = {name: [0, 1] for name in learner.quantities}
         self.commands |= {
@@ -196,15 +201,20 @@ class Cockpit(Panel):
             "pin": lambda on: self.pin() if on else self.unpin(),
             "copy": self._copy,
             "load": lambda text: self._adopt(Run.from_state(text)),
+            "again": lambda _: None if left is None else self._adopt(Run.from_state(left[1])),
             "export": self._export,
             **{name: partial(setattr, self.view, name) for name in ("window", "maps", "phase")},
             **{f"set {name}": partial(self._turn, name) for name in controls.dials},
             **{f"units {name}": partial(self.view.units.__setitem__, name) for name in controls.units},
         }
+        words = "" if left is None else f"Go on from step {left[0]:,}"
+        self._again = self.button(words, "Where this run was when its kernel ended", "again", style="info")
+        self._again.layout.display = "none" if left is None else ""
         line = W.Layout(min_height="32px", min_width="0", margin="0 0 0 -2px")
         sides = controls.side(self._phase.widget), column([self._rows.widget, self._gate], flex="4 1 480px")
         self.children = [
             row([self._title, self._status], justify_content="space-between", align_items="stretch"),
+            self._again,
             controls.transport(self._play),
             self._law,
             W.Box([self._alarm, self._summary], layout=line),
@@ -268,6 +278,12 @@ class Cockpit(Panel):
             self._rows.widget.save(f"{name}-{self.run.learner.steps}{ending}")
         else:
             self.warn(f"wrote {write(self.trajectory(), name, ending)}")
+
+    def _keep(self, resting: bool = False) -> None:
+        told = self._autosave.trouble
+        self._autosave.keep(self.run, resting)
+        if self._autosave.trouble != told:
+            self.warn(self._autosave.trouble)
 
     def _rest(self) -> None:
         self._loop.pause()

@@ -1,5 +1,6 @@
 """The controls of a run: a dial per setting, the transport, the pickers. They only post messages; the loop obeys."""
 
+import html
 import math
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -28,7 +29,8 @@ class Dial:
         self.name, self.about, self._post, self._quiet, self._shown = name, about, post, quiet, value
         tip = f"{about.letter}: {about.words}" + (f" ({about.unit})" if about.unit else "")
         symbol = about.symbol.replace("<sub>", "<sub style='line-height:0'>")
-        words = f'<span title="{tip}"><b style="font-size:15px">{symbol}</b>&nbsp; {about.words}</span>'
+        titled = f'<span title="{html.escape(tip)}">'
+        words = f'{titled}<b style="font-size:15px">{symbol}</b>&nbsp; {html.escape(about.words)}</span>'
         width = {"flex": "0 0 auto", "margin": "2px 14px 2px 2px"} if about.choices else {"width": "148px"}
         label = W.HTML(words, layout=W.Layout(min_width="0", **width))
         self.slider, self.field = _slider(about, value, tip), None

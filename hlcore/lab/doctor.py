@@ -1,5 +1,6 @@
 """The preflight: what the lab needs, whether it is there, and how to mend it."""
 
+import html
 import sys
 from importlib import metadata
 
@@ -40,7 +41,7 @@ class Doctor(Panel):
         self.commands["ask"] = lambda _: self._gate.announce()
         ask = self.button("Ask the browser", "Sends a frame and waits for its acknowledgement", "ask")
         self._gate.observe(self._heard, "pong")
-        self.children = [W.HTML(f"<pre>{report()[0]}</pre>"), W.HBox([ask, self._answer]), self._gate]
+        self.children = [W.HTML(f"<pre>{html.escape(report()[0])}</pre>"), W.HBox([ask, self._answer]), self._gate]
 
     def _heard(self, change: dict[str, int]) -> None:
         self._answer.value = f"browser: acknowledged frame {change['new']}; widgets work in both directions"

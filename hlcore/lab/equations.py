@@ -1,5 +1,6 @@
 """What the Cockpit says in words: the learner's equations and regime, the state of the run, what stopped it."""
 
+import html
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..declared import About
-from ..errors import Diverged, HLError
+from ..errors import SMALLER, Diverged, HLError
 from ..palette import ALARM, WHITE
 
 
@@ -20,10 +21,14 @@ def law(learner: Any, touched: str = "") -> str:
     spans = (span.format(equation.format(**symbols)) for equation in learner.equations)
     regime = learner.regime(learner.settings)
     colour = ALARM if regime.alarm else "inherit"
-    named = f'<span style="color:{colour}"><b>{regime.kind}</b>: {regime.words}</span>' if regime.kind else ""
+    named = (
+        f'<span style="color:{colour}"><b>{html.escape(regime.kind)}</b>: {html.escape(regime.words)}</span>'
+        if regime.kind
+        else ""
+    )
     return (
         f'<div style="font-size:14px;line-height:1.9">{" ".join(spans)}</div>'
-        f'<div style="line-height:1.7">{" · ".join(filter(None, (regime.note, named)))}</div>'
+        f'<div style="line-height:1.7">{" · ".join(filter(None, (html.escape(regime.note), named)))}</div>'
     )
 
 
@@ -82,13 +87,13 @@ def _short(about: Mapping[str, About], name: str, value: Any) -> str:
 
 def stopped(error: Exception, learner: Any) -> str:
     """What stopped the run: for a divergence which quantity, when, and what to do about it."""
-    if not isinstance(error, Diverged):
+    if not isinstance(error, Diverged) or error.cause:
         return str(error) if isinstance(error, HLError) else repr(error)
     symbols = {name: quantity.symbol for name, quantity in learner.quantities.items()}
     quantity = ({"loss": "L", "hamiltonian": "H'"} | symbols).get(error.quantity, error.quantity)
     of = f" ({error.component})" if error.component else ""
     regime = learner.regime(learner.settings)
-    cure = regime.cure or "take smaller steps, or forget faster"
+    cure = regime.cure.format(**{name: about.letter for name, about in learner.settings.about().items()}) or SMALLER
     cure = f"{regime.words}: {cure}" if regime.alarm else cure
     return (
         f"Stopped: {quantity}{of} became infinite in step {error.step + 1:,}, after t = {error.t:g}. "

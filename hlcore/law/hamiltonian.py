@@ -18,7 +18,7 @@ from .closed_form import Closed, ClosedForm
 from .differentiate import differentiate
 from .flow import Flow, Pulled, Reading, Slopes, flat
 from .loss import CheckedLoss, Loss
-from .network import Known, Network, State
+from .network import Known, Network, State, require_network
 from .point import Tensors
 from .sample import Sample
 
@@ -33,7 +33,7 @@ class Hamiltonian:
     """
 
     def __init__(self, network: Network, loss: Loss) -> None:
-        self.network, self.loss = network, CheckedLoss(loss)
+        self.network, self.loss = require_network(network), CheckedLoss(loss)
         trained = {name: p for name, p in network.named_parameters() if p.requires_grad}
         self.names: list[str] = list(trained)
         self.theta: list[Tensor] = list(trained.values())
@@ -125,7 +125,7 @@ class Hamiltonian:
         except MISTAKES as error:
             explain("output (f^y)", self.network, u, error)
         if not isinstance(y, Tensor):
-            raise bad(f"output of {type(self.network).__name__}", type(y).__name__, "a tensor")
+            raise bad(f"output of {type(self.network).__name__}", type(y).__name__, "a tensor", _picked(self.network))
         return y
 
     def absorb(self, sample: Sample, y: Tensor) -> None:
@@ -137,6 +137,15 @@ class Hamiltonian:
                 self.network.absorb(sample, y)
         except MISTAKES as error:
             explain("absorb", self.network, sample.u, error)
+
+
+def _picked(network: Network) -> str:
+    """What to do about several outputs."""
+    for name, part in network.named_modules():
+        if isinstance(part, torch.nn.RNNBase):
+            cell = f"Recurrent(torch.nn.{type(part).__name__}Cell(...), readout) carries it from step to step"
+            return f"{name} ({type(part).__name__}) returns its state beside its output: {cell}"
+    return "wrap the module in one that picks the tensor"
 
 
 def derivative(terms: Sequence[Tensor], factors: Sequence[Tensor], wrt: Sequence[Tensor]) -> Sequence[Tensor | None]:

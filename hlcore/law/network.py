@@ -137,6 +137,15 @@ def apply(module: torch.nn.Module, u: Any) -> Any:
     return module(*u) if isinstance(u, tuple) else module(u)
 
 
+def require_network(network: Any) -> Network:
+    """`network` itself, or an HLError."""
+    if not isinstance(network, Network):
+        wrap = "wrap it: OutputNetwork(module) or StateNetwork(module)"
+        mend = wrap if isinstance(network, torch.nn.Module) else ""
+        raise bad("network", type(network).__name__, "an hlcore.Network", mend)
+    return network
+
+
 def require_module(what: str, module: Any) -> torch.nn.Module:
     """`module` itself, or an HLError when it is not a torch.nn.Module."""
     if not isinstance(module, torch.nn.Module):

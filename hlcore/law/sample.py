@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
-from numbers import Real
 from typing import Any
 
 import torch
+from torch.nn.utils.rnn import PackedSequence
 
-from ..errors import bad
+from ..errors import MISTAKES, bad, first_line, number
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +31,11 @@ class Sample:
         if self.end is not True and self.end is not False:
             raise bad("Sample.end", repr(self.end), "True or False", "True clears h and z after this sample")
         if self.dt is not None:
-            good = isinstance(self.dt, Real) and not isinstance(self.dt, bool)
-            if not good or not math.isfinite(self.dt) or self.dt <= 0:
-                raise bad("Sample.dt", repr(self.dt), "None or a finite number > 0", "None takes settings.tau")
+            object.__setattr__(self, "dt", number("Sample.dt", self.dt, positive=True))
+        for part in (self.u, self.target):
+            if isinstance(part, PackedSequence):
+                mend = "a token a sample, end=True at the last; or torch.nn.utils.rnn.pad_packed_sequence"
+                raise bad("Sample", "a PackedSequence", "tensors with the batch first", mend)
         parts = self.u if isinstance(self.u, tuple) else (self.u,)
         for part in parts:
             if part is not None and not isinstance(part, torch.Tensor):
@@ -42,7 +43,10 @@ class Sample:
 
     def to(self, device: torch.device | str) -> Sample:
         """The same sample, its tensors on another device."""
-        return replace(self, u=moved(self.u, device), target=moved(self.target, device))
+        try:
+            return replace(self, u=moved(self.u, device), target=moved(self.target, device))
+        except MISTAKES as error:
+            raise bad("device", repr(device), "one that torch knows and has", first_line(error)) from error
 
     @property
     def batch_size(self) -> int:

@@ -14,7 +14,8 @@ from typing import Any, ClassVar, Self
 import torch
 
 from ..declared import BaseSettings
-from ..errors import MISTAKES, Diverged, HLError, bad, explain, unknown, whole
+from ..errors import MISTAKES, Diverged, HLError, bad, explain, kind, known, whole
+from ..files import place
 from ..law.arrays import not_finite
 from ..law.gap import bridged, dissipations
 from ..law.hamiltonian import Hamiltonian
@@ -31,6 +32,7 @@ from ..records.snapshots import Snapshot
 from ..streams.stream import Stream
 from . import resume
 from .inventory import Inventory
+from .refusal import told
 from .terms import Quantity, Regime, Step
 
 log = logging.getLogger("hlcore")
@@ -64,8 +66,7 @@ class BaseLearner(ABC):
     def __init__(
         self, network: Network, loss: Loss, settings: BaseSettings | None = None, order: str | None = None
     ) -> None:
-        if (order := self.orders[0] if order is None else order) not in self.orders:
-            raise unknown("order", order, self.orders)
+        order = known("order", self.orders[0] if order is None else order, self.orders)
         self.inventory = Inventory(network)
         self.law = Hamiltonian(network, loss)
         self.network, self.loss, self.order = network, loss, order
@@ -86,7 +87,8 @@ class BaseLearner(ABC):
     @classmethod
     def regime(cls, settings: Any) -> Regime:
         """What these settings mean, in words."""
-        return Regime("", "")
+        cure = "lower {tau}, {beta} or {phi}" if issubclass(cls.settings_type, WeightSettings) else ""
+        return Regime("", "", cure=cure)
 
     @classmethod
     def settings_from(cls, settings: BaseSettings) -> BaseSettings:
@@ -129,7 +131,7 @@ class BaseLearner(ABC):
         """Take one step of tau (or of the sample's dt)."""
         self.require(sample)
         self.inventory.check()
-        kept = self.inventory.kept()
+        kept, step = self.inventory.kept(), None
         try:
             step, tau = self._proposed(sample)
             self._refuse(step)
@@ -138,9 +140,9 @@ class BaseLearner(ABC):
                 if (overflow := self._omega.overflow(tau, self.fresh)) is not None:
                     raise Diverged(*overflow, self.t, self.steps)
             self.law.absorb(sample, step.output)
-        except HLError:
+        except HLError as error:
             self.inventory.put_back(kept)
-            raise
+            raise told(self, sample, step, error) from error.__cause__
         if step.dtheta is not None:
             self._omega.commit(tau, self.fresh)
             if self._idle:
@@ -169,6 +171,8 @@ class BaseLearner(ABC):
         """
         if steps is not None:
             whole("steps", steps, 0)
+        if recorder is not None:
+            kind("recorder", recorder, Recorder, "an hlcore.Recorder")
         try:
             walk = iter(stream)
         except TypeError:
@@ -209,7 +213,7 @@ class BaseLearner(ABC):
 
         stream  one that has a state of its own, such as a World: it is saved too
         """
-        checkpoint.save(self.snapshot(), Path(path), self.network, stream)
+        checkpoint.save(self.snapshot(), place(path), self.network, stream)
 
     @classmethod
     def load(
@@ -219,7 +223,7 @@ class BaseLearner(ABC):
 
         `settings` are needed only where one was a function, which a file cannot hold.
         """
-        found = checkpoint.load(Path(path), cls, settings, stream)
+        found = checkpoint.load(place(path), cls, settings, stream)
         told = found.snapshot
         learner = cls(network, loss, told.settings, order=told.order, **told.options)
         learner.restore(found.snapshot)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from ..errors import bad, unknown
+from ..errors import bad, kind, known
 from .base import BaseLearner
 
 L = TypeVar("L", bound=type[BaseLearner])
@@ -18,8 +18,8 @@ def register(name: str) -> Callable[[L], L]:
     def put(learner: L) -> L:
         if not isinstance(learner, type) or not issubclass(learner, BaseLearner):
             raise bad("register", repr(learner), "a subclass of hlcore.learners.BaseLearner")
-        known = _LEARNERS.get(name)
-        if known is not None and (known.__module__, known.__qualname__) != (learner.__module__, learner.__qualname__):
+        there = _LEARNERS.get(kind("name", name, str, "a text"))
+        if there is not None and (there.__module__, there.__qualname__) != (learner.__module__, learner.__qualname__):
             raise bad("learner", f"a second {name!r}", "names used once")
         learner.name = name
         _LEARNERS[name] = learner
@@ -35,6 +35,4 @@ def names() -> list[str]:
 
 def get(name: str) -> type[BaseLearner]:
     """The learner `name`; HLError with the nearest name if there is none."""
-    if name not in _LEARNERS:
-        raise unknown("learner", name, _LEARNERS)
-    return _LEARNERS[name]
+    return _LEARNERS[known("learner", name, _LEARNERS)]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import HLError, bad
-from ..law.network import Network
+from ..law.network import Network, require_network
 from ..networks.preserved import put_back
 
 WRAPPERS = ("DistributedDataParallel", "FullyShardedDataParallel")
@@ -18,11 +18,7 @@ class Inventory:
     """The trained weights of a network by name, and every module, weight and buffer it had when this was taken."""
 
     def __init__(self, network: Network) -> None:
-        if not isinstance(network, Network):
-            wrap = "wrap it: OutputNetwork(module) or StateNetwork(module)"
-            mend = wrap if isinstance(network, nn.Module) else ""
-            raise bad("network", type(network).__name__, "an hlcore.Network", mend)
-        self.network = network
+        self.network = require_network(network)
         modules = dict(network.named_modules())
         for name, module in modules.items():
             if type(module).__name__ in WRAPPERS:

@@ -80,8 +80,9 @@ class Learner(BaseLearner):
         no buffer and so never dampens: dampening then counts as 0. While these settings are in force, ω keeps the
         fraction `momentum` itself, not 1-τη with the rounding of η, which a chaotic run would amplify.
         """
+        momentum = number("momentum", momentum)
         settings = Settings.from_sgd(lr, momentum, number("dampening", dampening) if momentum else 0.0, tau)
-        return cls(network, loss, settings, "sequential", torch_start=True, momentum=float(momentum))
+        return cls(network, loss, settings, "sequential", torch_start=True, momentum=momentum)
 
     @property
     def options(self) -> dict[str, Any]:
@@ -127,7 +128,7 @@ class Learner(BaseLearner):
             ("unstable", True, "τη > 2: ω grows at every step, whatever the data say"),
         ):
             if holds:
-                cure = "lower η or τ" if kind == "unstable" else "lower τ, β or φ, or raise η"
+                cure = "lower {eta} or {tau}" if kind == "unstable" else "lower {tau}, {beta} or {phi}, or raise {eta}"
                 return Regime(kind, words, kind == "unstable", _as_sgd(settings), cure)
         raise AssertionError
 

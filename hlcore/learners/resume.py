@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..errors import bad
+from ..errors import bad, kind
 from ..law.network import Network
 from ..law.point import PhasePoint, Tensors
 from ..networks.preserved import preserved
@@ -28,6 +28,7 @@ def snapshot_of(learner: Any) -> Snapshot:
 
 def go_to(learner: Any, snapshot: Snapshot) -> None:
     """Put the learner where the snapshot was taken; everything is compared before anything moves."""
+    kind("snapshot", snapshot, Snapshot, "what learner.snapshot() gave")
     have = parts(learner.network)
     different = [k for k in have.keys() | snapshot.network.keys() if not _alike(have.get(k), snapshot.network.get(k))]
     if different:
@@ -60,6 +61,7 @@ def go_to(learner: Any, snapshot: Snapshot) -> None:
 
 def put(learner: Any, point: PhasePoint) -> None:
     """Put the learner at a point of phase space."""
+    kind("point", point, PhasePoint, "an hlcore.PhasePoint")
     here = learner.point
     for part in ("theta", "omega"):
         have, given = getattr(here, part), getattr(point, part)

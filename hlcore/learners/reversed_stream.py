@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ..errors import HLError, bad, number
+from ..errors import HLError, bad, kind, number
 from ..law.arrays import axpy, moved, owned, plus, tensor
 from ..law.flow import Slopes
 from ..law.hamiltonian import Hamiltonian, derivative
 from ..law.loss import Loss
-from ..law.network import Known, Network, State, can_undo
+from ..law.network import Known, Network, State, can_undo, require_network
 from ..law.point import Tensors
 from ..law.sample import Sample
 from ..law.settings import Settings
@@ -99,7 +99,7 @@ def _costate(
     stored: bool = True,
     watch: Watch | None = None,
 ) -> Tensors:
-    if not stored and not can_undo(network):
+    if not kind("stored", stored, bool, "True or False") and not can_undo(require_network(network)):
         raise bad("stored", f"False for {type(network).__name__}", "a network with undo(u, h, tau)", "store them")
     if settings is not None and settings.control != 0:
         raise bad("control", settings.control, "0", "a stream is walked back along the flow that nobody controlled")

@@ -55,7 +55,9 @@ class RiverRegressor(BaseLearner):
     @classmethod
     def regime(cls, settings: RiverSettings) -> Regime:
         """Whether anything moves."""
-        return Regime("frozen", "γ = 0: the weights stand still") if settings.lr == 0 else Regime("plain", "plain SGD")
+        frozen = settings.lr == 0
+        kind, words = ("frozen", "γ = 0: the weights stand still") if frozen else ("plain", "plain SGD")
+        return Regime(kind, words, cure="lower {lr}")
 
     def propose(self, sample: Sample) -> Step:
         """Foretell the target, then learn from it: the next weights and the number of steps so far are its memory."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Real
@@ -24,7 +24,8 @@ from .terms import Quantity, Regime, Step
 
 
 def _finite(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
+    real = isinstance(value, Real) and not isinstance(value, bool)
+    if not real or not -sys.float_info.max <= value <= sys.float_info.max:
         raise bad(name, repr(value), "a finite number")
     return float(value)
 
@@ -120,7 +121,7 @@ class SGD(BaseLearner):
             ("smooth", True, f"b remembers about {1 / max(1 - size, 1e-9):.3g} steps"),
         ):
             if holds:
-                return Regime(kind, words, kind == "unstable", note)
+                return Regime(kind, words, kind == "unstable", note, "lower {lr} or {momentum}")
         raise AssertionError
 
     @classmethod

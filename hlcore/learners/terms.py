@@ -25,7 +25,7 @@ class Regime(NamedTuple):
     words: str
     alarm: bool = False
     note: str = ""
-    cure: str = ""  # what to do where a run diverges
+    cure: str = ""  # what to do where a run diverges, a setting as {phi}
 
 
 class Step(NamedTuple):

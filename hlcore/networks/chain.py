@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..errors import bad, unknown
+from ..errors import bad, kind, known, unknown
 from ..law.network import Known, Network, State, apply, instantaneous, require_module
 from ..law.point import Tensors
 from ..networks.preserved import preserved
@@ -47,12 +47,11 @@ class Chain(Network):
         self.layers = listed("Chain layer", layers, "write [module]")
         sizes = _checked_sizes(groups, len(self.layers))
         self._cuts = [range(end - size, end) for size, end in zip(sizes, accumulate(sizes), strict=True)]
-        if schedule not in SCHEDULES:
-            raise unknown("Chain schedule", schedule, SCHEDULES)
-        self.groups, self.schedule = sizes, schedule
+        self.groups, self.schedule = sizes, known("Chain schedule", schedule, SCHEDULES)
         self.links = torch.nn.ModuleDict()
         self._into: list[list[tuple[int, str]]] = [[] for _ in sizes]
-        for ends, module in (links or {}).items():
+        wanted = "{(source, target): module}, or None"
+        for ends, module in kind("Chain links", {} if links is None else links, Mapping, wanted).items():
             source, target = _checked_link(ends, len(sizes))
             name = f"h{source}_to_h{target}"
             self.links[name] = require_module(f"Chain link {ends}", module)
@@ -119,7 +118,8 @@ def listed(what: str, modules: Any, mend: str, first: int = 1) -> torch.nn.Modul
     lists = torch.nn.Sequential | torch.nn.ModuleList
     if not isinstance(modules, lists if isinstance(modules, torch.nn.Module) else Iterable):
         raise bad(f"{what}s", type(modules).__name__, "a list of modules or a Sequential", mend)
-    found = torch.nn.ModuleList(require_module(f"{what} {i}", each) for i, each in enumerate(modules, first))
+    each = [] if isinstance(modules, Tensor) else modules
+    found = torch.nn.ModuleList(require_module(f"{what} {i}", module) for i, module in enumerate(each, first))
     if not len(found):
         raise bad(f"{what}s", "none", "at least one")
     return found

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from itertools import count, islice
 
-from ..errors import unknown, whole
+from ..errors import known, whole
 from .chain import SCHEDULES
 
 Row = tuple[int | None, ...]
@@ -52,5 +52,4 @@ def picture(rows: Iterable[Row], ticks: int) -> str:
 def _check(groups: int, hold: int, schedule: str) -> None:
     whole("groups", groups)
     whole("hold", hold)
-    if schedule not in SCHEDULES:
-        raise unknown("schedule", schedule, SCHEDULES)
+    known("schedule", schedule, SCHEDULES)

@@ -42,6 +42,7 @@ class KeyedReadout(torch.nn.Module):
     def __init__(self, inputs: int, width: int, outputs: int, memories: int = 20, step: float = 0.1) -> None:
         super().__init__()
         self.step = number("KeyedReadout step", step)
+        whole("width", width), whole("outputs", outputs)
         keys = torch.rand(whole("memories", memories), whole("inputs", inputs)) * 2 - 1
         self.register_buffer("keys", keys / keys.norm(dim=1, keepdim=True))
         bound = whole("width", width) ** -0.5

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..errors import bad, number, unknown, whole
+from ..errors import bad, known, number, whole
 from ..law.arrays import Arrays, outer, total
 from ..law.closed_form import ClosedForm
 from ..law.network import Known, Network, State, require_module
@@ -40,14 +40,14 @@ class Exact(Network):
         start: str = "rest", readout: torch.nn.Module | None = None, sigma: Any = None,
     ) -> None:  # fmt: skip
         super().__init__()
-        if start not in STARTS:
-            raise unknown("start", start, STARTS)
+        known("start", start, STARTS)
         if sigma is not None and not callable(sigma):
             raise bad("sigma", repr(sigma), "a function of h, or None")
         self.width, self.start, self.sigma = width, start, sigma
-        self.B = None if start == "clock" else torch.nn.Linear(whole("inputs", inputs), width, bias=False)
-        C = torch.nn.Linear(width, whole("outputs", outputs), bias=False) if readout is None else None
-        self.C, self.readout = C, None if readout is None else require_module("readout", readout)
+        whole("inputs", inputs), whole("outputs", outputs)
+        self.readout = None if readout is None else require_module("readout", readout)
+        self.B = None if start == "clock" else torch.nn.Linear(inputs, width, bias=False)
+        self.C = torch.nn.Linear(width, outputs, bias=False) if readout is None else None
         if start == "clock":
             self.register_buffer("h0", self._draw_start())
 
@@ -125,8 +125,7 @@ class Rotations(Exact):
         top: float = 1.0, spread: str = "uniform", keep: float = 1.0, **exact: Any,
     ) -> None:  # fmt: skip
         self.units, self.top = whole("Rotations units", units), number("Rotations top", top, positive=True)
-        if spread not in SPREADS:
-            raise unknown("Rotations spread", spread, SPREADS)
+        known("Rotations spread", spread, SPREADS)
         if (keep := number("Rotations keep", keep, positive=True)) > 1:
             raise bad("Rotations keep", keep, "a number in (0, 1]", "1 forgets nothing")
         super().__init__(2 * units, inputs, outputs, **exact)

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..errors import bad
+from ..errors import bad, whole
 from ..law.network import State, instantaneous
 from ..law.point import Tensors
 from .chain import Chain
@@ -33,7 +33,7 @@ class Stashed(Chain):
 
     def lag(self, i: int) -> int:
         """Steps between the input of group i (from 1) and the costate that answers it, in Euler order."""
-        return 2 * (len(self.groups) - i) + 2
+        return 2 * (len(self.groups) - whole("group", i)) + 2
 
     def initial_state(self, batch_size: int) -> State:
         """Zeros: h1 … hG and their queues, whose shapes the first sample tells."""

@@ -1,5 +1,6 @@
 """A snapshot on disk: safetensors and JSON, no pickle, bit for bit."""
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -8,12 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from ..declared import BaseSettings
-from ..errors import bad
+from ..errors import MISTAKES, bad, kind
 from ..files import writable, write_whole
 from ..streams.plain import plain, unplain
+from ..streams.stream import Stream
 from .snapshots import Snapshot
 
-CHECKPOINT_FORMAT = 2
+CHECKPOINT_FORMAT = 3  # 3: with a digest
 SCHEDULE = "a function of time"
 
 
@@ -38,6 +40,7 @@ def save(snapshot: Snapshot, path: Path, network: nn.Module, stream: Any = None)
     """Write a snapshot, torch's generators and the stream's own state: beside the file, then in its place."""
     from safetensors.torch import save as pack
 
+    _checked(stream)
     generators = {"cpu": torch.get_rng_state()}
     gpu = _gpu(network)
     if gpu is not None:
@@ -58,11 +61,13 @@ def save(snapshot: Snapshot, path: Path, network: nn.Module, stream: Any = None)
         "complex": [name for name, x in tensors.items() if x.is_complex()],
     }
     flat = {name: _flat(name, x) for name, x in tensors.items()}
-    write_whole(writable(path, folder=True), pack(flat, metadata={"hlcore": json.dumps(meta)}))
+    told = json.dumps(meta)
+    write_whole(writable(path, folder=True), pack(flat, metadata={"hlcore": told, "digest": _digest(told, flat)}))
 
 
 def load(path: Path, learner: Any, given: BaseSettings | None = None, stream: Any = None) -> Found:
     """What the file holds for this class of learner; `given` settings where one of its own was a function."""
+    _checked(stream)
     meta, tensors = _read(path)
     parts = {name: unplain(x, lambda entry: tensors[entry]) for name, x in meta["parts"].items()}
     generators, state = parts.pop("generators"), parts.pop("stream")
@@ -80,6 +85,11 @@ def load(path: Path, learner: Any, given: BaseSettings | None = None, stream: An
     return Found(Snapshot(**parts), generators, state)
 
 
+def _checked(stream: Any) -> None:
+    if stream is not None:
+        kind("stream", stream, Stream, "an hlcore.streams.Stream, or None")
+
+
 def _flat(name: str, x: Tensor) -> Tensor:
     """A tensor as safetensors has it: on the CPU, in one piece, complex numbers as pairs."""
     if x.layout != torch.strided or x.is_quantized or x.is_meta:
@@ -95,18 +105,34 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
 
     try:
         with safe_open(path, framework="pt") as file:
-            meta = json.loads((file.metadata() or {})["hlcore"])
+            told = file.metadata() or {}
+            meta = json.loads(told["hlcore"])
             # A copy lies where torch puts tensors; a product of matrices that lie elsewhere may have other last bits.
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
+        version = meta.get("format")
     except FileNotFoundError:
         raise bad("checkpoint", f"no file {path}", "a file that learner.save wrote") from None
-    except (OSError, SafetensorError, KeyError, json.JSONDecodeError) as error:
+    except (OSError, SafetensorError, *MISTAKES) as error:
         got = f"a file that cannot be read ({error})"
         raise bad(f"checkpoint {path}", got, "one that learner.save wrote", "it may be cut short") from error
-    if meta.get("format") != CHECKPOINT_FORMAT:
+    if version != CHECKPOINT_FORMAT:
         mend = "it is of another version of hlcore: go on with that one, or train anew"
-        raise bad(f"checkpoint {path}", f"format {meta.get('format')}", f"format {CHECKPOINT_FORMAT}", mend)
+        raise bad(f"checkpoint {path}", f"format {version}", f"format {CHECKPOINT_FORMAT}", mend)
+    if _digest(told["hlcore"], tensors) != told.get("digest"):
+        raise bad(
+            f"checkpoint {path}", "bits that are not those that were written", "a whole file", "take another copy"
+        )
     return meta, {name: torch.view_as_complex(x) if name in meta["complex"] else x for name, x in tensors.items()}
+
+
+def _digest(told: str, tensors: dict[str, Tensor]) -> str:
+    """Of all that a file holds: a file that was altered is noticed."""
+    found = hashlib.blake2b(told.encode(), digest_size=16)
+    for name in sorted(tensors):
+        x = tensors[name].contiguous()
+        found.update(f"{name} {x.dtype} {tuple(x.shape)}".encode())
+        found.update(x.reshape(-1).view(torch.uint8).numpy().data)
+    return found.hexdigest()
 
 
 def _gpu(network: nn.Module) -> torch.device | None:

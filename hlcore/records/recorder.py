@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ..declared import BaseSettings
-from ..errors import HLError, bad, whole
+from ..errors import HLError, bad, first_line, kind, whole
 from ..law.sample import Sample
 from .columns import Columns, Dataset, dataset
 
@@ -47,13 +47,17 @@ class Recorder:
 
     def record(self, learner: Any, report: Any, sample: Sample | None = None) -> int | None:
         """Take down where `learner` is after the step that gave `report`; in which row, None for a step not kept."""
-        self._seen += 1
-        if (self._seen - 1) % self.every:
-            return None
-        traced = learner.traced()
+        try:
+            answers = report.output, None if sample is None else sample.target
+            self._seen += 1
+            if (self._seen - 1) % self.every:
+                return None
+            traced = learner.traced()
+        except AttributeError as error:
+            raise bad("record", first_line(error), "a learner, the report of its step, and the sample") from error
         parts = {name: traced[name] for name in learner.quantities}
-        parts["output"] = {"y": report.output}
-        target = None if sample is None else sample.target
+        output, target = answers
+        parts["output"] = {"y": output}
         parts["target"] = {"target": target} if isinstance(target, Tensor) else {}
         if not self.count:
             self.settings = list(learner.settings.about())
@@ -103,11 +107,14 @@ class Recorder:
 
     def names(self, trace: str) -> list[str]:
         """Names of the entries of a trace, such as "readout.weight[0,3]"."""
-        return self._columns[trace].names if trace in self._columns else []
+        return self._columns[trace].names if self._has(trace) else []
 
     def total(self, trace: str) -> int:
         """How many entries a trace has, of which at most `width` are kept."""
-        return self._columns[trace].total if trace in self._columns else 0
+        return self._columns[trace].total if self._has(trace) else 0
+
+    def _has(self, trace: str) -> bool:
+        return kind("trace", trace, str, "the name of a trace") in self._columns
 
     def window(
         self, trace: str, last: int | None = None, entries: list[int] | None = None, most: int | None = None
@@ -117,14 +124,14 @@ class Recorder:
         entries  positions of those wanted; None: all
         most     every second, third, … record, so that these are enough: those whose number is a multiple of it
         """
-        n = len(self) if last is None else min(last, len(self))
-        stride = 1 if most is None else max(1, -(-n // most))
+        n = len(self) if last is None else min(whole("last", last, 0), len(self))
+        stride = 1 if most is None else max(1, -(-n // whole("most", most)))
         first = self.count - n
         rows = np.arange(first + -first % stride, self.count, stride) % self.capacity
         scalars = (*SCALARS, *self.settings)
-        if trace in scalars:
+        if isinstance(trace, str) and trace in scalars:
             return self._scalars[rows, scalars.index(trace)] if self.count else np.empty(0)
-        if trace not in self._columns:
+        if not self._has(trace):
             return np.empty((len(rows), 0))
         data = self._columns[trace].data
         return data[rows] if entries is None else data[rows[:, None], entries]
@@ -140,7 +147,7 @@ class Recorder:
 
     def truncate(self, keep: int) -> None:
         """Forget the newest records, keeping the oldest `keep` of those still held (to fork from the past)."""
-        if not 0 <= keep <= len(self):
+        if whole("keep", keep, 0) > len(self):
             raise bad("keep", keep, f"a number of records between 0 and {len(self)}")
         self.count -= len(self) - keep
         if self.count > keep:  # the ring has turned: what is kept moves to its beginning

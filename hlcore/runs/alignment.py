@@ -6,7 +6,7 @@ from itertools import islice
 import numpy as np
 import torch
 
-from ..errors import whole
+from ..errors import kind, whole
 from ..law.sample import Sample
 from ..learners.base import BaseLearner
 from ..learners.rtrl import Sensitivity
@@ -24,10 +24,13 @@ def alignment(learner: BaseLearner, stream: Iterable[Sample], steps: int) -> Dat
     """
     import xarray
 
+    kind("learner", learner, BaseLearner, "a learner")
+    kind("stream", stream, Iterable, "an iterable of Samples")
     oracle = Sensitivity(learner.network, learner.loss, learner.order)
     true = {name: torch.zeros_like(p) for name, p in oracle.theta.items()}
     rows: list[list[float]] = []
     for sample in islice(stream, whole("steps", steps)):
+        learner.require(sample)
         settings = learner.settings
         c = settings.at(learner.t, sample.dt)
         tau, phi = c.tau, getattr(c, "phi", getattr(settings, "phi", 1.0))

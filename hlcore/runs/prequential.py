@@ -10,7 +10,7 @@ import numpy as np
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from ..errors import bad, number, whole
+from ..errors import bad, kind, number, whole
 from ..law.point import Report
 from ..law.sample import Sample
 from ..records.columns import Dataset
@@ -43,6 +43,10 @@ def prequential(learner: Stepper, stream: Iterable[Sample], steps: int, read: Re
     import xarray
 
     whole("steps", steps)
+    if not callable(getattr(learner, "step", None)):
+        raise bad("learner", type(learner).__name__, "one with a method step(sample)")
+    if read is not None and not callable(read):
+        raise bad("read", repr(read), "a function (k, y) -> y, or None")
     if isinstance(stream, Stream) and stream.length is not None and stream.length < steps:
         raise bad("stream", f"{stream.length} samples", f"at least {steps}", "ask for fewer steps")
     try:
@@ -91,6 +95,7 @@ def drifts(signal: Iterable[float], delta: float = 0.002) -> list[int]:
 
     if not 0 < number("delta", delta) < 1:
         raise bad("delta", delta, "a number between 0 and 1")
+    kind("signal", signal, Iterable, "numbers")
     detector, found = ADWIN(delta=delta), list[int]()
     for k, value in enumerate(signal):
         if isinstance(value, bool) or not isinstance(value, (Real, np.number, Tensor)) or not math.isfinite(value):

@@ -12,7 +12,7 @@ import xarray
 
 from .. import experiments
 from ..declared import BaseSettings
-from ..errors import HLError, bad, known, whole
+from ..errors import HLError, bad, known, number, whole
 from ..experiments import Experiment, differing
 from ..law.point import Report
 from ..learners import BaseLearner, get
@@ -125,12 +125,13 @@ class Run:
     def step(self, n: int = 1) -> None:
         """Take n steps; `Diverged` leaves the point and the record before it."""
         with self._own_generator():
-            for _ in range(n):
+            for _ in range(whole("steps", n, 0)):
                 self._one()
 
     def learn(self, seconds: float, most: float = math.inf) -> int:
         """Take steps for about so long, at most `most`; returns how many."""
-        first, end = self.learner.steps, time.perf_counter() + seconds
+        first, end = self.learner.steps, time.perf_counter() + number("seconds", seconds)
+        most = most if isinstance(most, float) and most == math.inf else number("most", most)
         with self._own_generator():
             while self.learner.steps - first < most and time.perf_counter() < end:
                 self._one()

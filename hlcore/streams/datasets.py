@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import HLError, bad, first_line, whole
+from ..errors import HLError, bad, described, first_line, whole
 from ..law.sample import Sample
 from .stream import Stream
 
@@ -24,9 +24,9 @@ class Labelled(Stream):
     """
 
     def __init__(self, inputs: Any, targets: Any, seed: int = 0, batch: int = 1, epochs: int | None = None) -> None:
-        if not len(inputs):
+        if not _length("stream inputs", inputs):
             raise HLError("stream: got no samples, expected at least one input; check the selection of the data.")
-        if len(inputs) != len(targets):
+        if len(inputs) != _length("stream targets", targets):
             raise bad("stream targets", f"{len(targets)} of them", f"one per input, {len(inputs)}")
         self.inputs, self.targets = owned("stream inputs", inputs), owned("stream targets", targets)
         self.seed, self.batch = whole("seed", seed, 0), whole("batch", batch)
@@ -43,6 +43,13 @@ class Labelled(Stream):
     def sample(self, k: int) -> Sample:
         rows = torch.from_numpy(self.rows(k))
         return Sample(self.inputs[rows], self.targets[rows])
+
+
+def _length(what: str, x: Any) -> int:
+    try:
+        return len(x)
+    except TypeError as error:
+        raise bad(what, described(x), "samples along the first axis") from error
 
 
 def owned(what: str, x: Any) -> Any:
@@ -62,8 +69,9 @@ class Sequences(Labelled):
     """Pairs (sequence, class), permuted in every epoch by (seed, epoch); a sample is one sequence, (1, n, d)."""
 
     def __init__(self, sequences: list[Tensor], classes: list[int], seed: int = 0, epochs: int | None = None) -> None:
-        if not sequences or len(sequences) != len(classes):
-            raise bad("sequences", f"{len(sequences)} and {len(classes)} classes", "the same number, at least one")
+        n, m = _length("sequences", sequences), _length("classes", classes)
+        if not n or n != m:
+            raise bad("sequences", f"{n} and {m} classes", "the same number, at least one")
         super().__init__(sequences, classes, seed, 1, epochs)
 
     def sample(self, k: int) -> Sample:

@@ -35,7 +35,7 @@ class Reversed(Stream):
 
     def token(self, k: int) -> tuple[int, bool]:
         """(index in `stream` of token k, whether it is on the way back; the turning token is)."""
-        while self._turned[-1] <= k:
+        while self._turned[-1] <= whole("k", k, 0):
             self._next_sequence()
         i = bisect_right(self._turned, k) - 1
         q, n = k - self._turned[i], self._starts[i + 1] - self._starts[i]

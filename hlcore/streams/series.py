@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import bad, known, whole
+from ..errors import bad, kind, known, number, whole
 from ..law.sample import Sample
 from .stream import Stream
 from .tables import numbers
@@ -63,8 +63,7 @@ class Changes(Stream):
         values = numbers("changes", values, 3)
         self.lags, self.memory = whole("lags", lags), whole("memory", memory)
         self.rhythm = None if rhythm is None else whole("rhythm", rhythm, lags + 1)
-        if not limit > 0:
-            raise bad("limit", repr(limit), "a number > 0")
+        limit = number("limit", limit, positive=True)
         self.values, self.round = values, len(values) - 1
         d = np.diff(values, prepend=values[0])
         windows = [slice(max(0, k - memory + 1), k + 1) for k in range(self.round)]
@@ -83,7 +82,8 @@ class Changes(Stream):
 
     def read(self, k: int, y: Tensor) -> Tensor:
         """x_k + s_k y: an output or a target of sample k in the unit of the series."""
-        i = k % self.round
+        i = whole("k", k, 0) % self.round
+        kind("y", y, Tensor, "a tensor")
         return float(self.values[i]) + float(self.scale[i]) * y
 
 

@@ -1,12 +1,13 @@
 """Signals of time that never end: sums of sines, square waves, or any function."""
 
 import math
+import sys
 from collections.abc import Callable, Sequence
 from numbers import Real
 
 import torch
 
-from ..errors import bad, number, whole
+from ..errors import bad, first_line, number, whole
 from ..law.sample import Sample
 from .stream import Stream
 
@@ -39,12 +40,16 @@ class Signal(Stream):
 
 def sines(frequencies: Sequence[float], amplitudes: Sequence[float], phases: Sequence[float] | None = None) -> Function:
     """x(t) = Σ a_i sin(2π(f_i t + p_i)); frequencies in cycles per unit of time, phases in cycles."""
-    shifts = [0.0] * len(frequencies) if phases is None else list(phases)
+    try:
+        frequencies, amplitudes = list(frequencies), list(amplitudes)
+        shifts = [0.0] * len(frequencies) if phases is None else list(phases)
+    except TypeError as error:
+        raise bad("sines", first_line(error), "lists of numbers") from error
     if not len(frequencies) == len(amplitudes) == len(shifts) or not shifts:
         got = f"{len(frequencies)} frequencies, {len(amplitudes)} amplitudes, {len(shifts)} phases"
         raise bad("sines", got, "the same number of each, at least one")
     for x in (*frequencies, *amplitudes, *shifts):
-        if isinstance(x, bool) or not isinstance(x, Real) or not math.isfinite(x):
+        if isinstance(x, bool) or not isinstance(x, Real) or not abs(x) <= sys.float_info.max:
             raise bad("sines", repr(x), "finite numbers")
     parts = list(zip(frequencies, amplitudes, shifts, strict=True))
     return lambda t: sum(a * math.sin(2 * math.pi * (f * t + p)) for f, a, p in parts)

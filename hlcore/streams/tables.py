@@ -1,6 +1,6 @@
 """Data that a user brings: a list, an array, a column of a frame, a CSV file."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import HLError, bad, number, unknown, whole
+from ..errors import HLError, bad, kind, known, number, unknown, whole
+from ..files import place
 from ..law.sample import Sample
 from .stream import Stream
 
@@ -44,6 +45,8 @@ def from_csv(path: str | Path, columns: Any = None, decimal: str = ".", **how: A
     """
     import pandas as pd
 
+    path = place(path)
+    kind("decimal", decimal, str, '"." or ","')
     try:
         frame = pd.read_csv(path, sep=None, engine="python", decimal=decimal)
     except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
@@ -61,10 +64,6 @@ def from_frame(frame: Any, columns: Any = None, **how: Any) -> "Table":
 
     columns   names of the inputs; None: all columns of numbers
     """
-    import pandas as pd
-
-    if not isinstance(frame, pd.DataFrame):
-        raise bad("from_frame", type(frame).__name__, "a pandas DataFrame", "a file: streams.from_csv(path)")
     return Table(frame, columns, **how)
 
 
@@ -88,10 +87,13 @@ class Table(Stream):
         self, frame: Any, columns: Any = None, target: Any = None, horizon: int = 1, scaled: bool = True,
         gaps: str = "refuse", time: str | None = None, tau: float = 1.0,
     ) -> None:  # fmt: skip
-        if gaps not in ("refuse", "skip"):
-            raise unknown("gaps", gaps, ("refuse", "skip"))
-        if time is not None and time not in frame.columns:
-            raise unknown("time", time, frame.columns)
+        known("gaps", gaps, ("refuse", "skip"))
+        import pandas as pd
+
+        kind("frame", frame, pd.DataFrame, "a pandas DataFrame", "a file: streams.from_csv(path)")
+        kind("scaled", scaled, bool, "True or False")
+        if time is not None:
+            _names("time", frame, [time], None)
         self.columns = _names("columns", frame, columns, time)
         self.targets = self.columns if target is None else _names("target", frame, target, None)
         self.horizon = whole("horizon", horizon, 0)
@@ -108,9 +110,9 @@ class Table(Stream):
         x, y = (np.stack([found[name] for name in of], 1) for of in (self.columns, self.targets))
         (m, s), (self._mean, self._scale) = ((_past(z) if scaled else (0 * z, 0 * z + 1)) for z in (x, y))
         ahead, now = y[self.horizon :], slice(self.round)
-        kind = torch.get_default_dtype()
-        self._u = torch.from_numpy((x - m) / s).to(kind)
-        self._target = torch.from_numpy((ahead - self._mean[now]) / self._scale[now]).to(kind)
+        dtype = torch.get_default_dtype()
+        self._u = torch.from_numpy((x - m) / s).to(dtype)
+        self._target = torch.from_numpy((ahead - self._mean[now]) / self._scale[now]).to(dtype)
 
     def sample(self, k: int) -> Sample:
         i = k % self.round
@@ -119,7 +121,9 @@ class Table(Stream):
 
     def read(self, k: int, y: Tensor) -> Tensor:
         """An output or a target of sample k, (1, channels), in the unit of the file."""
-        i = k % self.round
+        i = whole("k", k, 0) % self.round
+        if kind("y", y, Tensor, "a tensor").shape[-1:] != (len(self.targets),):
+            raise bad("y", f"shape {tuple(y.shape)}", f"(1, {len(self.targets)})")
         return torch.from_numpy(self._mean[i]) + torch.from_numpy(self._scale[i]) * y.double()
 
 
@@ -150,7 +154,7 @@ def _names(what: str, frame: Any, chosen: Any, time: str | None) -> list[Any]:
         return found
     names = list(chosen) if isinstance(chosen, Sequence) and not isinstance(chosen, str) else [chosen]
     for name in names:
-        if name not in frame.columns:
+        if not isinstance(name, Hashable) or name not in frame.columns:
             raise unknown(what, name, frame.columns)
     if not names or len(set(names)) < len(names):
         raise bad(what, names, "at least one name, each once")

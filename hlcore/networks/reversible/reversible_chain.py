@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...errors import HLError, bad, number, unknown, whole
+from ...errors import HLError, bad, kind, known, number, whole
 from ..chain import listed
 from ..preserved import preserved
 from .backward import WalkBack
@@ -43,9 +43,10 @@ class Reversible(torch.nn.Module):
     ) -> None:  # fmt: skip
         super().__init__()
         self.blocks = listed("Reversible block", blocks, "write [block] * depth", first=0)
-        if variant not in VARIANTS:
-            raise unknown("Reversible variant", variant, VARIANTS)
-        self.tau, self.variant = number("Reversible tau", tau, positive=True), variant
+        self.tau, self.variant = (
+            number("Reversible tau", tau, positive=True),
+            known("Reversible variant", variant, VARIANTS),
+        )
         self.tolerance = None if tolerance is None else number("Reversible tolerance", tolerance, positive=True)
         self.keep = whole("Reversible keep", keep, least=0)
         self._coupling = Coupling(variant, 2 * self.tau if variant == MIDPOINT else self.tau**2)
@@ -111,15 +112,14 @@ def is_reversible(
     A `Reversible` is asked with its own blocks, tau, variant and tolerance. The answer holds for the weights as they
     are and states of the size of a normal draw; `Reversible.walk_back(h)` tells the drift itself.
     """
-    chain = module if isinstance(module, Reversible) else Reversible([module] * depth, tau, variant)
+    chain = module if isinstance(module, Reversible) else Reversible([module] * whole("depth", depth), tau, variant)
+    sizes = tuple(whole("shape", n) for n in kind("shape", shape, Sequence, "sizes, batch first"))
     like = next(chain.parameters(), torch.empty(0))
-    h = torch.randn(tuple(shape), generator=torch.Generator().manual_seed(0), dtype=like.dtype).to(like.device)
     try:
+        h = torch.randn(sizes, generator=torch.Generator().manual_seed(0), dtype=like.dtype).to(like.device)
         return chain.walk_back(h) <= chain.trusted(h.dtype)
     except HLError:
         return False
     except (RuntimeError, TypeError, ValueError, IndexError) as error:
         text = str(error).splitlines()[0]
-        raise HLError(
-            f"is_reversible: got shape {tuple(shape)}, expected one the block takes; it says: {text}."
-        ) from error
+        raise HLError(f"is_reversible: got shape {sizes}, expected one the block takes; it says: {text}.") from error

@@ -12,8 +12,8 @@ from .small_worlds import low_rank as low_rank
 from .small_worlds import ring as ring
 from .small_worlds import star as star
 from .small_worlds import two_states as two_states
-from .sweep import Sweep as Sweep
 from .td import td as td
+from .transitions import Sweep as Sweep
 from .values import best_values as best_values
 from .values import policy_values as policy_values
 from .values import visits as visits

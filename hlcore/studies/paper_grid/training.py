@@ -1,6 +1,8 @@
 """One cell of the grid: train it, keep its weights and curves in a small file."""
 
 import io
+import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,6 +11,7 @@ import numpy as np
 from torch.nn.utils import parameters_to_vector as _flat
 
 from ... import experiments
+from ...errors import MISTAKES, bad, first_line
 from ...files import write_whole
 from ...learners import SGD, BaseLearner, Learner
 from ...learners.sgd import SGDSettings
@@ -60,5 +63,10 @@ def save(result: Result, path: Path) -> None:
 
 def load(path: Path) -> Result:
     """Read it."""
-    with np.load(path, allow_pickle=False) as data:
-        return Result(**{name: data[name] for name in Result._fields})
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            return Result(**{name: data[name] for name in Result._fields})
+    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, *MISTAKES) as error:
+        raise bad(
+            f"result {path}", first_line(error), "a whole one of this grid", "remove the file: it is run anew"
+        ) from error

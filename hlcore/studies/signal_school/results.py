@@ -10,6 +10,7 @@ from typing import NamedTuple
 import torch
 
 from ... import experiments as registered
+from ...errors import MISTAKES, bad, first_line, number
 from ...files import writable, write_whole
 from ...streams.lectures import SIGNALS
 from .exam import grades
@@ -48,7 +49,7 @@ def examined(todo: Sequence[Student], folder: Path, jobs: int = 1) -> Iterator[t
     files = {student: folder / f"{student.name}.json" for student in todo}
     missing = [student for student, file in files.items() if not file.exists()]
     for student in (s for s in files if s not in missing):
-        yield student, json.loads(files[student].read_text(encoding="utf-8"))
+        yield student, _read(files[student])
     if not missing:
         return
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
@@ -57,6 +58,14 @@ def examined(todo: Sequence[Student], folder: Path, jobs: int = 1) -> Iterator[t
             student, found = sitting[done], done.result()
             write_whole(files[student], json.dumps(found))
             yield student, found
+
+
+def _read(path: Path) -> Grades:
+    try:
+        return {name: number(name, json.loads(path.read_text(encoding="utf-8"))[name]) for name in SIGNALS}
+    except (OSError, *MISTAKES) as error:
+        mend = "remove the file: the student sits again"
+        raise bad(f"result {path}", first_line(error), "the grades of one student", mend) from error
 
 
 class Row(NamedTuple):
