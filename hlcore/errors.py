@@ -79,7 +79,7 @@ def kind(what: str, x: Any, kinds: Any, expected: str, mend: str = "") -> Any:
 
 def whole(name: str, value: Any, least: int = 1) -> int:
     """`value` if it is a whole number >= least, or an HLError that names it."""
-    if isinstance(value, bool) or not isinstance(value, Integral) or not least <= value < 2**63:
+    if isinstance(value, bool) or not isinstance(value, Integral) or not least <= int(value) < 2**63:
         raise bad(name, repr(value), f"a whole number >= {least}")
     return int(value)
 

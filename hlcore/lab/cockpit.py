@@ -184,7 +184,7 @@ class Cockpit(Panel):
 
     def _build(self) -> None:
         """The controls that this learner has, what their messages do, and where all lies."""
-        learner = self.run.learner
+        learner, left = self.run.learner, autosave.left(self.run.experiment)
         post, rivals = self._loop.post, learners.names()
         self._controls = controls = Controls(self.settings, post, self._quiet, self._only, learner.quantities, rivals)
         self.view.units = {name: [0, 1] for name in learner.quantities}
@@ -206,7 +206,6 @@ class Cockpit(Panel):
             **{f"set {name}": partial(self._turn, name) for name in controls.dials},
             **{f"units {name}": partial(self.view.units.__setitem__, name) for name in controls.units},
         }
-        left = autosave.left(self.run.experiment)
         words = "" if left is None else f"Go on from step {left[0]:,}"
         self._again = self.button(words, "Where this run was when its kernel ended", "again", style="info")
         self._again.layout.display = "none" if left is None else ""

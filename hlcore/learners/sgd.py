@@ -24,7 +24,8 @@ from .terms import Quantity, Regime, Step
 
 
 def _finite(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, Real) or not abs(value) <= sys.float_info.max:
+    size: Any = value if isinstance(value, Real) and not isinstance(value, bool) else float("inf")
+    if not abs(size) <= sys.float_info.max:
         raise bad(name, repr(value), "a finite number")
     return float(value)
 
