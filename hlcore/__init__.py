@@ -38,6 +38,8 @@ from .records import export
 from .records.checkpoint import CHECKPOINT_FORMAT as CHECKPOINT_FORMAT
 from .records.recorder import Recorder as Recorder
 from .runs import prequential
+from .runs.sensitivity import sensitivity as sensitivity
+from .runs.sweep import sweep as sweep
 
 __version__ = "0.1.0"
 
@@ -65,7 +67,9 @@ __all__ = [
     "experiments",
     "lab",
     "learners",
+    "sensitivity",
     "streams",
+    "sweep",
 ]
 
 

@@ -33,17 +33,20 @@ class Diverged(HLError):
 
     `quantity` is the name in method order (loss, h, z, omega, theta), `component` the tensor's own
     name, `t` the time of the last good point. `cause` says what is wrong with the sample or the loss; "" where the
-    settings are to blame, whose `cure` is named then.
+    settings are to blame, whose `cure` is named then. `why`: it would, told before it does.
     """
 
-    def __init__(self, quantity: str, component: str, t: float, step: int, cure: str = "", cause: str = "") -> None:
+    def __init__(
+        self, quantity: str, component: str, t: float, step: int, cure: str = "", cause: str = "", why: str = ""
+    ) -> None:
         self.quantity, self.component, self.t, self.step, self.cause = quantity, component, t, step, cause
-        self._given = quantity, component, t, step, cure, cause
+        self.why, self._given = why, (quantity, component, t, step, cure, cause, why)
         where = f" of {component!r}" if component else ""
         text = f"{quantity}{where} became non-finite in step {step + 1}, from t = {t:g}"
         kept = f"the point at t = {t:g} was kept"
         told = f"got inf or nan, expected finite numbers; {kept}: {cure or SMALLER}, and go on."
-        super().__init__(f"{cause} ({text}; {kept}.)" if cause else f"{text}: {told}")
+        text = f"{cause} ({text}; {kept}.)" if cause else f"{text}: {told}"
+        super().__init__(f"{quantity}{where}: {why}." if why else text)
 
     def __reduce__(self) -> Any:
         return type(self), self._given

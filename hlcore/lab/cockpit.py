@@ -186,6 +186,7 @@ class Cockpit(Panel):
         """The controls that this learner has, what their messages do, and where all lies."""
         learner, left = self.run.learner, autosave.left(self.run.experiment)
         post, rivals = self._loop.post, learners.names()
+        left = autosave.left(self.run.experiment)
         self._controls = controls = Controls(self.settings, post, self._quiet, self._only, learner.quantities, rivals)
         self.view.units = {name: [0, 1] for name in learner.quantities}
         self.commands |= {

@@ -56,6 +56,11 @@ def axpy(a: Any, x: Any, b: Any, y: Any) -> Any:
     return torch.add(a * x, y, alpha=b) if isinstance(x, Tensor) and isinstance(b, float) else a * x + b * y
 
 
+def less(x: Tensor, a: Any, y: Tensor) -> Tensor:
+    """x - a y."""
+    return torch.addcmul(x, y, a, value=-1) if isinstance(a, Tensor) else torch.sub(x, y, alpha=a)
+
+
 def plus(x: Any, y: Any) -> Any:
     """x + y; None counts as zero."""
     return y if x is None else x if y is None else x + y

@@ -89,8 +89,12 @@ class Closed:
         light = light and self._light
         xp, w = (np, self._arrays) if light else (torch, self._heavy)
         at = {name: x.detach().numpy() if light else x.detach() for name, x in h.items()}  # type: ignore[union-attr]
-        found = self.form.velocity(xp, u, at, w[: self.cut], tau)
-        return None if found is None else _ClosedFlow(self, xp, u, at, w[self.cut :], *found)
+        return self.with_weights(xp, w, u, at, tau)
+
+    def with_weights(self, xp: Any, w: Weights, u: Any, h: Arrays, tau: Any) -> Flow | None:
+        """The maps with `w` in the place of the weights."""
+        found = self.form.velocity(xp, u, h, w[: self.cut], tau)
+        return None if found is None else _ClosedFlow(self, xp, u, h, w[self.cut :], *found)
 
     def placed(self, slopes: Sequence[Any], output: bool) -> Slopes:
         """Slopes of the form's weights in the order of θ; a frozen one has none, those of one used twice add up."""
@@ -124,7 +128,7 @@ class _ClosedFlow(Flow):
         loss, slope = self._loss(y, target)
 
         def pull(phi: Any) -> Pulled:
-            dh, slopes = back(slope if phi == 1.0 else phi * slope)
+            dh, slopes = back(slope if isinstance(phi, float) and phi == 1.0 else phi * slope)
             return dh, self._closed.placed(slopes, True)
 
         return Reading(y, loss, pull)

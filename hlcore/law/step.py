@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, vjp
 
 from .arrays import Arrays
+from .closed_form import Closed, ClosedForm
 from .euler import euler
 from .flow import Flow, Pulled, Reading, Slopes
 from .loss import CheckedLoss, squares
@@ -46,7 +47,7 @@ def step(network: Network, loss: Any, order: str, at: Phase, sample: Sample, c: 
     The numbers in c may be tensors, batched by vmap or dual by jvp. `network` lends its form alone: its weights are
     at.theta, its buffers are read and must not move. h must be known: begin with `first_phase`.
     """
-    law = FunctionalLaw(network, loss, at.theta)
+    law = functional(network, loss, at.theta)
     move = ORDERS[order](law, sample, at.h, at.z, c)
     fresh = order == "sequential"
     held = {} if share(c) is None else at.v or {name: torch.zeros_like(w) for name, w in at.omega.items()}
@@ -81,6 +82,15 @@ def _begun(h: Tensors, network: Network, sample: Sample) -> Tensors:
     """The state at the start of a sequence, with the shapes of h."""
     start = network.initial_state(sample.batch_size)
     return {name: torch.zeros_like(x) if start[name] is None else start[name].detach() for name, x in h.items()}  # type: ignore[union-attr]
+
+
+def functional(network: Network, loss: Any, theta: Tensors) -> FunctionalLaw:
+    """H' with the weights as an argument, in closed form where network and loss have one."""
+    form, checked = network.closed_form(), CheckedLoss(loss)
+    if isinstance(form, ClosedForm) and Closed.holds(form) and checked.slope() is not None:
+        trained = [p for p in network.parameters() if p.requires_grad]
+        return _ClosedLaw(network, loss, theta, Closed(form, network, checked, trained))
+    return FunctionalLaw(network, loss, theta)
 
 
 class FunctionalLaw:
@@ -149,6 +159,16 @@ class _FunctionalFlow(Flow):
 
     def read(self, h: Arrays, target: Any) -> Reading:
         return self._law.read(self._u, h, target)
+
+
+class _ClosedLaw(FunctionalLaw):
+    def __init__(self, network: Network, loss: Any, theta: Tensors, closed: Closed) -> None:
+        super().__init__(network, loss, theta)
+        given = dict(zip(map(id, closed.theta), theta.values(), strict=True))
+        self._closed, self._w = closed, [given.get(id(p), p.detach()) for p in closed.weights]
+
+    def flow(self, u: Any, h: Tensors, tau: Any) -> Flow:
+        return self._closed.with_weights(torch, self._w, u, h, tau) or super().flow(u, h, tau)
 
 
 class _Parts(nn.Module):

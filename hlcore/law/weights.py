@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..errors import HLError, bad, unknown
 from . import metric
-from .arrays import arrays
+from .arrays import arrays, axpy, less
 from .point import Tensors
 from .settings import Beta
 
@@ -32,14 +32,14 @@ def advanced(
     v is the metric's (`law.metric`), [] without one.
     """
     slopes, gain, keep = received(theta, dtheta, scale, c)
-    after = [keep * w if g is None else keep * w + gain * g for w, g in zip(omega, slopes, strict=True)]
+    after = [axpy(keep, w, gain, g) for w, g in zip(omega, slopes, strict=True)]
     stride, moving, part = c.tau * c.beta, after if fresh else omega, metric.share(c)
     if part is not None:
         size = gain / c.tau
         found = [metric.remembered(x, None if g is None else size * g, part) for x, g in zip(v, slopes, strict=True)]
         moving = [w * metric.pace(x) for w, x in zip(moving, found if fresh else v, strict=True)]
         v = found
-    return [p - stride * w for p, w in zip(theta, moving, strict=True)], after, v
+    return [less(p, stride, w) for p, w in zip(theta, moving, strict=True)], after, v
 
 
 class Weights:

@@ -110,7 +110,7 @@ class Learner(BaseLearner):
             None if move.z is None else tensors(move.z),
             owned(move.output, move.h),
             loss,
-            c.phi * loss + move.power(),
+            c.phi * loss + float(move.power()),
             slopes,
             gain,
             momentum if kept else keep,  # type: ignore[arg-type]

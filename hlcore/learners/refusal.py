@@ -21,8 +21,8 @@ def told(learner: Any, sample: Sample, step: Step | None, error: HLError) -> HLE
     cause = _in_sample(sample, step) or (
         _in_loss(learner, sample, step) if step else _in_network(learner, sample, error)
     )
-    if not isinstance(error, Diverged):
-        return error if cause is None else cause
+    if not isinstance(error, Diverged) or error.why:
+        return error if cause is None or isinstance(error, Diverged) else cause
     cure = learner.regime(learner.settings).cure.format(**{name: name for name in learner.settings.about()})
     return Diverged(error.quantity, error.component, error.t, error.step, cure, "" if cause is None else str(cause))
 

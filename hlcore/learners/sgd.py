@@ -24,8 +24,8 @@ from .terms import Quantity, Regime, Step
 
 
 def _finite(name: str, value: Any) -> float:
-    size: Any = value if isinstance(value, Real) and not isinstance(value, bool) else float("inf")
-    if not abs(size) <= sys.float_info.max:
+    real = isinstance(value, Real) and not isinstance(value, bool)
+    if not real or not -sys.float_info.max <= value <= sys.float_info.max:
         raise bad(name, repr(value), "a finite number")
     return float(value)
 

@@ -69,9 +69,9 @@ class SignFlip(BaseLearner):
     quantities: ClassVar[dict[str, Quantity]] = {
         "h": Quantity("h", "state"),
         "z": Quantity("z", "costate of h"),
+        "sign": Quantity("s", "sign of time", "turn"),
         "theta": Quantity("θ", "weights", "weight"),
         "omega": Quantity("ω", "costate of θ", "weight"),
-        "sign": Quantity("s", "sign of time", "turn"),
     }
     conjugate = ("h", "z")
     equations = (

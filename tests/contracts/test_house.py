@@ -31,7 +31,7 @@ FLOORS = [  # imports point down only
 CONTRACT = {
     "Settings", "Sample", "PhasePoint", "Network", "OutputNetwork", "StateNetwork", "Chain", "Recurrent", "Rotations",
     "Reversible", "Learner", "Report", "bptt_gradient", "Recorder", "experiments", "learners", "streams", "HLError",
-    "Diverged", "lab",
+    "Diverged", "lab", "sweep", "sensitivity",
 }  # fmt: skip
 
 

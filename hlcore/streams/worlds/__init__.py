@@ -6,13 +6,13 @@ from .conflict import violation as violation
 from .gymnasium_world import Gymnasium as Gymnasium
 from .logic import action_bounds as action_bounds
 from .mdp import MDP as MDP
+from .mean_moves import Sweep as Sweep
 from .rooms import Rooms as Rooms
 from .small_worlds import lock as lock
 from .small_worlds import low_rank as low_rank
 from .small_worlds import ring as ring
 from .small_worlds import star as star
 from .small_worlds import two_states as two_states
-from .sweep import Sweep as Sweep
 from .td import td as td
 from .values import best_values as best_values
 from .values import policy_values as policy_values
