@@ -70,7 +70,7 @@ class Lanes:
             for part in (phase.theta, phase.omega):
                 for x in part.values():
                     x[lost] = torch.nan
-        return Place(place.steps + 1, phase._replace(z=phase.z or None), loss, place.total + loss, diverged)
+        return Place(place.steps + 1, phase._replace(z=phase.z or None, v=None), loss, place.total + loss, diverged)
 
     def point(self, place: Place, i: int, settings: Settings) -> PhasePoint:
         """Where lane i is."""
@@ -101,7 +101,7 @@ class Lanes:
     def _batched(self, theta: Any, omega: Any, h: Any, z: Any, numbers: Any, u: Any, target: Any, end: bool) -> Any:
         def one(theta: Any, omega: Any, h: Any, z: Any, numbers: Any) -> Any:
             taken = self.pure(Phase(theta, omega, h, z or None), numbers, u, target, end)
-            phase: Any = taken.phase._replace(z=taken.phase.z or {})
+            phase: Any = taken.phase._replace(z=taken.phase.z or {}, v={})
             return taken._replace(phase=phase, h={}, z={})
 
         return vmap(one)(theta, omega, h, z, numbers)

@@ -49,7 +49,7 @@ def sensitivity(experiment: Experiment, setting: str, steps: int, seed: int | No
     def slope(phase: Any, tangent: Any, scheduled: Any, u: Any, target: Any, end: bool) -> Any:
         def one(theta: Any, omega: Any, h: Any, z: Any, c: Any) -> Any:
             taken = pure(Phase(theta, omega, h, z or None), scheduled | dict.fromkeys(moving, c), u, target, end)
-            after: Any = taken.phase._replace(z=taken.phase.z or {})
+            after: Any = taken.phase._replace(z=taken.phase.z or {}, v={})
             return taken._replace(phase=after, fine=taken.loss)
 
         x = torch.tensor(value, dtype=like.dtype)
@@ -58,7 +58,7 @@ def sensitivity(experiment: Experiment, setting: str, steps: int, seed: int | No
 
     first = first_phase(pure.network, pure.sample(0), settings.tau)
     like = next(iter(first.theta.values()), torch.empty(0))
-    phase: Any = tuple(first._replace(z={}))
+    phase: Any = (*first[:3], {})
     tangent: Any = tuple({name: torch.zeros_like(x) for name, x in part.items()} for part in phase)
     recorder, t = Recorder(every, whole("steps", steps)), 0.0
     for k in range(whole("steps", steps) if pure.stream.length is None else min(steps, pure.stream.length)):
@@ -67,7 +67,7 @@ def sensitivity(experiment: Experiment, setting: str, steps: int, seed: int | No
         taken, d = slope(phase, tangent, scheduled, sample.u, sample.target, sample.end)
         if not bool(torch.isfinite(taken.loss)) or not bool(torch.isfinite(d.loss)):
             raise Diverged("loss", "", t, k)
-        phase, tangent, t = taken.phase, d.phase, t + settings.tau
+        phase, tangent, t = taken.phase[:4], d.phase[:4], t + settings.tau
         _record(recorder, pure, d, Report(t, float(d.loss), float(d.hamiltonian), d.output), sample, k)
     found = recorder.trajectory()
     return found.drop_vars([*about, "target"], errors="ignore").assign_attrs(by=setting, at=value)

@@ -44,6 +44,8 @@ class PureStep:
             raise bad("learner", repr(experiment.learner_name), "'hamiltonian', whose step is a pure function")
         if any(isinstance(beta := experiment.settings.beta, kind) for kind in (dict, Tensor)):
             raise bad("beta", repr(beta), "one number for all weights")
+        if experiment.settings.metric != "none":
+            raise bad("metric", repr(experiment.settings.metric), "'none': a batch keeps no v")
         replayable("stream", self.stream)
         self.network, self.loss, self.order = self.learner.network, self.learner.loss, self.learner.order
         self.settings = experiment.settings

@@ -163,6 +163,13 @@ def test_other_learners_go_one_after_the_other_and_it_is_told(learner):
         )
 
 
+def test_a_metric_goes_one_after_the_other():
+    experiment = experiments.get("iris-linear", dtype="float64", metric="rms", beta=0.001)
+    found = hlcore.sweep(experiment, {"eta": [0.5, 1.0]}, 6)
+    assert found.attrs["way"].startswith("one after the other: metric")
+    assert float(found.loss.sel(eta=1.0, seed=0)) == single(experiment, 6, 0, eta=1.0)[0]
+
+
 def test_what_draws_or_keeps_count_goes_one_after_the_other():
     def noisy():
         return OutputNetwork(torch.nn.Sequential(torch.nn.Linear(4, 6), torch.nn.Dropout(0.5), torch.nn.Linear(6, 3)))

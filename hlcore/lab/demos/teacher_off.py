@@ -13,7 +13,7 @@ MOMENTS = 400  # kept
 
 
 class TeacherOff(Figure):
-    """The taught loss, the loss of the free network at the same weights, and the control ½g|z|², all at rest; one moment a sample."""
+    """Taught loss, loss of the free network at the same weights, control ½g|z|², all at rest; one moment a sample."""
 
     title = "teacher on, teacher off, and what the teacher pays"
 
