@@ -184,7 +184,7 @@ class Cockpit(Panel):
 
     def _build(self) -> None:
         """The controls that this learner has, what their messages do, and where all lies."""
-        learner = self.run.learner
+        learner, left = self.run.learner, autosave.left(self.run.experiment)
         post, rivals = self._loop.post, learners.names()
         left = autosave.left(self.run.experiment)
         self._controls = controls = Controls(self.settings, post, self._quiet, self._only, learner.quantities, rivals)
