@@ -4,11 +4,20 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 PORT   ?= 8888
 
-.PHONY: lab test env check clean
+SLOW   := tests/notebooks tests/browser tests/benchmarks tests/lab/test_kernel.py tests/lab/test_fleet.py \
+          tests/lab/test_commands.py tests/lab/test_autosave.py tests/contracts/test_mutations.py \
+          tests/contracts/test_files.py tests/contracts/test_surface.py $(wildcard tests/contracts/test_device*.py) \
+          tests/contracts/test_two_hosts.py tests/contracts/test_project.py tests/contracts/test_grid.py \
+          tests/contracts/test_school.py tests/identities/test_T8_devices.py
+
+.PHONY: lab test test-fast env check clean
 
 lab: env  ## open the first lab in the browser
 	@echo "Opening the lab; stop it with Ctrl-C twice."
 	@$(BIN)/jupyter lab --ip=127.0.0.1 --port=$(PORT) $(LAB_ARGS) labs/00_start_here.ipynb
+
+test-fast: env  ## for the loop of daily work: no notebooks, browsers, processes, mutations
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" $(addprefix --ignore=,$(SLOW)) $(TEST_ARGS)
 
 test: env  ## every test and every lab as a regression test, two files at a time
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(TEST_ARGS)

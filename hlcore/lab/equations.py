@@ -21,11 +21,8 @@ def law(learner: Any, touched: str = "") -> str:
     spans = (span.format(equation.format(**symbols)) for equation in learner.equations)
     regime = learner.regime(learner.settings)
     colour = ALARM if regime.alarm else "inherit"
-    named = (
-        f'<span style="color:{colour}"><b>{html.escape(regime.kind)}</b>: {html.escape(regime.words)}</span>'
-        if regime.kind
-        else ""
-    )
+    words = f"<b>{html.escape(regime.kind)}</b>: {html.escape(regime.words)}"
+    named = f'<span style="color:{colour}">{words}</span>' if regime.kind else ""
     return (
         f'<div style="font-size:14px;line-height:1.9">{" ".join(spans)}</div>'
         f'<div style="line-height:1.7">{" · ".join(filter(None, (html.escape(regime.note), named)))}</div>'

@@ -10,7 +10,7 @@ from typing import Any, Self
 import torch
 
 from ..declared import BaseSettings, positive, setting
-from ..errors import bad, number, unknown
+from ..errors import bad, known, number
 
 Phi = float | Callable[[float], float]
 Beta = float | Mapping[str, float | torch.Tensor]
@@ -32,10 +32,7 @@ def _sign(name: str, value: Any) -> Sign:
 
 
 def _metric(name: str, value: Any) -> str:
-    known = [kind for _, kind in METRICS]
-    if value not in known:
-        raise unknown(name, value, known)
-    return value
+    return str(known(name, value, [kind for _, kind in METRICS]))
 
 
 def _beta(name: str, beta: Any) -> Beta:

@@ -131,7 +131,8 @@ class BaseLearner(ABC):
         """Take one step of tau (or of the sample's dt)."""
         self.require(sample)
         self.inventory.check()
-        kept, step = self.inventory.kept(), None
+        kept = self.inventory.kept()
+        step: Any = None
         try:
             step, tau = self._proposed(sample)
             self._refuse(step)

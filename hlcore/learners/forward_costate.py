@@ -198,6 +198,7 @@ def _require_held(network: Network, M: Any, moment: Moment, steps: int) -> None:
         name = next(iter(moment.p))
         raise Diverged(
             "z", name, 0.0, steps,
-            f"the start cannot be held in {str(kind).removeprefix('torch.')}: |λ|^T = {held:.2g} after T = {steps:,} "
-            "steps; take fewer steps, BPTT, or a network that does not forget",
+            cause=f"z of {name!r}: the start cannot be held in {str(kind).removeprefix('torch.')}: |λ|^T = {held:.2g} "
+            f"after T = {steps:,} "
+            "steps; take fewer steps, BPTT, or a network that does not forget.",
         )  # fmt: skip

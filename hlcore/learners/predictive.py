@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from ..declared import setting
-from ..errors import bad, unknown, whole
+from ..errors import bad, known, whole
 from ..law.arrays import Arrays, axpy, owned, tensors
 from ..law.flow import Flow, Slopes, added_slopes
 from ..law.move import controlled
@@ -23,10 +23,7 @@ MODES = (("relax", "relax"), ("fixed predictions", "fixed"), ("Z-IL", "wave"))
 
 
 def _mode(name: str, value: Any) -> str:
-    known = [mode for _, mode in MODES]
-    if value not in known:
-        raise unknown(name, value, known)
-    return str(value)
+    return str(known(name, value, [mode for _, mode in MODES]))
 
 
 def _moves(name: str, value: Any) -> int:

@@ -16,6 +16,8 @@ from .terms import Step
 
 def told(learner: Any, sample: Sample, step: Step | None, error: HLError) -> HLError:
     """`error`, or the one that names its cause; step: None where there was none to refuse."""
+    if isinstance(error, Diverged) and error.cause:
+        return error
     cause = _in_sample(sample, step) or (
         _in_loss(learner, sample, step) if step else _in_network(learner, sample, error)
     )

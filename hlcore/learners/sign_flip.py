@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..declared import BaseSettings, positive, setting
-from ..errors import bad, unknown
+from ..errors import bad, known
 from ..law.arrays import not_finite, owned, tensor, tensors
 from ..law.flow import Flow
 from ..law.point import Tensors
@@ -28,10 +28,7 @@ POLICIES = (("each step", "step"), ("by a clock", "clock"), ("inside a ball", "b
 
 
 def _policy(name: str, value: Any) -> str:
-    known = [policy for _, policy in POLICIES]
-    if value not in known:
-        raise unknown(name, value, known)
-    return str(value)
+    return str(known(name, value, [policy for _, policy in POLICIES]))
 
 
 @dataclass(frozen=True)
@@ -72,9 +69,9 @@ class SignFlip(BaseLearner):
     quantities: ClassVar[dict[str, Quantity]] = {
         "h": Quantity("h", "state"),
         "z": Quantity("z", "costate of h"),
+        "sign": Quantity("s", "sign of time", "turn"),
         "theta": Quantity("θ", "weights", "weight"),
         "omega": Quantity("ω", "costate of θ", "weight"),
-        "sign": Quantity("s", "sign of time", "turn"),
     }
     conjugate = ("h", "z")
     equations = (

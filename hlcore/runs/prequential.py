@@ -10,7 +10,7 @@ import numpy as np
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from ..errors import bad, kind, number, whole
+from ..errors import bad, described, kind, number, whole
 from ..law.point import Report
 from ..law.sample import Sample
 from ..records.columns import Dataset
@@ -96,6 +96,8 @@ def drifts(signal: Iterable[float], delta: float = 0.002) -> list[int]:
     if not 0 < number("delta", delta) < 1:
         raise bad("delta", delta, "a number between 0 and 1")
     kind("signal", signal, Iterable, "numbers")
+    if isinstance(signal, (Tensor, np.ndarray)) and signal.ndim != 1:
+        raise bad("signal", described(signal), "numbers in one axis")
     detector, found = ADWIN(delta=delta), list[int]()
     for k, value in enumerate(signal):
         if isinstance(value, bool) or not isinstance(value, (Real, np.number, Tensor)) or not math.isfinite(value):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import torch
@@ -10,6 +11,8 @@ from torch import Tensor
 from ..errors import whole
 from ..law.network import Network
 from ..law.point import Tensors
+from ..law.sample import Sample
+from ..learners.learner import Learner
 
 
 class Rest(NamedTuple):
@@ -34,6 +37,15 @@ def free_rest(network: Network, u: Tensor, tau: float, steps: int = 200, start: 
 def control(z: Tensors, g: float) -> float:
     """½g|z|², the power that holds the network where it is."""
     return g / 2 * sum(float(x.square().sum()) for x in z.values())
+
+
+def taught_rest(learner: Learner, sample: Sample, steps: int = 60) -> tuple[float, float]:
+    """(L, ½g|z|²) where its network rests under control on this sample, the weights standing."""
+    settings = learner.settings.replace(beta=0.0)
+    twin, held = Learner(learner.network, learner.loss, settings, "euler"), replace(sample, end=False)
+    for _ in range(whole("steps", steps)):
+        loss = twin.step(held).loss
+    return loss, control(twin.point.z, settings.control)
 
 
 def accuracy(network: Network, u: Tensor, target: Tensor, tau: float, steps: int = 200) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 from ..errors import bad, unknown, whole
 from ..networks import Targeted
 from ..streams.worlds import MDP, Sweep, visits
-from ..streams.worlds.transitions import Mean
+from ..streams.worlds.mean_moves import Mean
 
 
 def parabola(settings: Any) -> float:

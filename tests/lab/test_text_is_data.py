@@ -130,7 +130,7 @@ def test_the_code_of_a_run_quotes_its_words(experiment, tmp_path, monkeypatch):
 def test_a_file_name_stays_in_its_folder(experiment, tmp_path):
     record = experiment.run(3)
     assert export.write(record, EVIL, ".csv", tmp_path).parent == tmp_path
-    for name in ("../outside", "/tmp/outside", "a/b", ""):
+    for name in ("../outside", "/outside", "a/b", ""):
         with pytest.raises(HLError):
             export.write(record, name, ".csv", tmp_path)
     with pytest.raises(HLError):

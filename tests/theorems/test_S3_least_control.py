@@ -12,7 +12,7 @@ from hlcore import Learner, Network, Recurrent, Sample, Settings
 from hlcore.learners import LeastControl
 from hlcore.networks import ReadChain
 from hlcore.streams import Held, Labelled
-from hlcore.studies.free_rest import control, free_rest
+from hlcore.studies.free_rest import control, free_rest, taught_rest
 
 SETTLE = 600
 
@@ -309,6 +309,19 @@ def test_Tg_no_control_left_is_not_solved():
         assert control(point.z, 1.0) < 1e-9 and abs(float(point.h["h"] - up.y)) < 1e-4, "taught: no control is left"
         answers[w] = abs(float(free_rest(network, u, 0.2, 800).y - up.y))
     assert answers[2.0] > 1.5 and answers[0.9] < 1e-6
+
+
+def test_what_the_lab_shows_is_the_two_rests_of_the_present_weights():
+    network, told = recurrent(), sample()
+    learner = LeastControl(network, squares, Settings(tau=0.25, eta=4.0, beta=1.0, phi=2.0, eta_z=0.0))
+    learner.settings = learner.settings.replace(control=1.0)
+    before = [p.detach().clone() for p in network.parameters()]
+    L, paid = taught_rest(learner, told, 400)
+    point = settled(network, squares, 0.5).point
+    assert abs(L - float(squares(network.output(told.u, point.h), told.target))) <= 1e-9
+    assert abs(paid - control(point.z, 1.0)) <= 1e-9 and paid > 1e-3
+    assert float(squares(free_rest(network, told.u, 0.25, 400).y, told.target)) > L
+    assert all(torch.equal(a, b) for a, b in zip(before, network.parameters(), strict=True)), "nothing moved"
 
 
 def test_two_phases_are_a_schedule_of_the_stream():
