@@ -18,6 +18,8 @@ class Exercise:
     def __init__(self, name: str, judge: Callable[[Any], str | None], hints: Sequence[str] = ()) -> None:
         if not callable(judge):
             raise bad("Exercise judge", repr(judge), "a function of the answer")
+        if isinstance(hints, str) or not isinstance(hints, Sequence) or not all(isinstance(x, str) for x in hints):
+            raise bad("Exercise hints", repr(hints), "a list of texts")
         self.name, self._judge, self._hints, self._wrong = name, judge, tuple(hints), 0
 
     def check(self, answer: Any) -> str:

@@ -29,7 +29,7 @@ from ..networks.preserved import preserved
 from ..records import checkpoint
 from ..records.recorder import Recorder
 from ..records.snapshots import Snapshot
-from ..streams.stream import Stream
+from ..streams.stream import Stream, walked
 from . import resume
 from .inventory import Inventory
 from .refusal import told
@@ -174,10 +174,7 @@ class BaseLearner(ABC):
             whole("steps", steps, 0)
         if recorder is not None:
             kind("recorder", recorder, Recorder, "an hlcore.Recorder")
-        try:
-            walk = iter(stream)
-        except TypeError:
-            raise bad("stream", type(stream).__name__, "an iterable of Samples") from None
+        walk = walked(stream)
         act = stream.act if isinstance(stream, Stream) else None
         report = None
         for sample in islice(walk, steps):

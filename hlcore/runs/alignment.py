@@ -12,7 +12,7 @@ from ..learners.base import BaseLearner
 from ..learners.rtrl import Sensitivity
 from ..networks.preserved import preserved
 from ..records.columns import Dataset
-from ..streams.stream import Stream
+from ..streams.stream import Stream, walked
 
 
 def alignment(learner: BaseLearner, stream: Iterable[Sample], steps: int) -> Dataset:
@@ -25,11 +25,11 @@ def alignment(learner: BaseLearner, stream: Iterable[Sample], steps: int) -> Dat
     import xarray
 
     kind("learner", learner, BaseLearner, "a learner")
-    kind("stream", stream, Iterable, "an iterable of Samples")
+    walk = walked(stream)
     oracle = Sensitivity(learner.network, learner.loss, learner.order)
     true = {name: torch.zeros_like(p) for name, p in oracle.theta.items()}
     rows: list[list[float]] = []
-    for sample in islice(stream, whole("steps", steps)):
+    for sample in islice(walk, whole("steps", steps)):
         learner.require(sample)
         settings = learner.settings
         c = settings.at(learner.t, sample.dt)

@@ -10,11 +10,11 @@ import numpy as np
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from ..errors import bad, described, kind, number, whole
+from ..errors import MISTAKES, bad, described, first_line, kind, number, whole
 from ..law.point import Report
 from ..law.sample import Sample
 from ..records.columns import Dataset
-from ..streams.stream import Stream
+from ..streams.stream import Stream, walked
 
 Reading = Callable[[int, Tensor], Tensor]
 
@@ -49,20 +49,18 @@ def prequential(learner: Stepper, stream: Iterable[Sample], steps: int, read: Re
         raise bad("read", repr(read), "a function (k, y) -> y, or None")
     if isinstance(stream, Stream) and stream.length is not None and stream.length < steps:
         raise bad("stream", f"{stream.length} samples", f"at least {steps}", "ask for fewer steps")
-    try:
-        walk = iter(stream)
-    except TypeError:
-        raise bad("stream", type(stream).__name__, "an iterable of Samples") from None
+    walk = walked(stream)
     if isinstance(stream, Stream) and not stream.answers:  # told before anything is learned
         for k in range(steps):
             _require_target(k, stream[k])
+            _in_unit(read, k, stream[k].target)
     forecasts, targets, losses = list[Tensor](), list[Tensor](), list[float]()
     for k, sample in enumerate(islice(walk, steps)):
         _require_target(k, sample)
         report = learner.step(sample)
         classes = not sample.target.is_floating_point() and sample.target.shape != report.output.shape
         found = report.output.detach().argmax(1) if classes else report.output.detach()
-        forecast, target = (x.double() if read is None else read(k, x.double()) for x in (found, sample.target))
+        forecast, target = (_in_unit(read, k, x) for x in (found, sample.target))
         forecasts.append(forecast.flatten())
         targets.append(target.flatten())
         losses.append(report.loss)
@@ -74,6 +72,18 @@ def prequential(learner: Stepper, stream: Iterable[Sample], steps: int, read: Re
     error, axes = ((y != known) + 0.0 * y if classes else y - known), ("step", "sample" if classes else "channel")
     data = {"forecast": (axes, y), "target": (axes, known), "error": (axes, error), "loss": ("step", losses)}
     return xarray.Dataset(data, {"step": np.arange(steps)})
+
+
+def _in_unit(read: Reading | None, k: int, x: Tensor) -> Tensor:
+    if read is None:
+        return x.double()
+    try:
+        found = read(k, x.double())
+    except MISTAKES as error:
+        raise bad(
+            "read", f"{type(error).__name__}: {first_line(error)}", "a function (k, y) -> y of tensors"
+        ) from error
+    return kind("read", found, Tensor, "a function (k, y) -> y of tensors")
 
 
 def _require_target(k: int, sample: Sample) -> None:

@@ -58,3 +58,11 @@ def replayable(what: str, stream: Any) -> Stream:
         answers = "its next sample depends on what is done" if isinstance(stream, Stream) else ""
         raise bad(what, type(stream).__name__, "a replayable hlcore.streams.Stream", answers)
     return stream
+
+
+def walked(stream: Any) -> Iterator[Any]:
+    """A walk through `stream` from its beginning, or an HLError where there is nothing to walk through."""
+    try:
+        return iter(stream)
+    except TypeError:
+        raise bad("stream", type(stream).__name__, "an iterable of Samples") from None

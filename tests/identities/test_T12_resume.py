@@ -369,5 +369,5 @@ def test_files_of_another_format_or_learner_are_told(tmp_path):
     with pytest.raises(HLError, match=r"'hamiltonian'.*'rtrl'"):
         hlcore.learners.get("rtrl").load(tmp_path / "a.hl", state(), mse_loss)
     safetensors.torch.save_file({"x": torch.ones(1)}, tmp_path / "b.hl", metadata={"hlcore": '{"format": 1}'})
-    with pytest.raises(HLError, match="format 1, expected format 2"):
+    with pytest.raises(HLError, match="format 1, expected format 3"):
         Learner.load(tmp_path / "b.hl", state(), mse_loss)

@@ -52,7 +52,7 @@ def test_T1_for_every_reading_as_sgd(settings, sgd_first):
         mapped = learners.get("sgd").settings_from(settings)
         experiment = experiment.replace(learner_name="sgd", settings=mapped)
     run = Run(experiment)
-    run.step(sgd_first)  # torch's own first step is not dampened
+    run.step(int(sgd_first))  # torch's own first step is not dampened
     run.race("hamiltonian" if sgd_first else "sgd")
     run.step(200)
     theta = run.recorder.window("theta")
