@@ -62,12 +62,13 @@ class BaseLearner(ABC):
     equations: ClassVar[tuple[str, ...]] = ()  # in HTML, a setting's symbol as {phi}
     orders: ClassVar[tuple[str, ...]] = ("sequential",)
     fresh: ClassVar[bool] = True  # θ moves with the new ω
+    stateful: ClassVar[bool | None] = None  # True: it needs a network with a state, False: one without
 
     def __init__(
         self, network: Network, loss: Loss, settings: BaseSettings | None = None, order: str | None = None
     ) -> None:
         order = known("order", self.orders[0] if order is None else order, self.orders)
-        self.inventory = Inventory(network)
+        self.inventory = Inventory(network, self.stateful, self.title)
         self.law = Hamiltonian(network, loss)
         self.network, self.loss, self.order = network, loss, order
         self.steps, self.t = 0, 0.0

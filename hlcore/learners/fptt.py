@@ -31,6 +31,7 @@ class FPTT(HeldInputs):
     """Learns from the exact gradient of a sequence, its costate carried forward; `Diverged` where a network forgets."""
 
     title = "FPTT"
+    stateful = True
     settings_type = FPTTSettings
     equations = (
         "h' = f(u, h, θ), the inputs are held; every {every} tokens, {passes} passes:",

@@ -17,8 +17,11 @@ WRAPPERS = ("DistributedDataParallel", "FullyShardedDataParallel")
 class Inventory:
     """The trained weights of a network by name, and every module, weight and buffer it had when this was taken."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, stateful: bool | None = None, title: str = "") -> None:
         self.network = require_network(network)
+        if stateful is not None and bool(network.initial_state(1)) is not stateful:
+            got, wanted = ("without", "with") if stateful else ("with", "without")
+            raise bad(title, f"a network {got} a state, {type(network).__name__}", f"one {wanted} a state")
         modules = dict(network.named_modules())
         for name, module in modules.items():
             if type(module).__name__ in WRAPPERS:

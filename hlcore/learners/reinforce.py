@@ -32,6 +32,7 @@ class Reinforce(BaseLearner):
     """
 
     title = "REINFORCE"
+    stateful = False
     settings_type = ReinforceSettings
     equations = (
         "L = -log π(a)",

@@ -34,6 +34,7 @@ class SecondOrder(BaseLearner):
     """
 
     title = "Second order"
+    stateful = False
     settings_type = SecondOrderSettings
     equations = (
         "H' = {phi} L",

@@ -61,8 +61,8 @@ def save(snapshot: Snapshot, path: Path, network: nn.Module, stream: Any = None)
         "complex": [name for name, x in tensors.items() if x.is_complex()],
     }
     flat = {name: _flat(name, x) for name, x in tensors.items()}
-    told = json.dumps(meta)
-    write_whole(writable(path, folder=True), pack(flat, metadata={"hlcore": told, "digest": _digest(told, flat)}))
+    told = json.dumps(meta | {"digest": _digest(meta, flat)})  # one entry: the order of two would be another each time
+    write_whole(writable(path, folder=True), pack(flat, metadata={"hlcore": told}))
 
 
 def load(path: Path, learner: Any, given: BaseSettings | None = None, stream: Any = None) -> Found:
@@ -105,8 +105,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
 
     try:
         with safe_open(path, framework="pt") as file:
-            told = file.metadata() or {}
-            meta = json.loads(told["hlcore"])
+            meta = json.loads((file.metadata() or {})["hlcore"])
             # A copy lies where torch puts tensors; a product of matrices that lie elsewhere may have other last bits.
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
         version = meta.get("format")
@@ -118,16 +117,16 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     if version != CHECKPOINT_FORMAT:
         mend = "it is of another version of hlcore: go on with that one, or train anew"
         raise bad(f"checkpoint {path}", f"format {version}", f"format {CHECKPOINT_FORMAT}", mend)
-    if _digest(told["hlcore"], tensors) != told.get("digest"):
+    if meta.pop("digest", None) != _digest(meta, tensors):
         raise bad(
             f"checkpoint {path}", "bits that are not those that were written", "a whole file", "take another copy"
         )
     return meta, {name: torch.view_as_complex(x) if name in meta["complex"] else x for name, x in tensors.items()}
 
 
-def _digest(told: str, tensors: dict[str, Tensor]) -> str:
+def _digest(meta: dict[str, Any], tensors: dict[str, Tensor]) -> str:
     """Of all that a file holds: a file that was altered is noticed."""
-    found = hashlib.blake2b(told.encode(), digest_size=16)
+    found = hashlib.blake2b(json.dumps(meta).encode(), digest_size=16)
     for name in sorted(tensors):
         x = tensors[name].contiguous()
         found.update(f"{name} {x.dtype} {tuple(x.shape)}".encode())
