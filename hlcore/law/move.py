@@ -27,10 +27,10 @@ class Move(NamedTuple):
     flow: tuple[Arrays | None, Arrays] = (None, {})
     scale: Any = 1.0
 
-    def power(self) -> Any:
-        """z·f^h - (g/2)|z|²."""
+    def powers(self) -> list[Any]:
+        """z·f^h - (g/2)|z|² of each component of the state: what the ranks of a chain add up, too."""
         z, v = self.flow
-        return 0.0 if z is None else sum([(z[name] * x).sum() for name, x in v.items()])
+        return [] if z is None else [(z[name] * x).sum() for name, x in v.items()]
 
 
 def controlled(v: Arrays, z: Arrays | None, g: Any) -> Arrays:

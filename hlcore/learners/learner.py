@@ -110,7 +110,7 @@ class Learner(BaseLearner):
             None if move.z is None else tensors(move.z),
             owned(move.output, move.h),
             loss,
-            c.phi * loss + float(move.power()),
+            c.phi * loss + sum(map(float, move.powers())),
             slopes,
             gain,
             momentum if kept else keep,  # type: ignore[arg-type]

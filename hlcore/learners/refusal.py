@@ -33,6 +33,8 @@ def _in_sample(sample: Sample, step: Step | None) -> HLError | None:
         if not x.numel():
             return bad(f"{part} of the sample", f"an empty batch, shape {tuple(x.shape)}", "at least one row")
     for part, x in parts:
+        if x.is_meta:
+            continue  # it has no numbers
         if part == "target" and step is not None and not bool(torch.isfinite(step.output).all()):
             continue  # whoever is not finite before the target is looked at is not so because of it
         wrong = ~torch.isfinite(x.detach())

@@ -61,7 +61,7 @@ class PureStep:
         c = self.settings.at(0.0)._replace(**numbers)
         after, move = step(self.network, self.loss, self.order, phase, Sample(u, target, end), c)
         L = move.loss if isinstance(move.loss, Tensor) else move.output.new_zeros(())
-        H = c.phi * L + move.power()
+        H = c.phi * L + sum(move.powers())
         moved = [*after.theta.values(), *move.h.values(), *(move.z or {}).values()]
         if self.order != "sequential":  # there θ⁺ takes the new ω: what is not finite in ω is not in θ
             moved += after.omega.values()
