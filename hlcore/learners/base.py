@@ -138,7 +138,8 @@ class BaseLearner(ABC):
             step, tau = self._proposed(sample)
             self._refuse(step)
             if step.dtheta is not None:
-                self._weigh(step, self.numbers(sample))
+                measured = getattr(self._settings, "metric", "none") != "none"
+                self._weigh(step, self._settings.at(self.t, tau) if measured else None)
                 if (overflow := self._omega.overflow(tau, self.fresh)) is not None:
                     raise Diverged(*overflow, self.t, self.steps)
             self.law.absorb(sample, step.output)

@@ -127,7 +127,15 @@ class TotalVariation(Graph):
         return (self.difference() * h["u"][0]).sum()
 
 
-class Springs(Graph):
+class EdgeNeurons(Graph):
+    """One neuron e_e for each edge, (1, E, n)."""
+
+    def initial_state(self, batch_size: int) -> State:
+        """e, (1, E, n), zero."""
+        return {"e": self._edge_state()}
+
+
+class Springs(EdgeNeurons):
     """An edge neuron held at zero: its costate z is the reaction force, and its dissipation the squared penalty (ours).
 
         e ≡ 0,   f^h = Dθ - (Dθ as a number) = 0,   L = ΣL_i + σ Σ A_e e·Dθ (as a number)
@@ -147,10 +155,6 @@ class Springs(Graph):
         super().__init__(nodes, inputs, edges, weights)
         self.sigma = number("sigma", sigma)
 
-    def initial_state(self, batch_size: int) -> State:
-        """e, (1, E, n), which stays zero."""
-        return {"e": self._edge_state()}
-
     def velocity(self, u: Any, h: State, tau: float) -> Tensors:
         """Zero, with D as its derivative by θ."""
         d = self.difference()
@@ -162,7 +166,7 @@ class Springs(Graph):
         return self.sigma * (self.A[:, None] * self.difference().detach() * h["e"][0]).sum()
 
 
-class Copies(Graph):
+class Copies(EdgeNeurons):
     """An edge neuron that copies Dθ (P, eq. 9) under the loss λΣ A_e|e_e|: plain HL's edge costate (ours).
 
     z = τφλA sign(Dθ), a subgradient of the total variation to the bit: it finds the borders and chatters there.
@@ -173,10 +177,6 @@ class Copies(Graph):
     ) -> None:
         super().__init__(nodes, inputs, edges, weights)
         self.lam = number("lam", lam)
-
-    def initial_state(self, batch_size: int) -> State:
-        """e, (1, E, n)."""
-        return {"e": self._edge_state()}
 
     def velocity(self, u: Any, h: State, tau: float) -> Tensors:
         """(Dθ - e)/τ."""

@@ -51,6 +51,21 @@ def test_the_costates_forget_exactly_the_states_stand_and_a_step_follows(order, 
     assert any(float((learner.point.theta[k] - start.theta[k]).abs().max()) > 1e-6 for k in start.theta)
 
 
+@pytest.mark.parametrize("order", ["euler", "sequential"])
+@pytest.mark.parametrize("dt", [None, 50.0])
+def test_the_metric_takes_the_step_that_is_taken_not_the_gap(order, dt):
+    learner = pair(order, metric="rms", memory=20.0)
+    for k in range(3):
+        learner.step(sample(k))
+    before = {name: v.clone() for name, v in learner._omega.squares.items()}
+    g = learner.gradient(sample(3, dt))
+    learner.step(sample(3, dt))
+    for name, v in learner._omega.squares.items():
+        expected = before[name] + 0.1 / 20 * (g[name] ** 2 - before[name])
+        assert float((v - expected).abs().max()) <= 1e-15
+    assert any(float(x.abs().max()) > 1e-3 for x in g.values())
+
+
 def test_a_time_in_which_a_step_still_damps_is_lived_through():
     learner, reference = pair(eta=1.0, eta_z=1.0), pair(eta=1.0, eta_z=1.0, tau=0.9)
     learner.step(sample(0, 0.9))
