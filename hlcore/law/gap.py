@@ -17,7 +17,8 @@ def bridged(sample: Sample, tau: float, eta: float, eta_z: float) -> tuple[Sampl
     A dt beyond τ is lived through in one step of dt as long as that damps: dt η <= 1, dt η_z <= 1, dt <= 10 τ. A longer
     one (a laptop was asleep) would turn ω into (1 - dt η) ω and add dt φ ∂L/∂θ to it. It is bridged: for g = dt - τ the
     states h and θ stand, the costates forget by the exact solution of ω' = -ηω and z' = -η_z z, ω e^(-ηg) and
-    z e^(-η_z g), and a step of τ follows. Ours; P, section 5, leaves open how long a time a step may take.
+    z e^(-η_z g), and a step of τ follows; in Euler's order θ moves in that step by the ω of before the gap. Ours;
+    P, section 5, leaves open how long a time a step may take.
     """
     dt = sample.dt
     if dt is None or dt <= tau or (dt * max(eta, eta_z) <= 1 and dt <= LONGEST * tau):

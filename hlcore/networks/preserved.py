@@ -32,12 +32,10 @@ def preserved(module: torch.nn.Module) -> Iterator[None]:
     So a look (a dry pass for shapes, a gradient that moves nothing) leaves BatchNorm's statistics alone and dropout's
     next draw the same.
     """
-    kept = [buffer.clone() for buffer in module.buffers()]
+    kept = buffers_of(module)
     devices = {p.device for p in module.parameters() if p.device.type == "cuda"}
     try:
         with torch.random.fork_rng(devices=list(devices)):
             yield
     finally:
-        with torch.no_grad():
-            for buffer, before in zip(module.buffers(), kept, strict=True):
-                buffer.copy_(before)
+        put_back(kept)

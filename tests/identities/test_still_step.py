@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from hlcore import Learner, experiments
+from hlcore.networks.preserved import preserved
 from tests import chains
 from tests.benchmarks.cuda import Still, captured
 
@@ -78,3 +79,21 @@ def test_a_cuda_graph_of_it_makes_the_steps_of_the_learner(name, options):
     follow(still, replay, stream, learner, "cuda")
     torch.cuda.synchronize()
     assert bits(learner, still)
+
+
+def test_a_look_gives_back_a_buffer_that_a_forward_has_replaced():
+    class Counts(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("seen", torch.zeros(1))
+
+        def forward(self, u):
+            self.seen = self.seen + 1
+            return u * self.seen
+
+    module = Counts()
+    before = module.seen
+    with preserved(module):
+        module(torch.ones(1))
+        assert float(module.seen) == 1
+    assert module.seen is before and float(before) == 0

@@ -43,10 +43,8 @@ class Reversible(torch.nn.Module):
     ) -> None:  # fmt: skip
         super().__init__()
         self.blocks = listed("Reversible block", blocks, "write [block] * depth", first=0)
-        self.tau, self.variant = (
-            number("Reversible tau", tau, positive=True),
-            known("Reversible variant", variant, VARIANTS),
-        )
+        self.tau = number("Reversible tau", tau, positive=True)
+        self.variant = known("Reversible variant", variant, VARIANTS)
         self.tolerance = None if tolerance is None else number("Reversible tolerance", tolerance, positive=True)
         self.keep = whole("Reversible keep", keep, least=0)
         self._coupling = Coupling(variant, 2 * self.tau if variant == MIDPOINT else self.tau**2)
