@@ -304,7 +304,7 @@ def chosen(name, call, tmp):
     """Good values of the parameters that have no default."""
     table, found = good(tmp), {}
     if inspect.isclass(call) and issubclass(call, BaseLearner):
-        return {"network": linear(), "loss": mse_loss}
+        return {"network": hlcore.Rotations(3, 4, 3) if call.stateful else linear(), "loss": mse_loss}
     for parameter in inspect.signature(call).parameters.values():
         if parameter.default is parameter.empty and parameter.kind not in (
             parameter.VAR_POSITIONAL,
