@@ -7,6 +7,7 @@ from typing import Any
 
 BLUE, ORANGE, GREEN, PINK, SKY, VERMILION = "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00"
 GREY, PALE, BLACK, WHITE = "#808080", "#D9D9D9", "#111111", "#FFFFFF"
+YELLOW = "#F0E442"  # of a mark on a map, with a dark edge
 ALARM = VERMILION  # readable on white and on black
 ON_MAP = "#222222"  # words on a light map, in the dark theme too
 GRID, CLEAR = "rgba(128,128,128,0.25)", "rgba(0,0,0,0)"

@@ -52,18 +52,18 @@ class Changes(Stream):
     lags     how many past changes the input tells; with 1 the past is left to the network's state
     rhythm   samples after which the calendar repeats, > lags: its change of one round ago is told too; None: it is not
     memory   samples over which scale and level are taken
-    limit    in units of s_k
+    limit    in units of s_k; None: changes are told as large as they are
 
     Raises HLError for anything else.
     """
 
     def __init__(
-        self, values: Any, lags: int = 3, rhythm: int | None = None, memory: int = 100, limit: float = 5.0
+        self, values: Any, lags: int = 3, rhythm: int | None = None, memory: int = 100, limit: float | None = 5.0
     ) -> None:
         values = numbers("changes", values, 3)
         self.lags, self.memory = whole("lags", lags), whole("memory", memory)
         self.rhythm = None if rhythm is None else whole("rhythm", rhythm, lags + 1)
-        limit = number("limit", limit, positive=True)
+        limit = np.inf if limit is None else number("limit", limit, positive=True)
         self.values, self.round = values, len(values) - 1
         d = np.diff(values, prepend=values[0])
         windows = [slice(max(0, k - memory + 1), k + 1) for k in range(self.round)]

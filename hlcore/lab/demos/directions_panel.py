@@ -8,7 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from ...palette import ALARM
+from ...palette import ALARM, YELLOW
 from ...studies.directions import FLOATS, KEPT, LENGTHS, edge, errors, sums
 from ..figures.chart import curve, styled
 from ..widgets import menu
@@ -84,7 +84,7 @@ def _figure() -> go.Figure:
     figure.add_trace(cells, row=1, col=1)
     line = {"mode": "lines", "line": {"color": "black", "width": 3}, "name": "edge", "showlegend": False}
     figure.add_trace(go.Scatter(x=x, **line), row=1, col=1)
-    dot = {"mode": "markers", "marker": {"size": 13, "color": "#F0E442", "line": {"width": 2, "color": "black"}}}
+    dot = {"mode": "markers", "marker": {"size": 13, "color": YELLOW, "line": {"width": 2, "color": "black"}}}
     figure.add_trace(go.Scatter(**dot, showlegend=False, name="here"), row=1, col=1)
     names = ("BPTT: total - past", "FPTT, forward", "HL: the past", "one step: the present")
     for k, name in enumerate(names):

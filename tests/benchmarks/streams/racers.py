@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
@@ -74,7 +73,7 @@ class Echo:
 
 
 def echo(name: str, seed: int) -> Track:
-    stream = Changes(real(name).values, 1, real(name).rhythm, limit=math.inf)
+    stream = Changes(real(name).values, 1, real(name).rhythm, limit=None)
     return Track(Echo(), stream, stream.read)
 
 
