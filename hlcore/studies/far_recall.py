@@ -1,4 +1,4 @@
-"""How often the far past is recalled, online, one episode after another: python -m hlcore.studies.far_recall [SEEDS]."""
+"""How often the far past is recalled, one episode after another: python -m hlcore.studies.far_recall [SEEDS]."""
 
 import sys
 from typing import Any
