@@ -151,6 +151,8 @@ class BaseLearner(ABC):
             if self._idle:
                 self._look_for_idle_weights()
         self.memory.update(step.memory)
+        for name, x in step.longer.items():
+            self.memory[name].append(x)
         self.t += tau if sample.dt is None else sample.dt
         self.steps += 1
         self._arrive(step, sample)

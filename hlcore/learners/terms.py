@@ -37,6 +37,7 @@ class Step(NamedTuple):
     dtheta     ∂H'/∂θ in the order of θ up to `gain`, None where a weight has none; None: ω and θ stand
     gain, keep ω⁺ = keep ω + gain dtheta
     memory     what the learner carries on beside (h, z, θ, ω), once the step is taken
+    longer     {name: what is appended to that list of the memory}, so that a long list is never copied
     """
 
     h: Tensors
@@ -48,3 +49,4 @@ class Step(NamedTuple):
     gain: float = 1.0
     keep: float = 1.0
     memory: Mapping[str, Any] = {}
+    longer: Mapping[str, Any] = {}
