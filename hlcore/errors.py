@@ -1,7 +1,5 @@
 """The one complaint about input: what came, what was expected, how to mend it."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 from difflib import get_close_matches

@@ -1,7 +1,5 @@
 """Five neurons on a digraph of which one is to follow a signal: N's demonstration, with settings that we found."""
 
-from __future__ import annotations
-
 import math
 from typing import Any, NamedTuple
 

@@ -1,7 +1,5 @@
 """Time that nobody lived through: a gap between two samples that is too long for one step."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import replace
 from typing import Any

@@ -3,8 +3,6 @@
 How the maps are made is decided here, and nobody who uses them asks.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Sequence
 from typing import Any
@@ -62,7 +60,7 @@ class Hamiltonian:
         found = None if self._closed is None else self._closed.flow(u, h, tau)
         return AutogradFlow(self, u, h, tau) if found is None else found
 
-    def by_autograd(self, u: Any, h: State, tau: float) -> AutogradFlow:
+    def by_autograd(self, u: Any, h: State, tau: float) -> "AutogradFlow":
         """f^h at h, which has a Jacobian, too."""
         return AutogradFlow(self, u, h, tau)
 

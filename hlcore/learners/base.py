@@ -1,7 +1,5 @@
 """What all learners share: checked input, a step that is refused or taken whole, snapshots, checkpoints, a run."""
 
-from __future__ import annotations
-
 import logging
 import math
 from abc import ABC, abstractmethod
@@ -233,7 +231,7 @@ class BaseLearner(ABC):
         return learner
 
     @classmethod
-    def beside(cls, other: BaseLearner) -> Self:
+    def beside(cls, other: "BaseLearner") -> Self:
         """A rival of `other`: a copy of its network as it is now, settings mapped, ω taken over, at the same time."""
         return resume.beside(cls, other)
 

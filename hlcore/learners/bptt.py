@@ -1,7 +1,5 @@
 """Learners that remember the way and walk it back: by the reversed stream, or by autograd."""
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Learners that hold the inputs of a sequence, not its states, and run them again where it ends."""
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass

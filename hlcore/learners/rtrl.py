@@ -3,8 +3,6 @@
 For small networks; for one layer of rotations, whose units feel their own weights alone, at twice the cost of a step.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 
@@ -49,11 +47,11 @@ class Sensitivity:
         """(h⁺, P⁺, y, L, dL/dθ per weight) of one step from (h, P), h = None at a start; nothing is kept."""
         law, weights = self._law, self._law.theta
         with torch.enable_grad():
-            start = first_state(law, sample) if h is None else None
-            f = law.by_autograd(sample.u, h if start is None else start, tau)
-            if start is not None or not len(P):  # begun in the middle of a sequence: its past is not felt
-                learned = {} if start is None else {name: x for name, x in start.items() if x is not None}
-                P = self._first({**f.h, **learned})
+            begun = h is None
+            h = first_state(law, sample) if h is None else h
+            f = law.by_autograd(sample.u, h, tau)
+            if begun or not len(P):  # begun in the middle of a sequence: its past is not felt
+                P = self._first({name: x if begun and x is not None else f.h[name] for name, x in h.items()})
             units = P.shape[0]
             if units * sum(self._sizes) > LARGEST:
                 raise bad("RTRL", f"{units} units by {sum(self._sizes)} weights", "a small network", "use a window")

@@ -1,7 +1,5 @@
 """What a learner says: of a step not yet taken, of what it moves, of what its settings mean."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 

@@ -1,7 +1,5 @@
 """Values of all actions by one set of weights, and the copy of them that bootstraps."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call

@@ -1,7 +1,5 @@
 """Neurons on a directed graph that settle at finite speeds (Betti and Gori, Nature-Inspired Local Propagation)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
 from typing import Any, Self

@@ -149,9 +149,7 @@ class Springs(EdgeNeurons):
     η_z = 0 is hard consensus.
     """
 
-    def __init__(
-        self, nodes: int, inputs: int, edges: Any, weights: Weights = None, sigma: float = 0.3
-    ) -> None:
+    def __init__(self, nodes: int, inputs: int, edges: Any, weights: Weights = None, sigma: float = 0.3) -> None:
         super().__init__(nodes, inputs, edges, weights)
         self.sigma = number("sigma", sigma)
 
@@ -172,9 +170,7 @@ class Copies(EdgeNeurons):
     z = τφλA sign(Dθ), a subgradient of the total variation to the bit: it finds the borders and chatters there.
     """
 
-    def __init__(
-        self, nodes: int, inputs: int, edges: Any, weights: Weights = None, lam: float = 0.1
-    ) -> None:
+    def __init__(self, nodes: int, inputs: int, edges: Any, weights: Weights = None, lam: float = 0.1) -> None:
         super().__init__(nodes, inputs, edges, weights)
         self.lam = number("lam", lam)
 

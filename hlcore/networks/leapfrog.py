@@ -1,7 +1,5 @@
 """A network that is a mechanical system, integrated so that running it backward needs no inverse but itself."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

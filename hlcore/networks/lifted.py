@@ -1,7 +1,5 @@
 """A policy in first-order logic: one AND for every direction, whose rule can be read."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

@@ -1,7 +1,5 @@
 """A chain whose output is no state: what is clamped to a target cannot leak into the forecast."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Layers of state networks, one reading the other."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 

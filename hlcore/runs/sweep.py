@@ -1,7 +1,5 @@
 """The same experiment under many settings and seeds: what becomes of each run, as a table over the settings."""
 
-from __future__ import annotations
-
 import logging
 import math
 import sys
@@ -22,7 +20,7 @@ from .lanes import Lanes, Place
 
 log = logging.getLogger("hlcore")
 LANES = 1024  # runs in one batch: more do not fit a core's cache
-Measure = Callable[[PhasePoint], "Mapping[str, float] | float"]
+Measure = Callable[[PhasePoint], Mapping[str, float] | float]
 
 
 def sweep(
@@ -31,7 +29,7 @@ def sweep(
     steps: int,
     seeds: int | Sequence[int] = 1,
     measure: Measure | None = None,
-    resume: Dataset | None = None,
+    resume: "Dataset | None" = None,
 ) -> Dataset:
     """Run `experiment` for `steps` steps under every combination of `settings`, from every seed.
 

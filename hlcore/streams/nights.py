@@ -47,7 +47,7 @@ class Nights(Stream):
         flipped: bool = False,
     ) -> None:
         if (shown is None) is (units is None):
-            raise bad("Nights", "neither" if units is None else "both memories and units", "memories, or units for new ones")
+            raise bad("Nights", "neither" if units is None else "both", "memories, or units for new ones")
         if shown is not None and not bool((floats("Nights memories", shown, "P, N").abs() == 1).all()):
             raise bad("Nights memories", "other entries", "spins ±1", "memories(30, 100) makes some")
         self.days, self.nights = whole("days", days, 0), whole("nights", nights, 0)

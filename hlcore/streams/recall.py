@@ -1,7 +1,5 @@
 """Streams whose answer lies in the past: what a law of credit through time is tried on."""
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from functools import lru_cache
 from typing import Any

@@ -177,7 +177,6 @@ def good(tmp):
         "Crowd.w": lambda: torch.ones(2, 3),
         "edges": lambda: [[0, 1]],
         "nodes": lambda: 2,
-        "classes": lambda: [0],
         "Experts.classes": lambda: 2,
         "Experts.inputs": lambda: 4,
         "J": lambda: torch.zeros(3, 3),

@@ -1,7 +1,5 @@
 """Rooms with doors and, somewhere, a coin."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any

@@ -1,7 +1,5 @@
 """The small worlds on which Q-learning is known to work, to fail, and to search in vain."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
