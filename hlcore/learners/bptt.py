@@ -145,18 +145,8 @@ class HLBPTT(_Backward):
         "θ ← θ - {tau} {beta} ω",
     )
 
-    def __init__(
-        self,
-        network: Network,
-        loss: Loss,
-        settings: BaseSettings | None = None,
-        window: int | None = None,
-        every: int | None = None,
-        reset_omega: bool = True,
-        *,
-        order: str | None = None,
-    ) -> None:
-        super().__init__(network, loss, settings, window, every, order=order)
+    def __init__(self, *given: Any, reset_omega: bool = True, **named: Any) -> None:
+        super().__init__(*given, **named)
         self.reset_omega = reset_omega
 
     @classmethod

@@ -9,6 +9,7 @@ that awaits.
 import os
 import queue
 import sys
+import time
 from pathlib import Path
 
 from jupyter_client.manager import start_new_kernel
@@ -37,17 +38,29 @@ def ended(manager, client):
     manager.shutdown_kernel(now=True)
 
 
+def subshell_of(client):
+    """The id of a new subshell, or None where a kernel has none."""
+    if "kernel subshells" not in answer(client, client.kernel_info(), 60).get("supported_features", []):
+        return None
+    client.control_channel.send(client.session.msg("create_subshell_request"))
+    return client.get_control_msg(timeout=PATIENCE)["content"]["subshell_id"]
+
+
+def aside(client, subshell, kind, content):
+    """Send a message to the subshell, as JupyterLab does with those of widgets; its id."""
+    message = client.session.msg(kind, content)
+    if subshell is not None:
+        message["header"]["subshell_id"] = subshell
+    client.shell_channel.send(message)
+    return message["header"]["msg_id"]
+
+
 def silent(client):
     """The request that stayed without an answer; None: all were answered."""
-    about, subshell = client.kernel_info(), None
-    if "kernel subshells" in answer(client, about, 60).get("supported_features", []):
-        client.control_channel.send(client.session.msg("create_subshell_request"))
-        subshell = client.get_control_msg(timeout=PATIENCE)["content"].get("subshell_id")
+    subshell = subshell_of(client)
     for k in range(REQUESTS):
         for _ in range(3 if subshell else 0):
-            aside = client.session.msg("comm_info_request", {})
-            aside["header"]["subshell_id"] = subshell
-            client.shell_channel.send(aside)
+            aside(client, subshell, "comm_info_request", {})
         try:
             answer(client, client.execute("1 + 1", silent=True), PATIENCE)
         except queue.Empty:
@@ -56,20 +69,24 @@ def silent(client):
 
 
 def dead_widgets(client):
-    """Whether a message to a widget is without its idle status after a cell that awaits."""
+    """Whether a widget's message is without its idle status while a cell awaits, or after it."""
+    subshell = subshell_of(client)
     told = answer(client, client.execute(WIDGET, user_expressions={"m": "slider.model_id"}), 60)
     comm = told["user_expressions"]["m"]["data"]["text/plain"].strip("'")
-    answer(client, client.execute("await asyncio.sleep(0.01)"), 60)
-    message = client.session.msg("comm_msg", {"comm_id": comm, "data": {"method": "update", "state": {"value": 3.0}}})
-    client.shell_channel.send(message)
+    awaits, waiting = client.execute("await asyncio.sleep(0.5)"), set()
+    for k in range(8):
+        state = {"method": "update", "state": {"value": float(k)}, "buffer_paths": []}
+        waiting.add(aside(client, subshell, "comm_msg", {"comm_id": comm, "data": state}))
+        time.sleep(0.1)
+    answer(client, awaits, 60)
     try:
-        while True:
+        while waiting:
             heard = client.get_iopub_msg(timeout=PATIENCE)
-            about = heard["parent_header"].get("msg_id") == message["header"]["msg_id"]
-            if about and heard["content"].get("execution_state") == "idle":
-                return False
+            if heard["content"].get("execution_state") == "idle":
+                waiting.discard(heard["parent_header"].get("msg_id"))
     except queue.Empty:
         return True
+    return False
 
 
 def row(folder, mend, kernels):
