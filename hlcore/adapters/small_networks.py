@@ -15,8 +15,22 @@ from ..law.settings import Settings
 from ..learners.learner import Learner
 from ..networks.feedforward import OutputNetwork
 from ..networks.recurrent import Recurrent
+from ..records.snapshots import Snapshot
 
 Build: TypeAlias = Callable[[int, int], Network]  # (inputs, outputs) -> network
+
+
+class PickledLearner(Learner):
+    """A Learner that goes through pickle and deepcopy as its network and its snapshot, and resumes to the bit."""
+
+    def __reduce__(self) -> Any:
+        return _resumed, (self.network, self.loss, self.snapshot())
+
+
+def _resumed(network: Network, loss: Loss, snapshot: Snapshot) -> PickledLearner:
+    learner = PickledLearner(network, loss, snapshot.settings, snapshot.order)
+    learner.restore(snapshot)
+    return learner
 
 
 def recurrent(inputs: int, outputs: int) -> Network:
@@ -32,11 +46,11 @@ def perceptron(inputs: int, outputs: int) -> Network:
 
 def learner_for(
     build: Any, inputs: int, outputs: int, loss: Loss, settings: BaseSettings | None, order: str, seed: int
-) -> Learner:
+) -> PickledLearner:
     """A Learner in float64 whose network `build` draws from the seed; torch's own generator is left where it is."""
     if not callable(build):
         raise bad("network", repr(build), "a function (inputs, outputs) -> hlcore.Network", "or None")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(whole("seed", seed, 0))
         network = kind("network(inputs, outputs)", build(inputs, outputs), Network, "an hlcore.Network")
-    return Learner(network.double(), loss, Settings.of(settings or Settings()), order)
+    return PickledLearner(network.double(), loss, Settings.of(settings or Settings()), order)

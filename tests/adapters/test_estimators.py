@@ -151,7 +151,8 @@ def test_nothing_is_imported_before_its_door_is_opened(library):
 def test_a_library_that_is_missing_is_named(name, library, package, monkeypatch):
     file = adapters.DOORS[name][0]
     monkeypatch.delitem(sys.modules, f"hlcore.adapters.{file}")
-    monkeypatch.setitem(sys.modules, library, None)
+    for part in (library, f"{library}.base"):
+        monkeypatch.setitem(sys.modules, part, None)
     with pytest.raises(HLError, match=f"pip install {package}"):
         getattr(adapters, name)
     with pytest.raises(AttributeError, match="no attribute"):
