@@ -11,7 +11,7 @@ SLOW   := tests/notebooks tests/browser tests/benchmarks tests/lab/test_kernel.p
           tests/contracts/test_two_hosts.py tests/contracts/test_project.py tests/contracts/test_grid.py \
           tests/contracts/test_school.py tests/identities/test_T8_devices.py
 
-.PHONY: lab test test-fast env check class wheelhouse clean
+.PHONY: lab test test-fast env check class wheelhouse docs clean
 
 lab: env  ## open the first lab in the browser
 	@echo "Opening the lab; stop it with Ctrl-C twice."
@@ -47,6 +47,10 @@ wheelhouse: env  ## everything that `make env` installs, in one folder for a sti
 	@$(BIN)/python -m pip wheel --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -w wheelhouse \
 	 'hatchling>=1.25' 'editables>=0.5' '.[lab,test]'
 	@du -sh wheelhouse
+
+docs: env  ## the docs site in docs/_build/html (needs Node.js)
+	@$(BIN)/python -m tests.api_page
+	@$(BIN)/python -m pip install -q 'jupyter-book>=2,<3' && cd docs && ../$(BIN)/jupyter book build --html
 
 check: env  ## style and types, as the tests check them too
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

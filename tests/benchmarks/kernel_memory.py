@@ -1,4 +1,4 @@
-"""How much memory a student's kernel takes with a lab played in it: python -m tests.benchmarks.kernel_memory [LAB ...]."""
+"""Memory of a student's kernel with a lab played in it: python -m tests.benchmarks.kernel_memory [LAB ...]"""
 
 import sys
 from pathlib import Path
