@@ -31,6 +31,7 @@ class Panel(Named, W.VBox):
         self._owned = (self._loop, self._gate)
         self._status, self._alarm = W.HTML(), W.HTML()
         self._warned, self._warning = -math.inf, ""
+        self._questions: list[Any] = []  # a prediction each, without whose answer nothing plays
         self._quiet = Quiet()  # what a control is told by the panel is no message of the control
         self.commands: dict[str, Callable[[Any], Any]] = {"toggle": lambda _: self.toggle()}
         self._play = self.button("Play", "Go on by itself, until paused", "toggle", style="success")
@@ -59,6 +60,12 @@ class Panel(Named, W.VBox):
         """What the button says that begins."""
         return "Play"
 
+    @property
+    def waiting(self) -> str:
+        """Why nothing plays yet: a prediction that has no answer; "" if there is none."""
+        asked = next((one.question for one in self._questions if one.said is None), "")
+        return f"Play waits: got no answer to {asked!r}, expected a prediction first." if asked else ""
+
     # ---- what a program calls ----------------------------------------------------------------------------------------
 
     @property
@@ -66,8 +73,15 @@ class Panel(Named, W.VBox):
         """True between Play and Pause."""
         return self._loop.playing
 
+    def ask(self, question: Any) -> None:
+        """Do not play before this `Predict` has an answer."""
+        self._questions.append(question)
+        self.refresh_status()
+
     def play(self) -> Self:
-        """Go on until `pause`, in the notebook's own event loop."""
+        """Go on until `pause`, in the notebook's own event loop; HLError before a prediction that was asked for."""
+        if self.waiting:
+            raise HLError(self.waiting)
         self._loop.play()
         return self
 
@@ -100,11 +114,15 @@ class Panel(Named, W.VBox):
     def command(self, name: str, value: Any) -> None:
         """Carry out one message of a control."""
         self._warned = -math.inf
+        if name == "step" and self.waiting:
+            raise HLError(self.waiting)
         self.commands[name](value)
 
     def refresh_status(self) -> None:
         """Bring button, status line and alarm up to date."""
-        self._play.description = "Pause" if self.playing else self.play_word()
+        waits = bool(self.waiting)
+        self._play.disabled, self._play.tooltip = waits, self.waiting or "Go on by itself, until paused"
+        self._play.description = "Pause" if self.playing else "Predict first" if waits else self.play_word()
         self._play.button_style = "warning" if self.playing else "success"
         self._status.value = f'<span role="status">{self.status()}</span>'
         self._alarm.value = alarmed(self.alarm())
