@@ -11,6 +11,7 @@ from .jupyter import FrameGate
 
 BUDGET = 0.025  # seconds of learning between two looks at the mailbox
 FRAMES = 12.5  # at most, per second
+CALM = 2.0  # frames per second where motion is unwanted
 PATIENCE = 1.0  # seconds after which a frame that was not acknowledged no longer holds the next one back
 
 
@@ -121,7 +122,7 @@ class LiveLoop:
                 if self.playing:
                     self.driven.advance(BUDGET)
                 now = time.perf_counter()
-                if now - last >= 1 / FRAMES and (self.gate.drawn or now - last > PATIENCE):
+                if now - last >= 1 / (CALM if self.gate.calm else FRAMES) and (self.gate.drawn or now - last > PATIENCE):
                     last = now
                     self._draw()
                 if now - since > 0.5:

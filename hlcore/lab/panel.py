@@ -1,6 +1,7 @@
 """What every panel is: one in a cell, Play and its kin, a status line, an alarm, a loop, and an end."""
 
 import math
+import re
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, Self
@@ -8,7 +9,8 @@ from typing import Any, Self
 import ipywidgets as W
 
 from ..errors import HLError
-from .jupyter import FrameGate, leave, settle
+from .jupyter import leave, settle
+from .keyboard import KEYS, Keyboard
 from .loop import LiveLoop
 from .widgets import Named, Quiet, alarmed, button
 
@@ -26,7 +28,8 @@ class Panel(Named, W.VBox):
 
     def __init__(self) -> None:
         super().__init__(layout=W.Layout(width="100%", min_width="0"))
-        self._gate = FrameGate()
+        self.add_class("hl-panel")
+        self._gate = Keyboard(self.pressed, about=type(self).__name__)
         self._loop = LiveLoop(self, self._gate)
         self._owned = (self._loop, self._gate)
         self._status, self._alarm = W.HTML(), W.HTML()
@@ -59,6 +62,14 @@ class Panel(Named, W.VBox):
     def play_word(self) -> str:
         """What the button says that begins."""
         return "Play"
+
+    def words(self) -> str:
+        """The state of things for those who listen."""
+        return re.sub("<[^>]*>", "", self.status())
+
+    def hotkeys(self) -> dict[str, tuple[str, Any, str]]:
+        """{key: (message, its value, what it does)}."""
+        return {key: told for key, told in KEYS.items() if told[0] in self.commands}
 
     @property
     def waiting(self) -> str:
@@ -109,6 +120,11 @@ class Panel(Named, W.VBox):
             part.close()
         super().close()
 
+    def pressed(self, key: str) -> None:
+        """A key was pressed, while the focus was in the panel and in no field."""
+        if key in self.hotkeys():
+            self._loop.post(*self.hotkeys()[key][:2])
+
     # ---- what the loop calls -----------------------------------------------------------------------------------------
 
     def command(self, name: str, value: Any) -> None:
@@ -124,8 +140,10 @@ class Panel(Named, W.VBox):
         self._play.disabled, self._play.tooltip = waits, self.waiting or "Go on by itself, until paused"
         self._play.description = "Pause" if self.playing else "Predict first" if waits else self.play_word()
         self._play.button_style = "warning" if self.playing else "success"
-        self._status.value = f'<span role="status">{self.status()}</span>'
+        self._status.value = f'<span role="status" aria-live="off">{self.status()}</span>'
         self._alarm.value = alarmed(self.alarm())
+        self._gate.keymap = {key: words for key, (_, _, words) in self.hotkeys().items()}
+        self._gate.say(self.words(), self.playing)
 
     def warn(self, text: str) -> None:
         """Show a line that stays for a few seconds and stops nothing."""

@@ -48,7 +48,7 @@ class Predict(Panel):
         self.question, self.why, self._answers, self._find, self._beside = question, why, answers, came, panel
         self.said: Any = None
         self.came: Any = None
-        self.commands |= {"answer": self.answer, "reveal": lambda _: self.reveal()}
+        self.commands = {"answer": self.answer, "reveal": lambda _: self.reveal()}
         title = f'<span style="font-size:15px"><b style="color:{BLUE}">Predict</b>&ensp;{html.escape(question)}</span>'
         self._verdict, self._choices = W.HTML(), {}
         if isinstance(answers, Sketch):
@@ -59,7 +59,7 @@ class Predict(Panel):
             self._choices = {text: self.button(text, "This is my answer", "answer", text) for text in answers}
             asked = list(self._choices.values())
         self._reveal = self.button("Reveal", "Set what came beside the answer", "reveal")
-        lines = [W.HTML(title), row([*asked, self._reveal]), row([self._verdict, self._alarm])]
+        lines = [W.HTML(title), row([*asked, self._reveal]), row([self._verdict, self._alarm, self._gate])]
         self.children = lines
         self.layout.border_left, self.layout.padding = f"4px solid {BLUE}", "2px 0 2px 12px"
         self.refresh_status()
@@ -106,7 +106,11 @@ class Predict(Panel):
             choice.description = f"{text} ✓" if text == self.said else text
             choice.disabled = self.came is not None
         self._reveal.disabled = self.said is None or self.came is not None
-        self._verdict.value = f'<span aria-live="polite">{self._words()}</span>'
+        self._verdict.value = self.status()
+
+    def hotkeys(self) -> dict[str, tuple[str, Any, str]]:
+        """A digit for each answer."""
+        return {str(k): ("answer", text, text) for k, text in enumerate(self._choices, start=1) if k < 10}
 
     def _told(self) -> Self:
         self.refresh_status()
@@ -114,7 +118,7 @@ class Predict(Panel):
             self._beside.refresh_status()
         return self
 
-    def _words(self) -> str:
+    def status(self) -> str:
         """What was said, what came, and whether they agree."""
         if self.said is None:
             return "" if self._beside is None else "The panel below waits for your answer."
