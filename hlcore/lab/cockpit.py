@@ -24,7 +24,7 @@ from .figures.phase import PhasePortrait, axes
 from .figures.time_rows import TimeRows
 from .pace import Pace
 from .panel import Panel
-from .widgets import column, row
+from .screen import FullScreen, Parts, beside, place, tab
 
 
 class Cockpit(Panel):
@@ -34,6 +34,7 @@ class Cockpit(Panel):
     figures   what is drawn beside the curves and the phase portrait: instances or classes of `Figure`, any number
     Every control has a twin to call: play, pause, step, reset, set, settings, back, race, pin, state_string, ...
     `figures` is the list of all that are drawn at every frame; append what else has a `frame(run, view)`.
+    `parts` are the places for whatever else is to be seen, see `screen.Parts`.
     """
 
     def __init__(
@@ -51,7 +52,9 @@ class Cockpit(Panel):
         self._title, self._law, self._summary = W.HTML(), W.HTML(), W.HTML()
         self._rows, self._phase, self._autosave = TimeRows(), PhasePortrait(), autosave.Autosave()
         self.figures = Gallery([self._rows, self._phase], figures or ())
-        self.owns(self.figures)
+        self.parts, self._full = Parts(), FullScreen()
+        self.add_class("hl-panel")
+        self.owns(self.figures, self._full)
         self._build()
         self._quiet.observe(self._rows.widget, partial(self._loop.post, "picked"), "picked")
         self._show_all()
@@ -186,7 +189,6 @@ class Cockpit(Panel):
         """The controls that this learner has, what their messages do, and where all lies."""
         learner, left = self.run.learner, autosave.left(self.run.experiment)
         post, rivals = self._loop.post, learners.names()
-        left = autosave.left(self.run.experiment)
         self._controls = controls = Controls(self.settings, post, self._quiet, self._only, learner.quantities, rivals)
         self.view.units = {name: [0, 1] for name in learner.quantities}
         self.commands |= {
@@ -210,18 +212,21 @@ class Cockpit(Panel):
         words = "" if left is None else f"Go on from step {left[0]:,}"
         self._again = self.button(words, "Where this run was when its kernel ended", "again", style="info")
         self._again.layout.display = "none" if left is None else ""
-        line = W.Layout(min_height="32px", min_width="0", margin="0 0 0 -2px")
-        sides = controls.side(self._phase.widget), column([self._rows.widget, self._gate], flex="4 1 480px")
-        self.children = [
-            row([self._title, self._status], justify_content="space-between", align_items="stretch"),
-            self._again,
-            controls.transport(self._play),
-            self._law,
-            W.Box([self._alarm, self._summary], layout=line),
+        bar = [self._again, *controls.transport(self._play), self._full]
+        tabs = {"phase portrait": tab([controls.phase, self._phase.widget], "portrait")} | controls.tabs() | self.parts.tabs
+        screen = [
+            place("head", [self._title, *controls.chosen("presets")]),
+            place("bar", bar),
+            *self.parts.bar,
+            place("law", [self._law]),
+            place("words", [self._status, self._alarm, self._summary]),
             self.figures.front,
-            row(sides, width="100%", align_items="stretch"),
-            self.figures.place,
+            place("body", [
+                place("side", beside(controls.chosen(*controls.dials), tabs)),
+                place("main", [self._rows.widget, *self.parts.under, self._gate]),
+            ]),
         ]
+        self.children = [place("screen", screen), self.figures.place, *self.parts.below]
 
     def _show_all(self) -> Self:
         """Everything anew: title, settings, figures, words."""
@@ -239,7 +244,7 @@ class Cockpit(Panel):
         """Who learns what, and against whom."""
         raced, learner = self.run.rival, html.escape(self.run.learner.title)
         against = "" if raced is None else f", raced by {html.escape(raced.learner.title)}"
-        title = f'<b style="font-size:17px">{html.escape(self.run.experiment.title)}</b>'
+        title = f'<b style="font-size:1.25em">{html.escape(self.run.experiment.title)}</b>'
         self._title.value = f'{title} &nbsp;<span style="opacity:.7">{learner}{against}</span>'
         self._controls.show_race(None if raced is None else raced.learner.name)
 

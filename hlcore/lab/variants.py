@@ -60,9 +60,10 @@ class Variants(Cockpit):
         return self.play() if playing else self
 
     def _build(self) -> None:
+        self.parts.bar = [row(self._dials.values())]
         super()._build()
-        *head, law, words, body, figures = self.children
-        self.children = [*head, row(self._dials.values()), law, words, figures, body]
+        screen, figures = self.children
+        self.children = [figures, screen]
 
     def _turn_option(self, option: str, value: Any) -> None:
         self.vary(**{option: value})

@@ -1,7 +1,7 @@
 // One canvas: rows of lines and maps over a shared time axis, or lines and points in a plane. A frame costs the
 // browser a few milliseconds. Colours come from Python, with the frames: hlcore/palette.py.
 
-const LEFT = 58, RIGHT = 12, TOP = 32, BOTTOM = 36, BAND = 20;
+const LEFT = 58, RIGHT = 12, TOP = 28, BOTTOM = 34, BAND = 18;
 const FONT = "system-ui, 'Segoe UI', 'DejaVu Sans', sans-serif";
 const SUPER = "⁰¹²³⁴⁵⁶⁷⁸⁹";
 const KINDS = { rows: drawRows, plane: drawPlane }; // by name: `plan.kind` says which
@@ -173,7 +173,7 @@ function labelMarks(c, marks, look, X, right) {
     const level = taken.findIndex((row) => row.every(([a, b]) => mid + half < a || mid - half > b));
     if (level < 0) continue;
     taken[level].push([mid - half, mid + half]);
-    c.fillText(text, mid, level === 0 ? TOP - 7 : TOP - 21);
+    c.fillText(text, mid, level === 0 ? TOP - 7 : TOP - 20);
   }
 }
 
@@ -249,14 +249,17 @@ function render({ model, el }) {
   canvas.className = "hl-scope"; canvas.setAttribute("role", "img");
   canvas.style.cssText = "display:block;width:100%;touch-action:pan-y";
   el.style.width = "100%"; el.style.minWidth = "0"; el.appendChild(canvas);
-  let view = null, pointer = null, pressed = null, waiting = 0, alive = true;
+  el.classList.toggle("hl-fill", !model.get("height")); // as high as its place: lab/screen.css
+  let view = null, pointer = null, pressed = null, waiting = 0, alive = true, zoom = 1;
+  const wide = () => canvas.clientWidth / zoom; // in the lengths in which all is drawn
 
   const draw = () => {
     waiting = 0;
-    const w = canvas.clientWidth, h = model.get("height"), scale = window.devicePixelRatio || 1;
-    if (!alive || !w) return;
+    zoom = Number(getComputedStyle(el).getPropertyValue("--hl-zoom")) || 1; // larger in full screen: lab/screen.js
+    const w = wide(), h = (model.get("height") || canvas.clientHeight) / zoom, scale = (window.devicePixelRatio || 1) * zoom;
+    if (!alive || !w || !h) return;
     const W = Math.round(w * scale), H = Math.round(h * scale);
-    if (canvas.width !== W || canvas.height !== H) { canvas.width = W; canvas.height = H; canvas.style.height = `${h}px`; }
+    if (canvas.width !== W || canvas.height !== H) { canvas.width = W; canvas.height = H; canvas.style.height = `${h * zoom}px`; }
     const c = canvas.getContext("2d"), look = appearance(el, model.get("theme")), data = unpack(model), { plan } = data;
     c.setTransform(scale, 0, 0, scale, 0, 0); c.clearRect(0, 0, w, h);
     canvas.setAttribute("aria-label", plan.about || "");
@@ -271,10 +274,10 @@ function render({ model, el }) {
     canvas.dataset.theme = look.dark ? "dark" : "light";
   };
   const soon = () => { if (!waiting) waiting = requestAnimationFrame(draw); };
-  const place = (event) => event.clientX - canvas.getBoundingClientRect().left;
+  const place = (event) => (event.clientX - canvas.getBoundingClientRect().left) / zoom;
   const timeAt = (px) => {
     const x = unpack(model).columns[0], [a, b] = view || (x && x.length ? [x[0], x[x.length - 1]] : [0, 1]);
-    return a + ((px - LEFT) / (canvas.clientWidth - RIGHT - LEFT)) * (b - a);
+    return a + ((px - LEFT) / (wide() - RIGHT - LEFT)) * (b - a);
   };
   canvas.addEventListener("pointermove", (event) => { pointer = place(event); soon(); });
   canvas.addEventListener("pointerleave", () => { pointer = pressed = null; soon(); });
@@ -287,7 +290,7 @@ function render({ model, el }) {
       const end = place(event);
       if (pressed !== null && Math.abs(end - pressed) > 8) {
         view = [timeAt(Math.min(pressed, end)), timeAt(Math.max(pressed, end))];
-      } else if (pick && pressed !== null && model.get("plan").points && end >= LEFT && end <= canvas.clientWidth - RIGHT) {
+      } else if (pick && pressed !== null && model.get("plan").points && end >= LEFT && end <= wide() - RIGHT) {
         model.set("picked", timeAt(end) + model.get("plan").start); model.save_changes();
       }
       pressed = null; soon();

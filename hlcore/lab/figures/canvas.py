@@ -32,7 +32,7 @@ class Canvas(Named, anywidget.AnyWidget):
     plan = traitlets.Dict().tag(sync=True)
     picture = traitlets.Dict().tag(sync=True)
     theme = traitlets.Dict(CANVAS).tag(sync=True)
-    height = traitlets.Int(400).tag(sync=True)
+    height = traitlets.Int(400).tag(sync=True)  # 0: as high as its place
     picked = traitlets.Float(None, allow_none=True).tag(sync=True)  # the time that was clicked
 
     def show(self, kind: str, columns: Sequence[Any], maps: Sequence[np.ndarray] = (), **plan: Any) -> None:

@@ -11,6 +11,8 @@ LAST = 600  # records shown at most
 class PhasePortrait(Figure):
     """(h_i, z_i) of one unit, or whatever pair is conjugate for this learner and this network."""
 
+    height = 0
+
     def __init__(self) -> None:
         super().__init__()
         self.widget.show("plane", [], x="h", y="z", about="phase portrait")

@@ -50,7 +50,7 @@ class Ghost(NamedTuple):
 class TimeRows(Figure):
     """The last `view.window` records of chosen units, row under row, or of all units as heat maps."""
 
-    height = 700
+    height = 0  # as high as its place
 
     def __init__(self) -> None:
         super().__init__()
