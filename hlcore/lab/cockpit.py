@@ -17,17 +17,17 @@ from ..law.settings import BaseSettings
 from ..records.export import write
 from ..runs.run import Run
 from . import autosave, equations
+from .by_hand import ByHand
 from .controls import Controls
 from .figures.figure import View
 from .figures.gallery import Gallery
 from .figures.phase import PhasePortrait, axes
 from .figures.time_rows import TimeRows
 from .pace import Pace
-from .panel import Panel
 from .screen import FullScreen, Parts, beside, place, tab
 
 
-class Cockpit(Panel):
+class Cockpit(ByHand):
     """The panel of an experiment: play it, change its Hamiltonian while it learns, and see all it moves.
 
     controls  names of the controls to show beside Play and its kin ("eta", "beta", "presets", ...); None: all
@@ -53,7 +53,6 @@ class Cockpit(Panel):
         self._rows, self._phase, self._autosave = TimeRows(), PhasePortrait(), autosave.Autosave()
         self.figures = Gallery([self._rows, self._phase], figures or ())
         self.parts, self._full = Parts(), FullScreen()
-        self.add_class("hl-panel")
         self.owns(self.figures, self._full)
         self._build()
         self._quiet.observe(self._rows.widget, partial(self._loop.post, "picked"), "picked")
@@ -75,21 +74,12 @@ class Cockpit(Panel):
 
     def step(self, n: int = 1) -> Self:
         """Take n steps now."""
-        whole("n", n)
-        self._loop.pause()
-        try:
-            self.run.step(n)
-            self._loop.error = None
-        except HLError as error:
-            self._loop.fail(error)
-            raise
-        finally:
-            self.shown()
-        return self
+        return self._taken(partial(self.run.step, whole("n", n)))
 
     def reset(self, seed: int | None = None) -> Self:
         """Back to step 0 with the settings in force, from the same seed or another."""
         self._rest()
+        self._far = 0
         self.run.reset(seed)
         return self._show_all()
 
@@ -171,6 +161,10 @@ class Cockpit(Panel):
         self._summary.value = html.escape(equations.summary(self.run))
         self._summary.layout.display = "none" if self._alarm.value else "block"  # they share a line: nothing jumps
 
+    def words(self) -> str:
+        """The run in one sentence."""
+        return equations.summary(self.run)
+
     def status(self) -> str:
         """Step, time, seed, and while it plays how fast."""
         learner = self.run.learner
@@ -191,7 +185,7 @@ class Cockpit(Panel):
         post, rivals = self._loop.post, learners.names()
         self._controls = controls = Controls(self.settings, post, self._quiet, self._only, learner.quantities, rivals)
         self.view.units = {name: [0, 1] for name in learner.quantities}
-        self.commands |= {
+        self.commands |= self._hands() | {
             "step": self.step,
             "reset": lambda _: self.reset(),
             "new seed": lambda _: self.reset(self.run.seed + 1),
@@ -213,7 +207,11 @@ class Cockpit(Panel):
         self._again = self.button(words, "Where this run was when its kernel ended", "again", style="info")
         self._again.layout.display = "none" if left is None else ""
         bar = [self._again, *controls.transport(self._play), self._full]
-        tabs = {"phase portrait": tab([controls.phase, self._phase.widget], "portrait")} | controls.tabs() | self.parts.tabs
+        tabs = (
+            {"phase portrait": tab([controls.phase, self._phase.widget], "portrait")}
+            | controls.tabs()
+            | self.parts.tabs
+        )
         screen = [
             place("head", [self._title, *controls.chosen("presets")]),
             place("bar", bar),
@@ -221,10 +219,13 @@ class Cockpit(Panel):
             place("law", [self._law]),
             place("words", [self._status, self._alarm, self._summary]),
             self.figures.front,
-            place("body", [
-                place("side", beside(controls.chosen(*controls.dials), tabs)),
-                place("main", [self._rows.widget, *self.parts.under, self._gate]),
-            ]),
+            place(
+                "body",
+                [
+                    place("side", beside(controls.chosen(*controls.dials), tabs)),
+                    place("main", [self._rows.widget, *self.parts.under, self._gate]),
+                ],
+            ),
         ]
         self.children = [place("screen", screen), self.figures.place, *self.parts.below]
 

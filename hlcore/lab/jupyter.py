@@ -9,7 +9,6 @@ import traitlets
 
 from .widgets import Named
 
-
 ECHO = """
 function initialize({ model }) {
   model.on("change:ping", () => {

@@ -17,7 +17,7 @@ function render({ model, el }) {
   map.className = "hl-keymap"; map.hidden = true; map.tabIndex = -1;
   map.setAttribute("role", "dialog"); map.setAttribute("aria-label", "Keys of this panel");
   el.classList.add("hl-keyboard"); el.append(said, map);
-  let root = null;
+  let root = null, waits = 0;
 
   const show = (open) => {
     const rows = [...Object.entries(model.get("keymap")), ...(root.querySelector(".hl-full") ? [["F", "full screen"]] : []), ["?", "this map, and away with it"]];
@@ -40,7 +40,7 @@ function render({ model, el }) {
     event.preventDefault(); event.stopPropagation();
   };
   const listen = () => {
-    if (root || !(root = el.closest(model.get("within")))) return;
+    if (!(root = el.closest(model.get("within")))) { waits = setTimeout(listen, 100); return; } // it is not there yet
     root.tabIndex = 0; root.setAttribute("role", "group"); root.setAttribute("aria-label", model.get("about"));
     root.dataset.lmSuppressShortcuts = "true"; // JupyterLab's own keys rest while the focus is in here
     root.addEventListener("keydown", press);
@@ -48,13 +48,12 @@ function render({ model, el }) {
   const speak = () => { said.textContent = model.get("said"); };
   const still = window.matchMedia("(prefers-reduced-motion: reduce)");
   const rest = () => { if (model.get("calm") !== still.matches) { model.set("calm", still.matches); model.save_changes(); } };
-  const placed = new ResizeObserver(listen); // the panel is not there yet when its parts are made
-  placed.observe(el);
   model.on("change:said", speak);
   still.addEventListener("change", rest);
   rest();
+  listen();
   return () => {
-    placed.disconnect(); model.off("change:said", speak);
+    clearTimeout(waits); model.off("change:said", speak);
     still.removeEventListener("change", rest); root?.removeEventListener("keydown", press);
   };
 }

@@ -122,7 +122,8 @@ class LiveLoop:
                 if self.playing:
                     self.driven.advance(BUDGET)
                 now = time.perf_counter()
-                if now - last >= 1 / (CALM if self.gate.calm else FRAMES) and (self.gate.drawn or now - last > PATIENCE):
+                most = CALM if self.gate.calm else FRAMES
+                if now - last >= 1 / most and (self.gate.drawn or now - last > PATIENCE):
                     last = now
                     self._draw()
                 if now - since > 0.5:

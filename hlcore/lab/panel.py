@@ -130,7 +130,7 @@ class Panel(Named, W.VBox):
     def command(self, name: str, value: Any) -> None:
         """Carry out one message of a control."""
         self._warned = -math.inf
-        if name == "step" and self.waiting:
+        if name in ("step", "drive") and self.waiting:
             raise HLError(self.waiting)
         self.commands[name](value)
 

@@ -1,7 +1,7 @@
 """A prediction: a question that is answered before anything moves, and then set beside what came."""
 
 import html
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, Self
 
@@ -53,7 +53,9 @@ class Predict(Panel):
         self._verdict, self._choices = W.HTML(), {}
         if isinstance(answers, Sketch):
             self.owns(answers)
-            hand = self.button("This is my curve", "Hand in what is drawn", "answer", partial(getattr, answers, "drawn"))
+            hand = self.button(
+                "This is my curve", "Hand in what is drawn", "answer", partial(getattr, answers, "drawn")
+            )
             asked: list[W.Widget] = [answers, hand]
         else:
             self._choices = {text: self.button(text, "This is my answer", "answer", text) for text in answers}
@@ -79,10 +81,14 @@ class Predict(Panel):
         return self._answers.distance(self.said, self.came) if isinstance(self._answers, Sketch) else np.nan
 
     def answer(self, said: Any) -> Self:
-        """Answer: one of the texts, or heights of a curve, evenly from left to right. Until the reveal it may change."""
+        """One of the texts, or heights of a curve, evenly from left to right; until the reveal it may change."""
         if self.came is not None:
-            raise bad("Predict answer", repr(said), "one before the reveal", "the question can be asked anew: run its cell")
-        self.said = self._answers.curve(said) if isinstance(self._answers, Sketch) else known("answer", said, self._answers)
+            raise bad(
+                "Predict answer", repr(said), "one before the reveal", "the question can be asked anew: run its cell"
+            )
+        self.said = (
+            self._answers.curve(said) if isinstance(self._answers, Sketch) else known("answer", said, self._answers)
+        )
         return self._told()
 
     def reveal(self) -> Self:
@@ -95,7 +101,9 @@ class Predict(Panel):
             raise bad("Predict reveal", f"no {error.name} yet", "the cells below, run") from error
         if found is None:
             raise bad("Predict reveal", "nothing to be seen yet", "a run", "play first")
-        self.came = self._answers.shows(found) if isinstance(self._answers, Sketch) else known("came", found, self._answers)
+        self.came = (
+            self._answers.shows(found) if isinstance(self._answers, Sketch) else known("came", found, self._answers)
+        )
         return self._told()
 
     def refresh_status(self) -> None:

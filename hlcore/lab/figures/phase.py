@@ -31,7 +31,8 @@ class PhasePortrait(Figure):
             name = names[view.phase]
             x = name if name.startswith(x) else f"{x}  {name}"
         layers = [{"draw": "trail", "ink": 0}]
-        self.widget.show("plane", columns, layers=layers, x=x, y=y, about=f"phase portrait of {x} and {y}")
+        about = f"phase portrait of {x} and {y}; a click into it is a point to start from"
+        self.widget.show("plane", columns, layers=layers, x=x, y=y, spots=bool(len(run.recorder)), about=about)
 
 
 def axes(run: Any) -> tuple[str, ...]:

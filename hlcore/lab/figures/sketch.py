@@ -24,8 +24,8 @@ class Sketch(Named, anywidget.AnyWidget):
 
     _esm = Path(__file__).with_name("sketch.js")
     plan = traitlets.Dict().tag(sync=True)
-    drawn = traitlets.List().tag(sync=True)
-    found = traitlets.List().tag(sync=True)
+    drawn: Any = traitlets.List().tag(sync=True)
+    found: Any = traitlets.List().tag(sync=True)
     theme = traitlets.Dict(CANVAS).tag(sync=True)
 
     def __init__(self, x: str, y: str, across: Sequence[float], up: Sequence[float]) -> None:
