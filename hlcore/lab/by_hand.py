@@ -58,7 +58,6 @@ class ByHand(Panel):
 
     def _hands(self) -> dict[str, Callable[[Any], Any]]:
         """What the messages of these controls do."""
-        self._quiet.observe(self._phase.widget, lambda spot: self._loop.post("start from", spot), "spot")
         if self.run.stream.answers and not any(isinstance(one, Drive) for one in self.figures):
             self.figures.append(Drive(self._loop.post))
         return {

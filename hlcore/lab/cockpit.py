@@ -56,6 +56,7 @@ class Cockpit(ByHand):
         self.owns(self.figures, self._full)
         self._build()
         self._quiet.observe(self._rows.widget, partial(self._loop.post, "picked"), "picked")
+        self._quiet.observe(self._phase.widget, partial(self._loop.post, "start from"), "spot")
         self._show_all()
 
     # ---- what a program calls ----------------------------------------------------------------------------------------
