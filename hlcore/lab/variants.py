@@ -53,7 +53,7 @@ class Variants(Cockpit):
         chosen, playing = self.chosen | options, self.playing
         run = Run(get(self.name, seed=self.run.seed, **chosen), *KEPT)
         self.chosen = chosen
-        self._adopt(run)
+        self.adopt(run)
         with self._quiet:
             for option in options.keys() & self._dials.keys():
                 self._dials[option].value = options[option]
