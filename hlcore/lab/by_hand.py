@@ -22,7 +22,7 @@ class ByHand(Panel):
 
     # what the panel below brings
     view: Any
-    _adopt: Callable[[Run], None]
+    adopt: Callable[[Run], None]
     _controls: Any
     _phase: Any
     _rest: Callable[[], None]
@@ -48,7 +48,7 @@ class ByHand(Panel):
             content = file.read_bytes()
         except OSError as error:
             raise bad("file", f"{file} ({error.strerror})", "a CSV file that can be read") from error
-        self._adopt(Run(own_data.experiment(file.name, len(content), content)))
+        self.adopt(Run(own_data.experiment(file.name, len(content), content)))
         return self
 
     def hotkeys(self) -> dict[str, tuple[str, Any, str]]:
@@ -89,6 +89,6 @@ class ByHand(Panel):
         self._show_all()
 
     def _drop(self, told: tuple[str, int, bytes]) -> None:
-        self._adopt(Run(own_data.experiment(*told)))
+        self.adopt(Run(own_data.experiment(*told)))
         if not self.waiting and self._loop.loop is not None:
             self.play()

@@ -13,6 +13,7 @@ from ..errors import unknown
 from ..law.settings import BaseSettings
 from .figures.time_rows import LINES
 from .own_data import OwnData
+from .row_picker import RowPicker
 from .screen import tab
 from .widgets import Quiet, button, column, menu, row
 
@@ -137,6 +138,7 @@ class Controls:
         for name in self._quantities:
             self.units[name] = W.SelectMultiple(rows=6, layout=W.Layout(width="auto", min_width="0"))
             self._quiet.observe(self.units[name], partial(post, f"units {name}"), "index")
+        self.rows = RowPicker(post, quiet)
         wide = W.Layout(width="auto", min_width="64px")
         tip = "every quantity whole, instead of chosen lines"
         self.maps = W.ToggleButton(description="heat maps of all units", tooltip=tip, layout=wide)
@@ -183,16 +185,16 @@ class Controls:
         return [there[name] for name in names if name in self.shown]
 
     def tabs(self) -> dict[str, W.Widget]:
-        """What lies in the tabs beside the phase portrait: the unit pickers, state and export."""
+        """What lies in the tabs beside the phase portrait: the rows and their units, state and export."""
         made = {"units": self._pickers, "state": self._state}
-        titles = {"units": "units", "state": "save · share"}
+        titles = {"units": "rows", "state": "save"}
         return {titles[name]: make() for name, make in made.items() if name in self.shown}
 
     def _pickers(self) -> W.Widget:
         symbols = [W.HTML(f"<b>{quantity.symbol}</b>") for quantity in self._quantities.values()]
         boxes = [column(pair, width="48%") for pair in zip(symbols, self.units.values(), strict=True)]
         hint = W.HTML(f"Up to {LINES} lines a panel; Ctrl or Shift picks several.")
-        return tab([self.maps, hint, row(boxes)])
+        return tab([*self.rows.widgets, self.maps, hint, row(boxes)])
 
     def _state(self) -> W.Widget:
         post = self._post

@@ -72,6 +72,11 @@ class Panel(Named, W.VBox):
         return {key: told for key, told in KEYS.items() if told[0] in self.commands}
 
     @property
+    def asked(self) -> bool:
+        """True while a prediction about what will be seen is open."""
+        return any(one.came is None for one in self._questions)
+
+    @property
     def waiting(self) -> str:
         """Why nothing plays yet: a prediction that has no answer; "" if there is none."""
         asked = next((one.question for one in self._questions if one.said is None), "")

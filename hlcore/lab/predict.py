@@ -124,6 +124,8 @@ class Predict(Panel):
         self.refresh_status()
         if self._beside is not None:
             self._beside.refresh_status()
+            if not self._beside.playing:
+                self._beside.draw()
         return self
 
     def status(self) -> str:

@@ -52,7 +52,7 @@ class Variants(Cockpit):
     def vary(self, **options: Any) -> Self:
         """Begin anew with other options; what plays goes on playing."""
         chosen, playing = self.chosen | options, self.playing
-        self._adopt(self._made(chosen | {"seed": self.run.seed}))
+        self.adopt(self._made(chosen | {"seed": self.run.seed}))
         self.chosen = chosen
         with self._quiet:
             for option, dial in self._dials.items():

@@ -37,6 +37,8 @@ class Canvas(Named, anywidget.AnyWidget):
         sync=True
     )  # the point of a plane that was clicked, where plan["spots"] asks for it
     picked = traitlets.Float(None, allow_none=True).tag(sync=True)  # the time that was clicked
+    room = traitlets.Int(0).tag(sync=True)  # pixels that the browser has for rows
+    rows = traitlets.Dict().tag(sync=True)  # what a mouse does to the rows: changes of an Arrangement
 
     def show(self, kind: str, columns: Sequence[Any], maps: Sequence[np.ndarray] = (), **plan: Any) -> None:
         """Send one frame, in one message; shorter columns are filled up with nan, which is not drawn.

@@ -19,6 +19,8 @@ class PhasePortrait(Figure):
 
     def frame(self, run: Any, view: View) -> None:
         """Show the last records of unit `view.phase`."""
+        ahead = view.opening if not len(run.recorder) else None
+        run = ahead or run
         quantities, pair = run.learner.quantities, axes(run)
         if not pair:
             self.widget.show("plane", [], x="", y="", about="no phase portrait: nothing here has a conjugate")
@@ -31,8 +33,9 @@ class PhasePortrait(Figure):
             name = names[view.phase]
             x = name if name.startswith(x) else f"{x}  {name}"
         layers = [{"draw": "trail", "ink": 0}]
+        told = {"ahead": ""} if ahead is not None else {"spots": bool(len(run.recorder))}
         about = f"phase portrait of {x} and {y}; a click into it is a point to start from"
-        self.widget.show("plane", columns, layers=layers, x=x, y=y, spots=bool(len(run.recorder)), about=about)
+        self.widget.show("plane", columns, layers=layers, x=x, y=y, about=about, **told)
 
 
 def axes(run: Any) -> tuple[str, ...]:
