@@ -8,13 +8,17 @@ from typing import Any, Self
 import ipywidgets as W
 import numpy as np
 
-from ..errors import bad, known
+from ..errors import HLError, bad, known
 from ..palette import BLUE
 from .figures.sketch import Sketch
 from .panel import Panel
 from .widgets import row
 
 NEAR = 0.1  # of the height of a sketch: a curve that is no farther from what came, on the mean, was foreseen
+
+
+class NotYet(HLError):
+    """What came cannot be seen yet."""
 
 
 class Predict(Panel):
@@ -100,7 +104,7 @@ class Predict(Panel):
         except NameError as error:  # a name that a later cell brings
             raise bad("Predict reveal", f"no {error.name} yet", "the cells below, run") from error
         if found is None:
-            raise bad("Predict reveal", "nothing to be seen yet", "a run", "play first")
+            raise NotYet("Predict reveal: got nothing to be seen yet, expected a run; play first.")
         self.came = (
             self._answers.shows(found) if isinstance(self._answers, Sketch) else known("came", found, self._answers)
         )

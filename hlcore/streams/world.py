@@ -35,9 +35,10 @@ class World(Stream):
 
     explore  chance of an action drawn at random instead of the best one, in [0, 1]
 
-    A subclass writes `begin`, `move`, `features` and perhaps `allowed`. A state is a tuple (or list, dict) of numbers,
-    strings and arrays, so that it can be written down; `names` are its actions. All chance comes from the generators that
-    are passed, which are made from (seed, step): a world keeps no generator of its own, and `state` is small.
+    A subclass writes `begin`, `move`, `features` and perhaps `allowed` and `names`, what its actions are called. A
+    state is a tuple (or list, dict) of numbers, strings and arrays, so that it can be written down. All chance comes
+    from the generators that are passed, which are made from (seed, step): a world keeps no generator of its own, and
+    `state` is small.
     """
 
     answers = True
