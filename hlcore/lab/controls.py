@@ -131,7 +131,7 @@ class Controls:
         self.count = W.BoundedIntText(value=100, min=1, max=1_000_000, layout=W.Layout(width="52px"), tooltip="n")
         self.speed = self._menu("speed", SPEEDS, "8em", "speed", math.inf)
         self.preset = self._menu("preset", [UNCHOSEN], "12em", "settings worth trying")
-        self.window = self._menu("window", WINDOWS, "9.6em", "time shown", 5000)
+        self.window = self._menu("window", WINDOWS, "10.8em", "time shown", 5000)
         racing = "The same run by another learner, from where this one is now"
         self.race = self._menu("race", [(ALONE, ALONE), *((f"race {name}", name) for name in rivals)], "6.2em", racing)
         self.units: dict[str, W.SelectMultiple] = {}

@@ -8,7 +8,7 @@ from typing import Any
 from ..errors import HLError, whole
 from ..runs.run import Run
 
-SECONDS = 0.5  # for all of them: a slow learner shows fewer
+SECONDS = 1.0  # for all of them: a slow learner shows fewer
 OPENING = 300
 
 

@@ -4,23 +4,35 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import bad
+from ..errors import bad, whole
 
 STATE = "hl1:"
 PARTS = {"experiment", "options", "seed", "settings", "changes", "steps"}
-BY_HAND = {"moves", "placed"}  # parts of a run in which a person has made moves, or put a point
+BESIDE = {"moves", "placed", "forks"}  # parts of a run in which a person has made moves, put a point, or forked
 
 
-def written(run: Any) -> str:
-    """Experiment, options, seed, settings at the start, changes and steps, as JSON."""
+def written(run: Any, forks: list[Any] | None = None) -> str:
+    """Experiment, options, seed, settings at the start, changes and steps, as JSON; its forks where there are some."""
     parts = {
         "experiment": run.experiment.name, "options": _options(run), "seed": run.seed, "settings": _told(run),
-        "changes": [[at, {k: plain(k, v) for k, v in change.items()}] for at, change in run.changes],
-        "steps": run.learner.steps,
+        "changes": changes(run), "steps": run.learner.steps,
     }  # fmt: skip
-    by_hand = {"moves": [*run.moves.items()], "placed": [(at, *told) for at, told in run.placed.items()]}
-    parts |= {name: told for name, told in by_hand.items() if told}
+    beside = {"moves": [*run.moves.items()], "placed": [(at, *told) for at, told in run.placed.items()], "forks": forks}
+    parts |= {name: told for name, told in beside.items() if told}
     return STATE + json.dumps(parts, separators=(",", ":"))
+
+
+def changes(run: Any, since: int = 0) -> list[Any]:
+    """[step, {setting: value}] of every change, from a step on."""
+    return [[at, {k: plain(k, v) for k, v in change.items()}] for at, change in run.changes if at >= since]
+
+
+def replayed(run: Any, changes: Any, steps: Any) -> None:
+    """Let a run take these changes, each at its step, and come to `steps`."""
+    for at, change in changes:
+        run.step(whole("steps", at, 0) - run.learner.steps)
+        run.set(**change)
+    run.step(whole("steps", steps, 0) - run.learner.steps)
 
 
 def code(run: Any) -> str:
@@ -59,16 +71,16 @@ def parsed(text: Any) -> dict[str, Any]:
         if not isinstance(text, str) or not text.strip().startswith(STATE):
             raise ValueError(f"it does not begin with {STATE}")
         found = json.loads(text.strip().removeprefix(STATE))
-        if not isinstance(found, dict) or set(found) - BY_HAND != PARTS:
+        if not isinstance(found, dict) or set(found) - BESIDE != PARTS:
             raise ValueError(f"its parts are not {sorted(PARTS)}")
         shapes = [type(found[part]) for part in ("options", "settings", "changes")]
         if shapes != [dict, dict, list] or not all(map(_is_change, found["changes"])):
             raise ValueError("options, settings or changes are damaged")
+        if not isinstance(forks := found.get("forks", []), list) or not all(map(_is_fork, forks)):
+            raise ValueError("forks are damaged")
         for part, kinds in (("moves", [int, int]), ("placed", [int, int, dict])):
             told = found.get(part, [])
-            if not isinstance(told, list) or not all(
-                isinstance(x, list) and [type(v) for v in x] == kinds for x in told
-            ):
+            if not isinstance(told, list) or not all(isinstance(x, list) and [*map(type, x)] == kinds for x in told):
                 raise ValueError(f"{part} are damaged")
     except ValueError as error:
         raise bad("state string", f"{str(text)[:40]!r} ({error})", "what 'Copy state' gave", "copy all of it") from None
@@ -103,3 +115,8 @@ def _options(run: Any) -> dict[str, Any]:
 
 def _is_change(change: Any) -> bool:
     return isinstance(change, list) and [type(x) for x in change] == [int, dict]
+
+
+def _is_fork(told: Any) -> bool:
+    kinds = isinstance(told, list) and [type(x) for x in told] == [str, str, int, bool, int, list]
+    return kinds and all(map(_is_change, told[-1]))

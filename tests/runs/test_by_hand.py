@@ -52,6 +52,18 @@ def test_moves_are_replayed_rewound_and_told_to_the_bit(name, moves):
     assert run.moves == {} and run.stream.by_hand is run.moves
 
 
+def test_a_fork_has_the_moves_before_it_and_its_own_after_it():
+    run = driven()
+    fork = run.fork(6)
+    assert fork.moves == {0: 0, 1: 0, 2: 1, 5: 0} and fork.stream.state() == driven(steps=6).stream.state()
+    fork.drive(3)
+    assert run.moves == MOVES and fork.moves != MOVES and theta(run) == theta(driven())
+    assert theta(fork) == theta(driven(moves={0: 0, 1: 0, 2: 1, 5: 0, 6: 3}, steps=7))
+    point = tracked({10: (3, {"h": 0.5, "z": -0.25})}, 15)
+    assert theta(point.fork(12)) == theta(tracked({10: (3, {"h": 0.5, "z": -0.25})}, 12))
+    assert theta(point.fork(10)) == theta(tracked({}, 10)) and point.fork(10).placed == {}
+
+
 def test_a_rewind_far_back_replays_the_moves_before_it():
     run = driven(moves={3: 4, 400: 4, 499: 0, 700: 4}, steps=1210)
     run.back(650)
