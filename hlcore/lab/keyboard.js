@@ -16,7 +16,7 @@ function render({ model, el }) {
   said.className = "hl-said"; said.setAttribute("aria-live", "polite");
   map.className = "hl-keymap"; map.hidden = true; map.tabIndex = -1;
   map.setAttribute("role", "dialog"); map.setAttribute("aria-label", "Keys of this panel");
-  el.classList.add("hl-keyboard"); el.append(said, map);
+  el.classList.add("hl-keyboard"); el.append(said);
   let root = null, waits = 0;
 
   const show = (open) => {
@@ -43,8 +43,19 @@ function render({ model, el }) {
     if (!(root = el.closest(model.get("within")))) { waits = setTimeout(listen, 100); return; } // it is not there yet
     root.tabIndex = 0; root.setAttribute("role", "group"); root.setAttribute("aria-label", model.get("about"));
     root.dataset.lmSuppressShortcuts = "true"; // JupyterLab's own keys rest while the focus is in here
+    root.append(map);
     root.addEventListener("keydown", press);
+    name(); added.observe(root, { childList: true, subtree: true });
   };
+  const name = () => { // what a control is called where its label is another element: its tip
+    for (const e of root.querySelectorAll("input, select, textarea, .noUi-handle")) {
+      const whole = e.closest(".widget-inline-hbox, .widget-hslider, .jupyter-widgets") || e;
+      const tip = [e, whole, ...whole.querySelectorAll("[title]"), ...whole.parentElement.querySelectorAll(".hl-label [title]")]
+        .map((one) => one.title).find(Boolean) || e.placeholder;
+      if (tip && !e.getAttribute("aria-label") && !e.labels?.[0]?.innerText) { e.setAttribute("aria-label", tip); e.removeAttribute("aria-labelledby"); }
+    }
+  };
+  const added = new MutationObserver((changes) => { if (changes.some((c) => [...c.addedNodes].some((n) => n.querySelector))) name(); });
   const speak = () => { said.textContent = model.get("said"); };
   const still = window.matchMedia("(prefers-reduced-motion: reduce)");
   const rest = () => { if (model.get("calm") !== still.matches) { model.set("calm", still.matches); model.save_changes(); } };
@@ -53,7 +64,7 @@ function render({ model, el }) {
   rest();
   listen();
   return () => {
-    clearTimeout(waits); model.off("change:said", speak);
+    clearTimeout(waits); map.remove(); added.disconnect(); model.off("change:said", speak);
     still.removeEventListener("change", rest); root?.removeEventListener("keydown", press);
   };
 }

@@ -53,7 +53,7 @@ class Predict(Panel):
         self.said: Any = None
         self.came: Any = None
         self.commands = {"answer": self.answer, "reveal": lambda _: self.reveal()}
-        title = f'<span style="font-size:15px"><b style="color:{BLUE}">Predict</b>&ensp;{html.escape(question)}</span>'
+        title = f'<span style="font-size:15px"><b>Predict</b>&ensp;{html.escape(question)}</span>'
         self._verdict, self._choices = W.HTML(), {}
         if isinstance(answers, Sketch):
             self.owns(answers)

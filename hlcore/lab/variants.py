@@ -42,7 +42,7 @@ class Variants(Cockpit):
             if option not in parameters:
                 raise unknown(f"option of {name}", option, parameters)
         self.name, self.chosen, self._cases = name, dict(start), dict(presets or {})
-        self._start: dict[str, Any] = {option: parameters[option].default for option in options} | start
+        self._start = {option: parameters[option].default for option in options} | start
         self._dials = {option: _dial(option, span, self._start[option]) for option, span in options.items()}
         super().__init__(self._made(start), controls, figures)
         for option, dial in self._dials.items():
@@ -66,7 +66,7 @@ class Variants(Cockpit):
     def _choose(self, preset: str | None) -> None:
         if preset in self._cases:
             self.chosen = {}
-            self.vary(**(self._start | self._cases[preset]))
+            self.vary(**self._start | dict(self._cases[preset]))
         else:
             super()._choose(preset)
 

@@ -79,6 +79,8 @@ def test_keys_are_heard_in_the_panel_alone_and_jupyterlab_rests(panel):
     cells = tab.locator(".jp-Cell").count()
     root = tab.locator(".hl-panel").filter(has=tab.locator("canvas.hl-scope")).first
     root.focus()
+    tab.keyboard.press("Tab")
+    tab.keyboard.press("Shift+Tab")
     outline = root.evaluate("e => getComputedStyle(e).outlineStyle")
     assert outline != "none", "the focus is seen"
     for _ in range(3):
