@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hlcore import HLError, experiments
-from hlcore.lab import Cockpit
+from hlcore.lab import Cockpit, Variants
 from hlcore.lab.drive import Drive
 
 
@@ -122,3 +122,41 @@ def test_a_bad_file_is_told_and_nothing_is_lost(tmp_path, monkeypatch, size, con
     assert not list(tmp_path.rglob("*bad*.csv"))
     with pytest.raises(HLError, match="can be read"):
         panel.learn_from("nowhere.csv")
+
+
+def played(preset, steps):
+    """The rooms' panel of lab 12 under one of its presets: its world, and the rewards of the last episodes."""
+    wrong = {"dead_ends": True, "never_back": True}
+    panel = Variants(
+        "coin-rooms", {"strength": (0.0, 1.0)},
+        presets={
+            "good": {}, "soft": {"strength": 0.03, **wrong}, "stubborn": {"knowledge": "shield", **wrong},
+            "shield without mask": {"knowledge": "shield", "mask": False}, "shield": {"knowledge": "shield"},
+        },
+    )  # fmt: skip
+    panel.command("preset", preset)
+    ends, stuck = [], 0
+    for _ in range(steps):
+        panel.run.step()
+        world = panel.run.stream
+        stuck += bool(world.hard and world.allowed(world.now) is None)
+        ends += [] if world.last.alive else [world.last.reward]
+    return panel, np.mean(ends[-15:]), stuck / steps
+
+
+def test_failing_presets_of_lab_12_fail_for_their_reason():
+    panel, hard, stuck = played("stubborn", 600)
+    assert hard < 0.3 and stuck > 0.5, "everything is forbidden, and it stands still"
+    (_, masked, _), (panel, unmasked, _) = played("shield", 1000), played("shield without mask", 1000)
+    assert masked > 0.8 > unmasked + 0.2
+    panel.command("preset", "good")
+    assert panel.run.learner.steps == 0 and not panel.run.stream.hard, "a preset begins from the panel's own start"
+
+
+def test_two_states_fail_for_their_reason_and_a_smaller_discount_mends_it():
+    ends = []
+    for discount in (0.95, 0.85):
+        panel = Variants("two-states-td", {"every": (1, 2000)}, discount=discount, dtype="float64").vary(every=100)
+        theta = abs(panel.step(501).trajectory().theta.values[:, 0])
+        ends.append(theta[450] / theta[350])
+    assert ends == [pytest.approx(1.064, abs=1e-3), pytest.approx((6 - 0.4) * 0.85 / 5, abs=1e-3)]
