@@ -252,6 +252,7 @@ function drawPlane(c, w, h, look, { plan, columns }) {
       c.beginPath(); c.moveTo(px, py - 7); c.lineTo(px + 7, py); c.lineTo(px, py + 7); c.lineTo(px - 7, py); c.closePath(); c.fill();
     }
   });
+  return (px, py) => [x0 + ((px - left) / (right - left)) * (x1 - x0), y0 + ((lower - py) / (lower - upper)) * (y1 - y0)];
 }
 
 function appearance(el, theme) {
@@ -272,7 +273,7 @@ function render({ model, el }) {
   canvas.style.cssText = "display:block;width:100%;touch-action:pan-y";
   el.style.width = "100%"; el.style.minWidth = "0"; el.appendChild(canvas);
   el.classList.toggle("hl-fill", !model.get("height")); // as high as its place: lab/screen.css
-  let view = null, pointer = null, pressed = null, waiting = 0, alive = true, zoom = 1;
+  let pointAt = null, view = null, pointer = null, pressed = null, waiting = 0, alive = true, zoom = 1;
   const wide = () => canvas.clientWidth / zoom; // in the lengths in which all is drawn
 
   const draw = () => {
@@ -285,7 +286,7 @@ function render({ model, el }) {
     const c = canvas.getContext("2d"), look = appearance(el, model.get("theme")), data = unpack(model), { plan } = data;
     c.setTransform(scale, 0, 0, scale, 0, 0); c.clearRect(0, 0, w, h);
     canvas.setAttribute("aria-label", plan.about || "");
-    KINDS[plan.kind]?.(c, w, h, look, data, { view, pointer, picked: model.get("picked"), places, hovered, talls });
+    pointAt = KINDS[plan.kind]?.(c, w, h, look, data, { view, pointer, picked: model.get("picked"), places, hovered, talls });
     tellRoom(h - TOP - BOTTOM);
     if (pressed !== null && pointer !== null) {
       c.fillStyle = look.grid; c.fillRect(Math.min(pressed, pointer), TOP, Math.abs(pointer - pressed), h - TOP - BOTTOM);
@@ -369,6 +370,11 @@ function render({ model, el }) {
     });
     canvas.addEventListener("dblclick", () => { view = null; soon(); });
   }
+  canvas.addEventListener("click", (event) => {
+    if (!pointAt || !model.get("plan").spots) return;
+    const box = canvas.getBoundingClientRect();
+    model.set("spot", pointAt(event.clientX - box.left, event.clientY - box.top)); model.save_changes();
+  });
   model.on("change:picture", () => { // the figure as a file, on paper of the theme's colour
     const sheet = document.createElement("canvas"), c = sheet.getContext("2d");
     sheet.width = canvas.width; sheet.height = canvas.height;
