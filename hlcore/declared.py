@@ -59,6 +59,10 @@ class BaseSettings:
         for name, about in self.about().items():
             object.__setattr__(self, name, about.check(name, getattr(self, name)))
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What was declared: the numbers in force are found anew where they are asked for."""
+        return {name: getattr(self, name) for name in self.about()}
+
     @classmethod
     def about(cls) -> dict[str, About]:
         """{name: what it is} of every setting, in the order in which they are declared."""

@@ -192,7 +192,7 @@ class TruncatedBPTT(_Backward):
         with torch.enable_grad():
             h: Known = _joined(path[0].h, start)
             total: Tensor | None = None
-            for step in path:
+            for step in path if any(step.target is not None for step in path) else []:
                 step.put_back(self.law)
                 v = self.law.velocity(step.u, dict(h), step.tau)
                 h = moved({name: torch.zeros_like(v[name]) if x is None else x for name, x in h.items()}, v, step.tau)

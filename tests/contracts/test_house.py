@@ -25,6 +25,7 @@ FLOORS = [  # imports point down only
     {"runs"},
     {"studies"},
     {"devices"},
+    {"adapters"},
     {"lab"},
     {"online", "grid", "school", "arena", "__init__", "__main__"},
 ]
