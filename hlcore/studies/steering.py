@@ -1,7 +1,5 @@
 """A cart steered to rest: by hand, by the costate that the end demands, by HL; cost beside cost (theorem T10)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 

@@ -1,7 +1,5 @@
 """Steer a cart to rest by hand, beside Pontryagin's costate and beside HL."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import ipywidgets as W
