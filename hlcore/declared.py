@@ -1,7 +1,5 @@
 """Settings that are declared once: a frozen dataclass whose fields say what each of them is."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 from collections import namedtuple
@@ -71,7 +69,7 @@ class BaseSettings:
         return _about(cls)  # type: ignore[arg-type]
 
     @classmethod
-    def of(cls, other: BaseSettings) -> Self:
+    def of(cls, other: "BaseSettings") -> Self:
         """These settings, with what the other ones have under the same names."""
         if not isinstance(other, BaseSettings):
             raise bad("settings", type(other).__name__, cls.__name__, "learner.settings.replace(...) makes others")

@@ -165,6 +165,8 @@ class Cockpit(Panel):
         self._again.layout.display = "none" if self.run.learner.steps else self._again.layout.display
         if not self.playing:
             self._keep(resting=True)
+        if self.run.dt is not None:
+            self._law.value = equations.law(self.run, self._touched)
         self._summary.value = html.escape(equations.summary(self.run))
         self._summary.layout.display = "none" if self._alarm.value else "block"  # they share a line: nothing jumps
 
@@ -178,13 +180,13 @@ class Cockpit(Panel):
     def alarm(self) -> str:
         """What stopped the run, or what a control complains of."""
         error = self._loop.error
-        return equations.stopped(error, self.run.learner) if error else super().alarm()
+        return equations.stopped(error, self.run) if error else super().alarm()
 
     # ---- inside ------------------------------------------------------------------------------------------------------
 
     def _build(self) -> None:
         """The controls that this learner has, what their messages do, and where all lies."""
-        learner, left = self.run.learner, autosave.left(self.run.experiment)
+        learner = self.run.learner
         post, rivals = self._loop.post, learners.names()
         left = autosave.left(self.run.experiment)
         self._controls = controls = Controls(self.settings, post, self._quiet, self._only, learner.quantities, rivals)
@@ -233,7 +235,7 @@ class Cockpit(Panel):
 
     def _show_settings(self, source: dict[str, str] | None = None) -> None:
         self._controls.show(self.settings, source)
-        self._law.value = equations.law(self.run.learner, self._touched)
+        self._law.value = equations.law(self.run, self._touched)
 
     def _show_race(self) -> None:
         """Who learns what, and against whom."""

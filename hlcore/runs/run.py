@@ -43,6 +43,7 @@ class Run:
     learner: BaseLearner
     stream: Stream
     report: Report | None
+    dt: float | None  # of the last sample, where it has one of its own
     changes: list[tuple[int, dict[str, Any]]]
 
     def reset(self, seed: int | None = None) -> None:
@@ -80,7 +81,7 @@ class Run:
         self.learner, self.stream = self.experiment.learner(self.seed)
         self.learner.settings = self.start
         self.recorder.clear()
-        self.report, self._history = None, History()
+        self.report, self.dt, self._history = None, None, History()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             self._generator = torch.get_rng_state()
@@ -143,7 +144,7 @@ class Run:
             raise HLError(f"stream: got to its end after {self.stream.length:,} samples; Reset begins anew.")
         sample = self.stream[learner.steps]
         before = torch.get_rng_state() if self.rival is not None else None
-        self.report = learner.step(sample)
+        self.report, self.dt = learner.step(sample), sample.dt
         self.recorder.record(learner, self.report, sample)
         if self.rival is not None and before is not None:
             after = torch.get_rng_state()

@@ -94,6 +94,11 @@ def test_no_file_name_twice():
     assert not [name for name, n in names.items() if n > 1]
 
 
+def test_annotations_are_written_in_one_way():
+    """Read as they stand, by everyone; a name that comes later is quoted."""
+    assert [module(p) for p in FILES if "__future__" in p.read_text()] == []
+
+
 def test_dir_is_the_contract():
     found = {name for name in dir(hlcore) if not name.startswith("_")}
     assert found == CONTRACT == set(hlcore.__all__)
