@@ -5,8 +5,6 @@ RiverClassifier, RiverRegressor  learn_one, predict_one                         
 HLClassifier, HLRegressor        fit, partial_fit, predict                                          (scikit-learn)
 """
 
-from __future__ import annotations
-
 from importlib import import_module
 from typing import Any
 

@@ -1,7 +1,5 @@
 """river's classifier and regressor: a network that learns over time behind learn_one and predict_one."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -1,7 +1,5 @@
 """scikit-learn's classifier and regressor: a network taught by Hamiltonian Learning behind fit and partial_fit."""
 
-from __future__ import annotations
-
 from typing import Any, Self
 
 import numpy as np

@@ -1,7 +1,5 @@
 """A learner for a number of inputs and outputs that the first data tell: the caller's network, or a small one."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, TypeAlias
 

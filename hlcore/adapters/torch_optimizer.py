@@ -1,7 +1,5 @@
 """The weights' law as a torch.optim.Optimizer, for those who have a training loop."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The labs as a folder of one's own: copied once, so that working in them touches no clone and no package."""
 
-from __future__ import annotations
-
 import json
 import re
 import shutil
