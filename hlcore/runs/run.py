@@ -45,6 +45,7 @@ class Run:
     stream: Stream
     report: Report | None
     changes: list[tuple[int, dict[str, Any]]]
+    _history: History
     moves: dict[int, int]  # {step: the move that a person made after it}
     placed: dict[int, tuple[int, dict[str, float]]]  # {step: before it, the entry that was put, and where}
 
@@ -93,7 +94,7 @@ class Run:
         return there
 
     def fork(self, steps: int | None = None, **changes: Any) -> Self:
-        """A run that was this one up to `steps` (None: now) and goes on with other settings; record and past are its own.
+        """A run that was this one up to `steps` (None: now) and goes on with other settings; record and past its own.
 
         Raises HLError for a step that never was, and for settings as `set` does.
         """
