@@ -1,7 +1,5 @@
 """Tasks whose answer lies in the past, for every law of credit through time; see docs/arena.md."""
 
-from __future__ import annotations
-
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy, mse_loss

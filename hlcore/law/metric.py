@@ -1,7 +1,5 @@
 """A metric of the weights: β divided by the running root mean square of each weight's gradient."""
 
-from __future__ import annotations
-
 from typing import Any
 
 TINY = 1e-8  # beside √v, as torch.optim.RMSprop has it

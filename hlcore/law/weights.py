@@ -1,7 +1,5 @@
 """The weights' two equations: as a pure function, and in place, proposed, refused or committed."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any

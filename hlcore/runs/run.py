@@ -44,6 +44,7 @@ class Run:
     learner: BaseLearner
     stream: Stream
     report: Report | None
+    dt: float | None  # of the last sample, where it has one of its own
     changes: list[tuple[int, dict[str, Any]]]
     _history: History
     moves: dict[int, int]  # {step: the move that a person made after it}
@@ -130,7 +131,7 @@ class Run:
         if isinstance(self.stream, World):
             self.stream.by_hand = self.moves
         self.recorder.clear()
-        self.report, self._history = None, History()
+        self.report, self.dt, self._history = None, None, History()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             self._generator = torch.get_rng_state()
@@ -220,7 +221,7 @@ class Run:
             raise HLError(f"stream: got to its end after {self.stream.length:,} samples; Reset begins anew.")
         sample = self.stream[learner.steps]
         before = torch.get_rng_state() if self.rival is not None else None
-        self.report = learner.step(sample)
+        self.report, self.dt = learner.step(sample), sample.dt
         if record:
             self.recorder.record(learner, self.report, sample)
         if self.rival is not None and before is not None:

@@ -1,7 +1,5 @@
 """The arena: every law of credit through time × streams whose answer lies in the past × seeds, on one page."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import sys

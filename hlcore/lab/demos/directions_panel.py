@@ -1,7 +1,5 @@
 """Directions of credit: where a costate carried forward is right, and what each law sums."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import ipywidgets as W
