@@ -162,6 +162,8 @@ class Cockpit(ByHand):
         self._pace.count(self.run.learner.steps, self.playing)
         super().refresh_status()
         self._keeping.keep(resting=not self.playing)
+        if self.run.dt is not None:
+            self._law.value = equations.law(self.run, self._touched)
         self._summary.value = html.escape(equations.summary(self.run))
         self._summary.layout.display = "none" if self._alarm.value else "block"  # they share a line: nothing jumps
 
@@ -179,7 +181,7 @@ class Cockpit(ByHand):
     def alarm(self) -> str:
         """What stopped the run, or what a control complains of."""
         error = self._loop.error
-        return equations.stopped(error, self.run.learner) if error else super().alarm()
+        return equations.stopped(error, self.run) if error else super().alarm()
 
     # ---- inside ------------------------------------------------------------------------------------------------------
 
@@ -229,7 +231,7 @@ class Cockpit(ByHand):
 
     def _show_settings(self, source: dict[str, str] | None = None) -> None:
         self._controls.show(self.settings, source)
-        self._law.value = equations.law(self.run.learner, self._touched)
+        self._law.value = equations.law(self.run, self._touched)
 
     def _show_race(self) -> None:
         """Who learns what, and against whom."""

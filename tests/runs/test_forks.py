@@ -39,9 +39,11 @@ def test_T12_a_jump_is_the_run_that_never_jumped(learner, steps):
             other.step(at - other.learner.steps)
             other.set(**change) if at < steps else None
     assert there.learner.steps == steps and torch.equal(weights(there), weights(other))
-    assert steps == 0 or there.report.loss == other.report.loss and there.report.hamiltonian == other.report.hamiltonian
+    assert steps == 0 or (
+        there.report.loss == other.report.loss and there.report.hamiltonian == other.report.hamiltonian
+    )
     known = there.recorder.window("step")
-    assert steps == 0 or known[-1] == steps and there.recorder.window("loss")[-1] == other.report.loss
+    assert steps == 0 or (known[-1] == steps and there.recorder.window("loss")[-1] == other.report.loss)
     assert torch.equal(weights(run), before) and run.recorder.window("theta").tobytes() == record, "the run stays"
     assert run.learner.steps == 620 and (steps == 620 or not torch.equal(weights(there), before)), "the control"
 
