@@ -21,7 +21,7 @@ from ..records.columns import Dataset
 from .lanes import Lanes, Place
 
 log = logging.getLogger("hlcore")
-LANES = 1024  # runs in one batch: more do not fit a core's cache
+LANES = 512  # runs in one batch: more do not fit a core's cache
 Measure = Callable[[PhasePoint], "Mapping[str, float] | float"]
 
 
