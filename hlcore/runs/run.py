@@ -84,7 +84,7 @@ class Run:
         return there
 
     def fork(self, steps: int | None = None, **changes: Any) -> Self:
-        """A run that was this one up to `steps` (None: now) and goes on with other settings; record and past are its own.
+        """A run that was this one up to `steps` (None: now) and goes on with other settings; its record is its own.
 
         Raises HLError for a step that never was, and for settings as `set` does.
         """
