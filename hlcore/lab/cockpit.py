@@ -148,9 +148,7 @@ class Cockpit(Walked):
     def from_state(cls, text: str, controls: list[str] | None = None, figures: Sequence[Any] | None = None) -> Self:
         """The panel of a state string, at the very same point."""
         tree = Forks.from_state(text)
-        panel = cls(tree.trunk, controls, figures)
-        panel.time.tree = tree
-        return panel.walked()
+        return cls(tree.trunk, controls, figures).grown(tree)
 
     # ---- what the loop calls -----------------------------------------------------------------------------------------
 
@@ -271,9 +269,8 @@ class Cockpit(Walked):
         """The settings of the experiment, with those of a preset."""
         if preset is not None:
             start: BaseSettings = self.run.experiment.settings
-            self._apply(
-                {name: getattr(start, name) for name in start.about()} | dict(self.run.experiment.presets[preset])
-            )
+            changes = dict(self.run.experiment.presets[preset])
+            self._apply({name: getattr(start, name) for name in start.about()} | changes)
 
     def _pick(self, t: float | None) -> None:
         """The time that was clicked: the cursor goes there, and one can go back to it."""

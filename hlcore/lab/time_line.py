@@ -145,6 +145,11 @@ class Walked(Panel):
             "fork delete": lambda name: (tree().delete(name), self.walked()),
         }
 
+    def grown(self, tree: Forks) -> Self:
+        """Take the forks of a tree whose trunk this run is."""
+        self.time.tree = tree
+        return self.walked()
+
     def walked(self) -> Self:
         """Show where the cursor stands."""
         raise NotImplementedError
