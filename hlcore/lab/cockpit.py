@@ -16,6 +16,7 @@ from ..law.settings import BaseSettings
 from ..runs.forks import Forks
 from ..runs.run import Run
 from . import equations
+from .by_hand import ByHand
 from .controls import Controls
 from .figures.figure import View
 from .figures.gallery import Gallery
@@ -28,7 +29,7 @@ from .screen import FullScreen, Parts, beside, place, tab
 from .time_line import TimeLine, Walked
 
 
-class Cockpit(Walked):
+class Cockpit(Walked, ByHand):
     """The panel of an experiment: play it, change its Hamiltonian while it learns, and see all it moves.
 
     controls  names of the controls to show beside Play and its kin ("eta", "beta", "presets", ...); None: all
@@ -60,11 +61,11 @@ class Cockpit(Walked):
         self.figures = Gallery([self._rows, self._phase], figures or ())
         self.parts, self._full = Parts(), FullScreen()
         self.time = TimeLine(self._loop.post, self._quiet, self.parts)
-        self.add_class("hl-panel")
         self.owns(self.figures, self._full)
         self._build()
         for trait in ("picked", "room", "rows"):
             self._quiet.observe(self._rows.widget, partial(self._loop.post, trait), trait)
+        self._quiet.observe(self._phase.widget, partial(self._loop.post, "start from"), "spot")
         self._show_all()
 
     # ---- what a program calls ----------------------------------------------------------------------------------------
@@ -83,21 +84,12 @@ class Cockpit(Walked):
 
     def step(self, n: int = 1) -> Self:
         """Take n steps now."""
-        whole("n", n)
-        self._loop.pause()
-        try:
-            self.run.step(n)
-            self._loop.error = None
-        except HLError as error:
-            self._loop.fail(error)
-            raise
-        finally:
-            self.shown()
-        return self
+        return self._taken(partial(self.run.step, whole("n", n)))
 
     def reset(self, seed: int | None = None) -> Self:
         """Back to step 0 with the settings in force, from the same seed or another."""
         self._rest()
+        self._far = 0
         self.run.reset(seed)
         return self._show_all()
 
@@ -166,7 +158,7 @@ class Cockpit(Walked):
             self._controls.name_units(self.run.recorder.names, self.view.units, axes(self.run))
         self.view.marks, self.view.playing = equations.marks(self.run), self.playing
         if self._rows.arrangement.room:  # a browser looks
-            self.view.opening = self.opening.before(self.run)
+            self.view.opening = None if self.asked else self.opening.before(self.run)
         self.view.past, self.view.forks = self.time.past, self.forks()
         self.figures.draw(self.run, self.view, self.warn)
         self._controls.rows.show(self._rows.arrangement.seats)
@@ -179,6 +171,10 @@ class Cockpit(Walked):
         self.time.show(self.run)
         self._summary.value = html.escape(equations.summary(self.run))
         self._summary.layout.display = "none" if self._alarm.value else "block"  # they share a line: nothing jumps
+
+    def words(self) -> str:
+        """The run in one sentence."""
+        return equations.summary(self.run)
 
     def status(self) -> str:
         """Step, time, seed, and while it plays how fast."""
@@ -199,7 +195,7 @@ class Cockpit(Walked):
         learner, post, rivals = self.run.learner, self._loop.post, learners.names()
         self._controls = controls = Controls(self.settings, post, self._quiet, self._only, learner.quantities, rivals)
         self.view.units = {name: [0, 1] for name in learner.quantities}
-        self.commands |= {
+        self.commands |= self._hands() | {
             "step": self.step,
             "reset": lambda _: self.reset(),
             "new seed": lambda _: self.reset(self.run.seed + 1),

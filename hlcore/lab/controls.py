@@ -12,6 +12,7 @@ from ..declared import About
 from ..errors import unknown
 from ..law.settings import BaseSettings
 from .figures.time_rows import LINES
+from .own_data import OwnData
 from .row_picker import RowPicker
 from .screen import tab
 from .widgets import Quiet, button, column, menu, row
@@ -143,6 +144,7 @@ class Controls:
         self.maps = W.ToggleButton(description="heat maps of all units", tooltip=tip, layout=wide)
         self._quiet.observe(self.maps, partial(post, "maps"))
         self.phase = self._menu("phase", [("—", 0)], "100%", "unit of the phase portrait")
+        self.own = OwnData(partial(post, "own data"))
         self.text = W.Textarea(
             placeholder="State and Code write here. Paste a state string and press Load.",
             layout=W.Layout(width="auto", height="200px"),
@@ -207,7 +209,7 @@ class Controls:
             ("NetCDF", ".nc", "Write the whole record into a file beside the notebook"),
         )
         write = [button(name, tip, partial(post, "export", ending)) for name, ending, tip in files]
-        return tab([row(tell), self.text, row([W.Label("write a file:"), *write])])
+        return tab([row(tell), self.text, row([W.Label("write a file:"), *write]), row([self.own])])
 
     def show(self, settings: BaseSettings, source: dict[str, str] | None = None) -> None:
         """Let every control show the settings in force."""

@@ -44,7 +44,7 @@ class TimeLine:
         parts.tabs["forks"] = self.list
 
     def go(self, run: Run, t: float | None) -> Run | None:
-        """Let the cursor stand where the run first reached time t; None, or a time to come: now."""
+        """Let the cursor stand where the run was at time t; None, or a time to come: now."""
         self.pending, self.past = {}, None
         if t is not None and run.learner.steps and t < run.learner.t - 1e-9:
             self.past = run.at(step_at(run, max(0.0, t)))
@@ -156,11 +156,11 @@ class Walked(Panel):
 
 
 def step_at(run: Run, t: float) -> int:
-    """The step that first reached time t: by the record, and before it begins as many as there are in its measure."""
+    """The last step that was not after time t: by the record, and before that in its measure."""
     times, steps = run.recorder.window("t"), run.recorder.window("step")
     if len(times) and t >= times[0] - 1e-9:
-        return int(steps[min(times.searchsorted(t - 1e-9), len(times) - 1)])
-    return min(run.learner.steps, round(t / times[0] * steps[0])) if len(times) else 0
+        return int(steps[times.searchsorted(t + 1e-9) - 1])
+    return int(t / times[0] * steps[0] + 1e-9) if len(times) else 0
 
 
 def _line(k: int, fork: Fork, tree: Forks) -> str:

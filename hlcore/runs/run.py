@@ -19,16 +19,16 @@ from ..law.point import Report
 from ..learners import BaseLearner, get
 from ..records.recorder import Recorder
 from ..records.snapshots import History
-from ..streams.stream import Stream
-from . import state_string
+from ..streams import Stream, World
+from . import hand, state_string
 from .rival import Rival
 
 
 class Run:
     """One learner on one stream from one seed, its record, and every change of a setting on the way.
 
-    A run is its experiment, seed, changes and number of steps: `state_string` writes these, `from_state` makes the
-    same bits of them.
+    A run is its experiment, seed, changes, what was done by hand (`drive`, `start_from`) and number of steps:
+    `state_string` writes these, `from_state` makes the same bits of them.
     """
 
     def __init__(self, experiment: Experiment, capacity: int = 20_000, width: int = 256) -> None:
@@ -45,13 +45,15 @@ class Run:
     stream: Stream
     report: Report | None
     changes: list[tuple[int, dict[str, Any]]]
+    moves: dict[int, int]  # {step: the move that a person made after it}
+    placed: dict[int, tuple[int, dict[str, float]]]  # {step: before it, the entry that was put, and where}
 
     def reset(self, seed: int | None = None) -> None:
         """Back to step 0 with the settings now in force, from the same seed or another."""
         if hasattr(self, "learner"):
             self.start = self.learner.settings
         self.seed = self.seed if seed is None else whole("seed", seed, 0)
-        self.changes = []
+        self.changes, self.moves, self.placed = [], {}, {}
         self._begin()
         self._race_again()
 
@@ -59,6 +61,9 @@ class Run:
         """Back to where it was after `steps` steps, to go on from there differently; later changes are undone."""
         steps, rival = self._past("back", steps), self.rival
         self.changes = [(at, change) for at, change in self.changes if at < steps]
+        for done in (self.moves, self.placed):
+            for at in [at for at in done if at >= steps]:
+                del done[at]
         self._history, self.rival = self._history.until(steps), None
         self._return(steps, record=True)
         self.rival = rival
@@ -75,6 +80,10 @@ class Run:
         there.learner, there.rival, there.report = type(self.learner).beside(self.learner), None, None
         there.stream = copy.deepcopy(self.stream) if self.stream.answers else self.stream
         there.changes = [(at, dict(change)) for at, change in self.changes if at < steps or at == steps == now]
+        for name in ("moves", "placed"):
+            setattr(there, name, {at: x for at, x in getattr(self, name).items() if at < steps or steps == now})
+        if isinstance(there.stream, World):
+            there.stream.by_hand = there.moves
         there._history = self._history.until(steps)
         known = self.recorder.window("step")
         kept = len(known) > 0 and known[0] <= steps
@@ -117,6 +126,8 @@ class Run:
     def _begin(self) -> None:
         self.learner, self.stream = self.experiment.learner(self.seed)
         self.learner.settings = self.start
+        if isinstance(self.stream, World):
+            self.stream.by_hand = self.moves
         self.recorder.clear()
         self.report, self._history = None, History()
         with torch.random.fork_rng(devices=[]):
@@ -161,6 +172,27 @@ class Run:
             self.start = settings
         return real
 
+    def drive(self, action: int) -> None:
+        """A step after which a person makes the move, and not the learner, who learns from it as from its own."""
+        if not isinstance(self.stream, World):
+            raise bad("drive", type(self.stream).__name__, "a world, in which there are moves to make")
+        at = self.learner.steps
+        self.moves[at] = whole("action", action, 0)
+        try:
+            self.step()
+        except HLError:
+            del self.moves[at]
+            if self.learner.steps > at:  # the step was taken, the move refused
+                self.back(at)
+            raise
+
+    def start_from(self, entry: int, **values: float) -> None:
+        """Put one entry of h, z, θ or ω somewhere before the next step: start_from(3, h=0.5, z=0.0)."""
+        at = self.learner.steps
+        told = {name: float(value) for name, value in values.items()}
+        hand.put(self.learner.point, whole("entry", entry, 0), told)
+        self.placed[at] = entry, told
+
     def step(self, n: int = 1) -> None:
         """Take n steps; `Diverged` leaves the point and the record before it."""
         self._take(whole("steps", n, 0), record=True)
@@ -181,6 +213,8 @@ class Run:
 
     def _one(self, record: bool = True) -> None:
         learner = self.learner
+        if learner.steps in self.placed:
+            learner.point = hand.put(learner.point, *self.placed[learner.steps])
         if learner.steps == self.stream.length:
             raise HLError(f"stream: got to its end after {self.stream.length:,} samples; Reset begins anew.")
         sample = self.stream[learner.steps]
@@ -215,6 +249,8 @@ class Run:
         kind = get(options.get("learner", experiments.entry(name).learner)).settings_type
         experiment = experiments.get(name, **options)
         run = cls(experiment.replace(seed=whole("seed", state["seed"], 0), settings=kind(**state["settings"])))
+        run.moves |= dict(state.get("moves", ()))
+        run.placed |= {at: (entry, told) for at, entry, told in state.get("placed", ())}
         state_string.replayed(run, state["changes"], state["steps"])
         return run
 

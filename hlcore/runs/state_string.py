@@ -8,6 +8,7 @@ from ..errors import bad, whole
 
 STATE = "hl1:"
 PARTS = {"experiment", "options", "seed", "settings", "changes", "steps"}
+BESIDE = {"moves", "placed", "forks"}  # parts of a run in which a person has made moves, put a point, or forked
 
 
 def written(run: Any, forks: list[Any] | None = None) -> str:
@@ -15,7 +16,9 @@ def written(run: Any, forks: list[Any] | None = None) -> str:
     parts = {
         "experiment": run.experiment.name, "options": _options(run), "seed": run.seed, "settings": _told(run),
         "changes": changes(run), "steps": run.learner.steps,
-    } | ({"forks": forks} if forks else {})  # fmt: skip
+    }  # fmt: skip
+    beside = {"moves": [*run.moves.items()], "placed": [(at, *told) for at, told in run.placed.items()], "forks": forks}
+    parts |= {name: told for name, told in beside.items() if told}
     return STATE + json.dumps(parts, separators=(",", ":"))
 
 
@@ -40,6 +43,7 @@ def code(run: Any) -> str:
         "import torch",
         "",
         "import hlcore",
+        *(["from hlcore.runs.hand import put"] if run.placed else []),
         "",
         f"experiment = hlcore.experiments.get({run.experiment.name!r}{options})",
         f"learner, stream = experiment.learner(seed={run.seed})",
@@ -47,14 +51,16 @@ def code(run: Any) -> str:
         f"learner.settings = learner.settings.replace({start})",
         f"torch.manual_seed({run.seed})",
     ]
+    if run.moves:
+        lines.append(f"stream.by_hand = {run.moves}")
+    told = [(at, f"learner.settings = learner.settings.replace({_named(change)})") for at, change in run.changes]
+    told += [(at, f"learner.point = put(learner.point, {entry}, {x})") for at, (entry, x) in run.placed.items()]
     done = 0
-    for at, change in [*run.changes, (run.learner.steps, {})]:
+    for at, line in [*sorted(told), (run.learner.steps, "")]:
         if at > done:
             walk = "stream" if run.stream.answers else f"stream.since({done})"
             lines.append(f"learner.run({walk}, {at - done}, recorder)")
-        if change:
-            named = ", ".join(f"{k}={plain(k, v)!r}" for k, v in change.items())
-            lines.append(f"learner.settings = learner.settings.replace({named})")
+        lines += [line] if line else []
         done = at
     return "\n".join([*lines, "print(recorder.trajectory())"])
 
@@ -65,13 +71,17 @@ def parsed(text: Any) -> dict[str, Any]:
         if not isinstance(text, str) or not text.strip().startswith(STATE):
             raise ValueError(f"it does not begin with {STATE}")
         found = json.loads(text.strip().removeprefix(STATE))
-        if not isinstance(found, dict) or set(found) - {"forks"} != PARTS:
+        if not isinstance(found, dict) or set(found) - BESIDE != PARTS:
             raise ValueError(f"its parts are not {sorted(PARTS)}")
         shapes = [type(found[part]) for part in ("options", "settings", "changes")]
         if shapes != [dict, dict, list] or not all(map(_is_change, found["changes"])):
             raise ValueError("options, settings or changes are damaged")
         if not isinstance(forks := found.get("forks", []), list) or not all(map(_is_fork, forks)):
             raise ValueError("forks are damaged")
+        for part, kinds in (("moves", [int, int]), ("placed", [int, int, dict])):
+            told = found.get(part, [])
+            if not isinstance(told, list) or not all(isinstance(x, list) and [*map(type, x)] == kinds for x in told):
+                raise ValueError(f"{part} are damaged")
     except ValueError as error:
         raise bad("state string", f"{str(text)[:40]!r} ({error})", "what 'Copy state' gave", "copy all of it") from None
     return found
@@ -84,6 +94,10 @@ def plain(name: str, value: Any) -> Any:
     if isinstance(value, Mapping) and all(isinstance(v, float) for v in value.values()):
         return dict(value)
     raise bad(name, type(value).__name__, "a number", "schedules and tensors do not fit into a state string")
+
+
+def _named(change: Mapping[str, Any]) -> str:
+    return ", ".join(f"{k}={plain(k, v)!r}" for k, v in change.items())
 
 
 def _told(run: Any) -> dict[str, Any]:

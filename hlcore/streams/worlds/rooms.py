@@ -32,6 +32,8 @@ class Rooms(World):
     code): no door and no room seen count as false. Actions: go north, south, east, west, take.
     """
 
+    names = ACTIONS
+
     def __init__(
         self,
         length: int = 6,

@@ -23,7 +23,7 @@ def ring(rooms: int = 3, ways: int = 1, slip: float = 0.0, ends: bool = False, *
     for a, turn in enumerate((1, -1)[:ways]):
         P[rooms_, a, (rooms_ + turn) % n] += 1 - slip
         P[rooms_, a, rooms_] += slip
-    return MDP(P, rooms_ == 0, ends=[0] if ends else (), **more)
+    return MDP(P, rooms_ == 0, ends=[0] if ends else (), names=("on", "back")[:ways], **more)
 
 
 def star(**more: Any) -> MDP:
