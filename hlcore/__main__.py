@@ -1,11 +1,10 @@
-"""The command line: python -m hlcore list | run | doctor."""
-
-from __future__ import annotations
+"""The command line: python -m hlcore lab | list | run | doctor | class."""
 
 import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from . import __version__, experiments
 from .command import assignments, told
@@ -29,8 +28,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
     run.add_argument("--out", type=Path, help="write the trajectory: .nc (NetCDF) or .csv (scalars)")
     doctor = commands.add_parser("doctor", help="check what the lab needs, and say how to mend it")
     doctor.add_argument("name", nargs="?", help="an experiment: say how its derivatives are had, and why not faster")
+    lab = commands.add_parser("lab", help="open the labs in a folder of your own (no make needed)")
+    lab.add_argument("--folder", type=Path, default=Path("hl-labs"), help="where your copies are kept (hl-labs)")
+    lab.add_argument("more", nargs="*", help="options for JupyterLab, after --")
+    handout = commands.add_parser("class", help="write the labs without their solutions, to be handed out")
+    handout.add_argument("--out", type=Path, required=True, help="the folder; labs that are there already stay")
     given = parser.parse_args(arguments)
-    return {"list": _list, "run": _run, "doctor": _doctor}[given.command](given)
+    return {"lab": _lab, "list": _list, "run": _run, "doctor": _doctor, "class": _class}[given.command](given)
+
+
+def _lab(given: argparse.Namespace) -> int:
+    folder = _folder()
+    folder.hand_out(given.folder)
+    return int(folder.open_lab(given.folder, given.more))
+
+
+def _class(given: argparse.Namespace) -> int:
+    written = _folder().hand_out(given.out, solutions=False)
+    print(f"wrote {len(written)} labs without solutions to {given.out}")
+    return 0
+
+
+def _folder() -> Any:
+    try:
+        from .lab import folder
+    except ImportError as error:
+        raise bad("lab", f"no module {error.name!r}", "the lab's packages", "pip install hlcore[lab]") from None
+    return folder
 
 
 def _list(given: argparse.Namespace) -> int:

@@ -18,6 +18,7 @@ from .demos.locality_waves import Waves as Waves
 from .demos.processes import Fleet as Fleet
 from .demos.recital import Recital as Recital
 from .demos.reversal_film import Film as Film
+from .demos.steering_wheel import Steering as Steering
 from .demos.teacher_off import TeacherOff as TeacherOff
 from .demos.valley import Valley as Valley
 from .doctor import Doctor as Doctor

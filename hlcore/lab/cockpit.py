@@ -169,6 +169,8 @@ class Cockpit(Walked, ByHand):
         super().refresh_status()
         self._keeping.keep(resting=not self.playing)
         self.time.show(self.run)
+        if self.run.dt is not None and self.time.past is None:
+            self._law.value = equations.law(self.run, self._touched)
         self._summary.value = html.escape(equations.summary(self.run))
         self._summary.layout.display = "none" if self._alarm.value else "block"  # they share a line: nothing jumps
 
@@ -186,7 +188,7 @@ class Cockpit(Walked, ByHand):
     def alarm(self) -> str:
         """What stopped the run, or what a control complains of."""
         error = self._loop.error
-        return equations.stopped(error, self.run.learner) if error else super().alarm()
+        return equations.stopped(error, self.run) if error else super().alarm()
 
     # ---- inside ------------------------------------------------------------------------------------------------------
 
@@ -238,7 +240,7 @@ class Cockpit(Walked, ByHand):
     def _show_settings(self, source: dict[str, str] | None = None) -> None:
         seen = self.time.past or self.run
         self._controls.show(seen.settings.replace(**self.time.pending), source)
-        self._law.value = equations.law(seen.learner, self._touched, seen.report if self.time.past else None)
+        self._law.value = equations.law(seen, self._touched, self.time.past is not None)
 
     def _show_race(self) -> None:
         """Who learns what, and against whom."""

@@ -1,7 +1,5 @@
 """The learner: a network that moves through phase space along a stream."""
 
-from __future__ import annotations
-
 from typing import Any, ClassVar, Self
 
 from torch import Tensor

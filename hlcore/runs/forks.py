@@ -1,7 +1,5 @@
 """A run and its forks: a small tree of runs that share a past, compared pairwise, and told in one line."""
 
-from __future__ import annotations
-
 import time
 from dataclasses import dataclass
 from typing import Any, Self

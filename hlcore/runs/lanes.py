@@ -1,7 +1,5 @@
 """Many runs side by side: one pure step for all, batched over their settings by vmap."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -108,5 +106,4 @@ class Lanes:
 
 
 def _repeated(parts: Tensors, n: int) -> Tensors:
-    """(lanes, ...) each; in memory the lane goes fastest, so that short rows and columns cost no loop of their own."""
-    return {name: x.unsqueeze(-1).expand(*x.shape, n).clone().movedim(-1, 0) for name, x in parts.items()}
+    return {name: x.expand(n, *x.shape).clone() for name, x in parts.items()}

@@ -44,6 +44,7 @@ class Run:
     learner: BaseLearner
     stream: Stream
     report: Report | None
+    dt: float | None  # of the last sample, where it has one of its own
     changes: list[tuple[int, dict[str, Any]]]
     moves: dict[int, int]  # {step: the move that a person made after it}
     placed: dict[int, tuple[int, dict[str, float]]]  # {step: before it, the entry that was put, and where}
@@ -93,7 +94,7 @@ class Run:
         return there
 
     def fork(self, steps: int | None = None, **changes: Any) -> Self:
-        """A run that was this one up to `steps` (None: now) and goes on with other settings; its record is its own.
+        """A run that was this up to `steps` (None: now) and goes on with other settings; record and past its own.
 
         Raises HLError for a step that never was, and for settings as `set` does.
         """
@@ -129,7 +130,7 @@ class Run:
         if isinstance(self.stream, World):
             self.stream.by_hand = self.moves
         self.recorder.clear()
-        self.report, self._history = None, History()
+        self.report, self.dt, self._history = None, None, History()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             self._generator = torch.get_rng_state()
@@ -219,7 +220,7 @@ class Run:
             raise HLError(f"stream: got to its end after {self.stream.length:,} samples; Reset begins anew.")
         sample = self.stream[learner.steps]
         before = torch.get_rng_state() if self.rival is not None else None
-        self.report = learner.step(sample)
+        self.report, self.dt = learner.step(sample), sample.dt
         if record:
             self.recorder.record(learner, self.report, sample)
         if self.rival is not None and before is not None:

@@ -1,8 +1,5 @@
 """The pure step as a function of tensors alone, traced: what vmap and jvp take apart is done once, then replayed."""
 
-from __future__ import annotations
-
-import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -72,10 +69,7 @@ class PureStep:
 
 
 class Traced:
-    """`function` of trees of tensors, as a graph of plain operations for each form of its arguments.
-
-    torch runs the graph without Python in between, which is half of the time of small tensors.
-    """
+    """`function` of trees of tensors, as a graph of plain operations for each form of its arguments."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function, self._graphs = function, dict[Any, Any]()
@@ -101,26 +95,9 @@ class Traced:
             return parts
 
         graph = make_fx(flat, {torch.ops.aten.bmm.default: _products})(*tensors)
-        _fuse(graph.graph)
         graph.graph.eliminate_dead_code()
         graph.recompile()
-        with warnings.catch_warnings(), torch.no_grad():
-            warnings.simplefilter("ignore")  # torch.compile, to which it points, takes a minute and a C++ compiler
-            return torch.jit.trace(graph, tuple(tensors), check_trace=False), made[-1]
-
-
-def _fuse(graph: Any) -> None:
-    """a + s b c as one operation instead of two."""
-    for node in graph.nodes:
-        product = node.args[1] if node.target is torch.ops.aten.add.Tensor else None
-        if getattr(product, "target", None) is not torch.ops.aten.mul.Tensor or len(product.users) > 1:
-            continue
-        parts = (node.args[0], *product.args)
-        if all(hasattr(part, "target") for part in parts):
-            with graph.inserting_before(node):
-                scale = {"value": node.kwargs.get("alpha", 1)}
-                fused = graph.call_function(torch.ops.aten.addcmul.default, parts, scale)
-            node.replace_all_uses_with(fused)
+        return graph, made[-1]
 
 
 def _products(a: Tensor, b: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import HLError, bad, number, whole
+from ..errors import HLError, bad, share, whole
 from ..law.sample import Sample
 from .plain import plain, unplain
 from .stream import Stream
@@ -45,9 +45,7 @@ class World(Stream):
     names: tuple[str, ...] = ()
 
     def __init__(self, seed: int = 0, explore: float = 0.1) -> None:
-        self.seed, self.explore = whole("seed", seed, 0), number("explore", explore)
-        if self.explore > 1:
-            raise bad("explore", explore, "a chance in [0, 1]")
+        self.seed, self.explore = whole("seed", seed, 0), share("explore", explore)
         self.dtype = torch.get_default_dtype()
         self.by_hand: dict[int, int] = {}  # {step: the action that somebody takes in the learner's place}
         self._place: tuple[int, Any, Move | None] | None = None  # (k, s_k, the move into it); None: not begun

@@ -1,7 +1,5 @@
 """One HL step against zero_grad, forward, backward, SGD.step, side by side: python -m tests.benchmarks.step."""
 
-from __future__ import annotations
-
 import copy
 import statistics
 import sys

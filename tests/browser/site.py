@@ -1,7 +1,5 @@
 """A real server and a real browser: JupyterLab or Voilà on 127.0.0.1, Debian's Chromium through playwright."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """A finite world that is known whole."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
