@@ -1,7 +1,5 @@
 """The time that can be walked: a cursor over all figures, and the forks that begin where it stands."""
 
-from __future__ import annotations
-
 import html
 from functools import partial
 from typing import Any, Self
