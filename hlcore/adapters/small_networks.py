@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from ..declared import BaseSettings
 from ..errors import bad, kind, whole
@@ -22,13 +24,24 @@ class PickledLearner(Learner):
     """A Learner that goes through pickle and deepcopy as its network and its snapshot, and resumes to the bit."""
 
     def __reduce__(self) -> Any:
-        return _resumed, (self.network, self.loss, self.snapshot())
+        told = _mapped(self.snapshot()._asdict(), Tensor, Tensor.numpy)  # whose bytes are the same each time
+        return _resumed, (self.network, self.loss, told)
 
 
-def _resumed(network: Network, loss: Loss, snapshot: Snapshot) -> PickledLearner:
+def _resumed(network: Network, loss: Loss, told: dict[str, Any]) -> PickledLearner:
+    snapshot = Snapshot(**_mapped(told, np.ndarray, torch.from_numpy))
     learner = PickledLearner(network, loss, snapshot.settings, snapshot.order)
     learner.restore(snapshot)
     return learner
+
+
+def _mapped(x: Any, kind: type, f: Callable[[Any], Any]) -> Any:
+    """Nested dicts, lists and tuples with f in the place of each x of a kind."""
+    if isinstance(x, dict):
+        return {name: _mapped(part, kind, f) for name, part in x.items()}
+    if isinstance(x, (list, tuple)):
+        return type(x)(_mapped(part, kind, f) for part in x)
+    return f(x) if isinstance(x, kind) else x
 
 
 def recurrent(inputs: int, outputs: int) -> Network:

@@ -128,7 +128,7 @@ class Controls:
         self.dials = {name: Dial(name, x, settings.in_force(name), post, self._quiet) for name, x in _in_order(about)}
         self.back = button("Back", "Click into the curves: go back to that time", lambda: post("back", None))
         self.back.disabled = True
-        self.count = W.BoundedIntText(value=100, min=1, max=1_000_000, layout=W.Layout(width="52px"), tooltip="n")
+        self.count = W.BoundedIntText(value=100, min=1, max=1_000_000, layout=W.Layout(width="4.2em"), tooltip="n")
         self.speed = self._menu("speed", SPEEDS, "8em", "speed", math.inf)
         self.preset = self._menu("preset", [UNCHOSEN], "12em", "settings worth trying")
         self.window = self._menu("window", WINDOWS, "10.8em", "time shown", 5000)

@@ -85,8 +85,8 @@ def _dial(option: str, span: Sequence[Any], value: Any) -> Any:
     if isinstance(span, list):
         return menu(span, label, value=value)
     low, high, *words = span
-    label = words[0] if words else label
+    label, width = (words[0], "340px") if words else (label, "255px")
     if isinstance(value, int):
-        return slider(W.IntSlider, value, low, high, label, width="255px", continuous_update=False)
+        return slider(W.IntSlider, value, low, high, label, width=width, continuous_update=False)
     look = {"step": (high - low) / 100, "readout_format": ".3g", "continuous_update": False}
-    return slider(W.FloatSlider, value, low, high, label, width="255px", **look)
+    return slider(W.FloatSlider, value, low, high, label, width=width, **look)

@@ -46,6 +46,7 @@ class Run:
     report: Report | None
     dt: float | None  # of the last sample, where it has one of its own
     changes: list[tuple[int, dict[str, Any]]]
+    _history: History
     moves: dict[int, int]  # {step: the move that a person made after it}
     placed: dict[int, tuple[int, dict[str, float]]]  # {step: before it, the entry that was put, and where}
 
@@ -94,7 +95,7 @@ class Run:
         return there
 
     def fork(self, steps: int | None = None, **changes: Any) -> Self:
-        """A run that was this up to `steps` (None: now) and goes on with other settings; record and past its own.
+        """A run that was this one up to `steps` (None: now) and goes on with other settings; record and past its own.
 
         Raises HLError for a step that never was, and for settings as `set` does.
         """

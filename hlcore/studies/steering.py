@@ -44,7 +44,8 @@ class Cart(Network):
 
     def output(self, u: Any, h: Known) -> Tensor:
         """What is to be brought to rest."""
-        return h["h"]
+        x: Any = h["h"]
+        return x
 
 
 def loss(y: Tensor, target: Tensor) -> Tensor:
