@@ -112,7 +112,7 @@ class RiverClassifier(_Online, base.Classifier):
         self._learn(x, torch.tensor([labels.index(y)]), self.classes, cross_entropy)
         self._labels = labels
 
-    def predict_proba_one(self, x: dict[Any, Any]) -> dict[Any, float]:
+    def predict_proba_one(self, x: dict[Any, Any], **given: Any) -> dict[Any, float]:
         """{label: probability} over the labels seen so far."""
         y = self._foretold(x)
         if y is None:

@@ -30,7 +30,7 @@ class PickledLearner(Learner):
 
 def _resumed(network: Network, loss: Loss, told: dict[str, Any]) -> PickledLearner:
     snapshot = Snapshot(**_mapped(told, np.ndarray, torch.from_numpy))
-    learner = PickledLearner(network, loss, snapshot.settings, snapshot.order)
+    learner = PickledLearner(network, loss, Settings.of(snapshot.settings), snapshot.order)
     learner.restore(snapshot)
     return learner
 

@@ -45,7 +45,7 @@ class Optimizer(torch.optim.Optimizer):
         super().add_param_group(param_group)
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Move all weights by their `.grad`; what `closure` returns, if there is one."""
         with torch.enable_grad():
             loss = None if closure is None else closure()

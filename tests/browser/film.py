@@ -1,7 +1,5 @@
 """README's pictures made anew: python -m tests.browser.film writes docs/cockpit.png and docs/cockpit.gif."""
 
-from __future__ import annotations
-
 import io
 import tempfile
 from pathlib import Path
