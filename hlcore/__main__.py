@@ -1,11 +1,13 @@
-"""The command line: python -m hlcore list | run | doctor."""
+"""The command line: python -m hlcore list | run | page | doctor."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from . import __version__, experiments
 from .command import assignments, told
@@ -27,10 +29,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     run.add_argument("--every", type=int, default=1, help="record every N-th step (1)")
     run.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting or option, as eta=0.3")
     run.add_argument("--out", type=Path, help="write the trajectory: .nc (NetCDF) or .csv (scalars)")
+    run.add_argument("--page", type=Path, help="write the run as a page of one file: .html")
+    page = commands.add_parser("page", help="write the first lab as a page of one file, without a server")
+    page.add_argument("--out", type=Path, default=Path("page"), help="the folder for its index.html (page)")
     doctor = commands.add_parser("doctor", help="check what the lab needs, and say how to mend it")
     doctor.add_argument("name", nargs="?", help="an experiment: say how its derivatives are had, and why not faster")
     given = parser.parse_args(arguments)
-    return {"list": _list, "run": _run, "doctor": _doctor}[given.command](given)
+    return {"list": _list, "run": _run, "page": _page, "doctor": _doctor}[given.command](given)
 
 
 def _list(given: argparse.Namespace) -> int:
@@ -57,16 +62,25 @@ def _run(given: argparse.Namespace) -> int:
     return 0
 
 
+def _page(given: argparse.Namespace) -> int:
+    path = _needs_lab("page", "page.lab_page").write(given.out)
+    print(f"wrote {path} ({path.stat().st_size / 1000:.0f} kB)")
+    return 0
+
+
+def _needs_lab(command: str, module: str) -> Any:
+    try:
+        return import_module(f".{module}", __package__)
+    except ImportError as error:
+        raise bad(command, f"no module {error.name!r}", "the lab's packages", "pip install -e .[lab]") from None
+
+
 def _doctor(given: argparse.Namespace) -> int:
     if given.name is not None:
         learner, _ = experiments.get(given.name).learner()
         print(f"{given.name}: {learner.title}, {type(learner.network).__name__}, {learner.law.way}")
         return 0
-    try:
-        from .lab import doctor
-    except ImportError as error:
-        raise bad("doctor", f"no module {error.name!r}", "the lab's packages", "pip install -e .[lab]") from None
-    text, fine = doctor.report()
+    text, fine = _needs_lab("doctor", "lab.doctor").report()
     print(text)
     return 0 if fine else 1
 

@@ -25,7 +25,7 @@ FLOORS = [  # imports point down only
     {"runs"},
     {"studies"},
     {"devices"},
-    {"lab"},
+    {"lab", "page"},
     {"online", "grid", "school", "arena", "__init__", "__main__"},
 ]
 CONTRACT = {
