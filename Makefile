@@ -3,6 +3,9 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 PORT   ?= 8888
+SPACES := $(VENV)/jupyterlab-workspaces
+# no question about news, the sidebar folded in: from this project's folder; your own settings of JupyterLab go before these
+SHOW   := --LabApp.app_settings_dir=$(CURDIR)/.jupyterlab --LabApp.workspaces_dir=$(SPACES)
 
 SLOW   := tests/notebooks tests/browser tests/benchmarks tests/lab/test_kernel.py tests/lab/test_fleet.py \
           tests/lab/test_commands.py tests/lab/test_autosave.py tests/contracts/test_mutations.py \
@@ -14,7 +17,8 @@ SLOW   := tests/notebooks tests/browser tests/benchmarks tests/lab/test_kernel.p
 
 lab: env  ## open the first lab in the browser
 	@echo "Opening the lab; stop it with Ctrl-C twice."
-	@$(BIN)/jupyter lab --ip=127.0.0.1 --port=$(PORT) $(LAB_ARGS) labs/00_start_here.ipynb
+	@mkdir -p $(SPACES) && cp -n .jupyterlab/workspace.json $(SPACES)/default-37a8.jupyterlab-workspace || true
+	@$(BIN)/jupyter lab --ip=127.0.0.1 --port=$(PORT) $(SHOW) $(LAB_ARGS) labs/00_start_here.ipynb
 
 test-fast: env  ## for the loop of daily work: no notebooks, browsers, processes, mutations
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" $(addprefix --ignore=,$(SLOW)) $(TEST_ARGS)

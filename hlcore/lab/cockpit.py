@@ -2,7 +2,6 @@
 
 import html
 import math
-import time
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, Self
@@ -14,17 +13,18 @@ from .. import learners
 from ..errors import HLError, bad, whole
 from ..experiments import Experiment, differing
 from ..law.settings import BaseSettings
-from ..records.export import write
 from ..runs.run import Run
-from . import autosave, equations
+from . import equations
 from .controls import Controls
 from .figures.figure import View
 from .figures.gallery import Gallery
 from .figures.phase import PhasePortrait, axes
 from .figures.time_rows import TimeRows
+from .keeping import Keeping
+from .opening import OPENING, Opening
 from .pace import Pace
 from .panel import Panel
-from .widgets import column, row
+from .screen import FullScreen, Parts, beside, place, tab
 
 
 class Cockpit(Panel):
@@ -32,12 +32,18 @@ class Cockpit(Panel):
 
     controls  names of the controls to show beside Play and its kin ("eta", "beta", "presets", ...); None: all
     figures   what is drawn beside the curves and the phase portrait: instances or classes of `Figure`, any number
+    opening   how many of its first steps a run shows before it begins, pale, and as soon as a browser looks; 0: none
     Every control has a twin to call: play, pause, step, reset, set, settings, back, race, pin, state_string, ...
     `figures` is the list of all that are drawn at every frame; append what else has a `frame(run, view)`.
+    `parts` are the places for whatever else is to be seen, see `screen.Parts`.
     """
 
     def __init__(
-        self, experiment: Experiment | Run, controls: list[str] | None = None, figures: Sequence[Any] | None = None
+        self,
+        experiment: Experiment | Run,
+        controls: list[str] | None = None,
+        figures: Sequence[Any] | None = None,
+        opening: int = OPENING,
     ) -> None:
         if not isinstance(experiment, (Experiment, Run)):
             wanted = "hlcore.experiments.get('tracker-water-flow')"
@@ -45,15 +51,18 @@ class Cockpit(Panel):
         torch.set_num_threads(1)  # small tensors: a second thread only gets in the way of the browser
         super().__init__()
         self.run = experiment if isinstance(experiment, Run) else Run(experiment)
-        self.view, self._pace, self._only = View(), Pace(), controls
+        self.view, self._pace, self._only, self.opening = View(), Pace(), controls, Opening(opening)
         self._touched, self._named = "", False
-        self._refreshed, self._counted, self._rate = 0.0, 0, 0.0
         self._title, self._law, self._summary = W.HTML(), W.HTML(), W.HTML()
-        self._rows, self._phase, self._autosave = TimeRows(), PhasePortrait(), autosave.Autosave()
+        self._rows, self._phase = TimeRows(), PhasePortrait()
+        self._keeping = Keeping(self, lambda text: setattr(self._controls.text, "value", text), self._rows.widget.save)
         self.figures = Gallery([self._rows, self._phase], figures or ())
-        self.owns(self.figures)
+        self.parts, self._full = Parts(), FullScreen()
+        self.add_class("hl-panel")
+        self.owns(self.figures, self._full)
         self._build()
-        self._quiet.observe(self._rows.widget, partial(self._loop.post, "picked"), "picked")
+        for trait in ("picked", "room", "rows"):
+            self._quiet.observe(self._rows.widget, partial(self._loop.post, trait), trait)
         self._show_all()
 
     # ---- what a program calls ----------------------------------------------------------------------------------------
@@ -143,8 +152,7 @@ class Cockpit(Panel):
     def advance(self, seconds: float) -> None:
         """Learn for about so long, or as much as the chosen speed allows."""
         self._pace.learn(self.run.learn, seconds)
-        self._keep()
-        if time.perf_counter() - self._refreshed > 0.25:
+        if self._pace.since > 0.25:
             self.refresh_status()
 
     def draw(self) -> None:
@@ -153,18 +161,16 @@ class Cockpit(Panel):
             self._named = True
             self._controls.name_units(self.run.recorder.names, self.view.units, axes(self.run))
         self.view.marks, self.view.playing = equations.marks(self.run), self.playing
+        if self._rows.arrangement.room:  # a browser looks
+            self.view.opening = self.opening.before(self.run)
         self.figures.draw(self.run, self.view, self.warn)
+        self._controls.rows.show(self._rows.arrangement.seats)
 
     def refresh_status(self) -> None:
         """Bring the words up to date."""
-        now, steps = time.perf_counter(), self.run.learner.steps
-        if self.playing:
-            self._rate = max(0, steps - self._counted) / (now - self._refreshed)
-        self._refreshed, self._counted = now, steps
+        self._pace.count(self.run.learner.steps, self.playing)
         super().refresh_status()
-        self._again.layout.display = "none" if self.run.learner.steps else self._again.layout.display
-        if not self.playing:
-            self._keep(resting=True)
+        self._keeping.keep(resting=not self.playing)
         self._summary.value = html.escape(equations.summary(self.run))
         self._summary.layout.display = "none" if self._alarm.value else "block"  # they share a line: nothing jumps
 
@@ -172,7 +178,7 @@ class Cockpit(Panel):
         """Step, time, seed, and while it plays how fast."""
         learner = self.run.learner
         text = f"step {learner.steps:,} · t {learner.t:.2f} · seed {self.run.seed}"
-        speed = f" · {self._rate:,.0f} steps/s · {self._loop.frame_rate:.0f} frames/s"
+        speed = f" · {self._pace.rate:,.0f} steps/s · {self._loop.frame_rate:.0f} frames/s"
         return f"playing · {text}{speed}" if self.playing else f"paused · {text}"
 
     def alarm(self) -> str:
@@ -184,9 +190,7 @@ class Cockpit(Panel):
 
     def _build(self) -> None:
         """The controls that this learner has, what their messages do, and where all lies."""
-        learner, left = self.run.learner, autosave.left(self.run.experiment)
-        post, rivals = self._loop.post, learners.names()
-        left = autosave.left(self.run.experiment)
+        learner, post, rivals = self.run.learner, self._loop.post, learners.names()
         self._controls = controls = Controls(self.settings, post, self._quiet, self._only, learner.quantities, rivals)
         self.view.units = {name: [0, 1] for name in learner.quantities}
         self.commands |= {
@@ -196,32 +200,29 @@ class Cockpit(Panel):
             "preset": self._choose,
             "speed": partial(setattr, self._pace, "speed"),
             "picked": self._pick,
+            "room": partial(setattr, self._rows.arrangement, "room"),
+            "rows": lambda told: self._rows.arrangement.change(**told),
             "back": lambda _: None if (t := self._rows.widget.picked) is None else self.back(t),
             "race": self.race,
             "pin": lambda on: self.pin() if on else self.unpin(),
-            "copy": self._copy,
-            "load": lambda text: self._adopt(Run.from_state(text)),
-            "again": lambda _: None if left is None else self._adopt(Run.from_state(left[1])),
-            "export": self._export,
+            **self._keeping.commands(),
             **{name: partial(setattr, self.view, name) for name in ("window", "maps", "phase")},
             **{f"set {name}": partial(self._turn, name) for name in controls.dials},
             **{f"units {name}": partial(self.view.units.__setitem__, name) for name in controls.units},
         }
-        words = "" if left is None else f"Go on from step {left[0]:,}"
-        self._again = self.button(words, "Where this run was when its kernel ended", "again", style="info")
-        self._again.layout.display = "none" if left is None else ""
-        line = W.Layout(min_height="32px", min_width="0", margin="0 0 0 -2px")
-        sides = controls.side(self._phase.widget), column([self._rows.widget, self._gate], flex="4 1 480px")
-        self.children = [
-            row([self._title, self._status], justify_content="space-between", align_items="stretch"),
-            self._again,
-            controls.transport(self._play),
-            self._law,
-            W.Box([self._alarm, self._summary], layout=line),
+        bar = [self._keeping.again, *controls.transport(self._play), self._full]
+        tabs = {"portrait": tab([controls.phase, self._phase.widget], "portrait")} | controls.tabs() | self.parts.tabs
+        side = place("side", beside(controls.chosen(*controls.dials), tabs))
+        screen = [
+            place("head", [self._title, *controls.chosen("presets")]),
+            place("bar", bar),
+            *self.parts.bar,
+            place("law", [self._law]),
+            place("words", [self._status, self._alarm, self._summary]),
             self.figures.front,
-            row(sides, width="100%", align_items="stretch"),
-            self.figures.place,
+            place("body", [side, place("main", [self._rows.widget, *self.parts.under, self._gate])]),
         ]
+        self.children = [place("screen", screen), self.figures.place, *self.parts.below]
 
     def _show_all(self) -> Self:
         """Everything anew: title, settings, figures, words."""
@@ -237,11 +238,8 @@ class Cockpit(Panel):
 
     def _show_race(self) -> None:
         """Who learns what, and against whom."""
-        raced, learner = self.run.rival, html.escape(self.run.learner.title)
-        against = "" if raced is None else f", raced by {html.escape(raced.learner.title)}"
-        title = f'<b style="font-size:17px">{html.escape(self.run.experiment.title)}</b>'
-        self._title.value = f'{title} &nbsp;<span style="opacity:.7">{learner}{against}</span>'
-        self._controls.show_race(None if raced is None else raced.learner.name)
+        self._title.value = equations.title(self.run)
+        self._controls.show_race(None if self.run.rival is None else self.run.rival.learner.name)
 
     def _apply(self, changes: dict[str, Any], source: dict[str, str] | None = None) -> None:
         try:
@@ -269,27 +267,11 @@ class Cockpit(Panel):
         with self._quiet:
             self._rows.widget.picked = t
 
-    def _copy(self, what: str) -> None:
-        self._controls.text.value = self.state_string() if what == "state" else self.run.code()
-
-    def _export(self, ending: str) -> None:
-        name = self.run.experiment.name
-        if ending == ".png":
-            self._rows.widget.save(f"{name}-{self.run.learner.steps}{ending}")
-        else:
-            self.warn(f"wrote {write(self.trajectory(), name, ending)}")
-
-    def _keep(self, resting: bool = False) -> None:
-        told = self._autosave.trouble
-        self._autosave.keep(self.run, resting)
-        if self._autosave.trouble != told:
-            self.warn(self._autosave.trouble)
-
     def _rest(self) -> None:
         self._loop.pause()
         self._loop.error = None
 
-    def _adopt(self, run: Run) -> None:
+    def adopt(self, run: Run) -> None:
         """Another run in the place of this one; its learner may have other controls."""
         self._rest()
         before, self.run, self._named, self._touched = self.run, run, False, ""

@@ -12,13 +12,15 @@ from ..declared import About
 from ..errors import unknown
 from ..law.settings import BaseSettings
 from .figures.time_rows import LINES
+from .row_picker import RowPicker
+from .screen import tab
 from .widgets import Quiet, button, column, menu, row
 
 Post = Callable[[str, Any], None]
 
 STEP = 0.02  # of a logarithmic slider, in decades
 SPEEDS = [("1 step/s", 1.0), *((f"{n:,} steps/s", float(n)) for n in (10, 100, 1000)), ("full speed", math.inf)]
-WINDOWS = [(f"{n:,} steps", n) for n in (200, 1000, 5000, 20_000)]
+WINDOWS = [(f"last {n:,} steps", n) for n in (200, 1000, 5000, 20_000)]
 UNCHOSEN, ALONE = "choose a preset …", "race …"
 
 
@@ -30,14 +32,15 @@ class Dial:
         tip = f"{about.letter}: {about.words}" + (f" ({about.unit})" if about.unit else "")
         symbol = about.symbol.replace("<sub>", "<sub style='line-height:0'>")
         titled = f'<span title="{html.escape(tip)}">'
-        words = f'{titled}<b style="font-size:15px">{symbol}</b>&nbsp; {html.escape(about.words)}</span>'
-        width = {"flex": "0 0 auto", "margin": "2px 14px 2px 2px"} if about.choices else {"width": "148px"}
-        label = W.HTML(words, layout=W.Layout(min_width="0", **width))
+        name_of = f'<span class="hl-word">&nbsp; {html.escape(about.words)}</span>'
+        words = f'{titled}<b style="font-size:1.15em">{symbol}</b>{name_of}</span>'
+        label = W.HTML(words, layout=W.Layout(min_width="0"))
+        label.add_class("hl-name" if about.choices else "hl-label")
         self.slider, self.field = _slider(about, value, tip), None
         parts = [label, self.slider]
         if not about.choices:
             kind = W.IntText if about.scale == "whole" else W.FloatText
-            self.field = kind(tooltip=tip, layout=W.Layout(width="84px", min_width="60px"))
+            self.field = kind(tooltip=tip, layout=W.Layout(min_width="0"))
             quiet.observe(self.field, lambda value: post(f"set {name}", ("field", value)))
             parts.append(self.field)
         self.box = W.HBox(parts, layout=W.Layout(width="100%", min_width="0"))
@@ -89,7 +92,7 @@ def _slider(about: About, value: Any, tip: str) -> Any:
         if len(about.choices) > 3:
             return menu(about.choices, width="150px", tooltip=tip)
         tips = [tip] * len(about.choices)
-        return W.ToggleButtons(options=about.choices, style={"button_width": "104px"}, tooltips=tips)
+        return W.ToggleButtons(options=about.choices, style={"button_width": "auto"}, tooltips=tips)
     look = {"readout": False, "tooltip": tip, "layout": W.Layout(width="auto", flex="1 1 60px", min_width="60px")}
     number = value if isinstance(value, (int, float)) and not isinstance(value, bool) else 1
     if about.scale == "log":
@@ -124,21 +127,22 @@ class Controls:
         self.dials = {name: Dial(name, x, settings.in_force(name), post, self._quiet) for name, x in _in_order(about)}
         self.back = button("Back", "Click into the curves: go back to that time", lambda: post("back", None))
         self.back.disabled = True
-        self.count = W.BoundedIntText(value=100, min=1, max=1_000_000, layout=W.Layout(width="64px"), tooltip="n")
-        self.speed = self._menu("speed", SPEEDS, "122px", "speed", math.inf)
-        self.preset = self._menu("preset", [UNCHOSEN], "150px", "settings worth trying")
-        self.window = self._menu("window", WINDOWS, "118px", "time shown", 5000)
+        self.count = W.BoundedIntText(value=100, min=1, max=1_000_000, layout=W.Layout(width="52px"), tooltip="n")
+        self.speed = self._menu("speed", SPEEDS, "8em", "speed", math.inf)
+        self.preset = self._menu("preset", [UNCHOSEN], "12em", "settings worth trying")
+        self.window = self._menu("window", WINDOWS, "10.8em", "time shown", 5000)
         racing = "The same run by another learner, from where this one is now"
-        self.race = self._menu("race", [(ALONE, ALONE), *((f"race {name}", name) for name in rivals)], "118px", racing)
+        self.race = self._menu("race", [(ALONE, ALONE), *((f"race {name}", name) for name in rivals)], "6.2em", racing)
         self.units: dict[str, W.SelectMultiple] = {}
         for name in self._quantities:
             self.units[name] = W.SelectMultiple(rows=6, layout=W.Layout(width="auto", min_width="0"))
             self._quiet.observe(self.units[name], partial(post, f"units {name}"), "index")
+        self.rows = RowPicker(post, quiet)
         wide = W.Layout(width="auto", min_width="64px")
         tip = "every quantity whole, instead of chosen lines"
         self.maps = W.ToggleButton(description="heat maps of all units", tooltip=tip, layout=wide)
         self._quiet.observe(self.maps, partial(post, "maps"))
-        self.phase = self._menu("phase", [("—", 0)], "200px", "unit of the phase portrait")
+        self.phase = self._menu("phase", [("—", 0)], "100%", "unit of the phase portrait")
         self.text = W.Textarea(
             placeholder="State and Code write here. Paste a state string and press Load.",
             layout=W.Layout(width="auto", height="200px"),
@@ -155,7 +159,7 @@ class Controls:
         with self._quiet:
             self.preset.options = [UNCHOSEN, *presets]
 
-    def transport(self, play: W.Widget) -> W.Widget:
+    def transport(self, play: W.Widget) -> list[W.Widget]:
         """Play, Step, Reset, New seed, back, ghosts, race, speed, window."""
         post = self._post
         buttons = [
@@ -169,31 +173,26 @@ class Controls:
             button("Pin", "Keep this run as a ghost behind the next ones", lambda: post("pin", True)),
             button("Unpin", "Let the ghosts go", lambda: post("pin", False)),
             self.race,
-            W.HBox([W.Label("speed"), self.speed]), W.HBox([W.Label("show last"), self.window]),
+            self.speed, self.window,
         ]  # fmt: skip
-        return row(buttons)
+        return buttons
 
-    def side(self, portrait: W.Widget) -> W.Widget:
-        """The presets, the dials, and the drawers with the phase portrait."""
-        named = {"presets": self.preset, **{name: dial.box for name, dial in self.dials.items()}}
-        rows = [box for name, box in named.items() if name in self.shown]
-        lengths = {"flex": "1 1 340px", "max_width": "430px", "min_width": "300px"}
-        return column([column(rows, width="100%"), self._drawers(portrait)], **lengths)
+    def chosen(self, *names: str) -> list[W.Widget]:
+        """Those of these controls that are to be shown."""
+        there = {"presets": self.preset, **{name: dial.box for name, dial in self.dials.items()}}
+        return [there[name] for name in names if name in self.shown]
 
-    def _drawers(self, portrait: W.Widget) -> W.Widget:
-        """What lies one upon the other: the phase portrait, the unit pickers, state and export."""
-        drawers = {"phase portrait": W.VBox([W.HBox([W.Label("of unit"), self.phase]), portrait])}
-        if "units" in self.shown:
-            drawers["units"] = self._pickers()
-        if "state" in self.shown:
-            drawers["save · share"] = self._state()
-        return W.Tab(list(drawers.values()), titles=list(drawers), layout=W.Layout(width="auto", min_width="0"))
+    def tabs(self) -> dict[str, W.Widget]:
+        """What lies in the tabs beside the phase portrait: the rows and their units, state and export."""
+        made = {"units": self._pickers, "state": self._state}
+        titles = {"units": "rows", "state": "save"}
+        return {titles[name]: make() for name, make in made.items() if name in self.shown}
 
     def _pickers(self) -> W.Widget:
         symbols = [W.HTML(f"<b>{quantity.symbol}</b>") for quantity in self._quantities.values()]
         boxes = [column(pair, width="48%") for pair in zip(symbols, self.units.values(), strict=True)]
         hint = W.HTML(f"Up to {LINES} lines a panel; Ctrl or Shift picks several.")
-        return column([self.maps, hint, row(boxes)])
+        return tab([*self.rows.widgets, self.maps, hint, row(boxes)])
 
     def _state(self) -> W.Widget:
         post = self._post
@@ -208,7 +207,7 @@ class Controls:
             ("NetCDF", ".nc", "Write the whole record into a file beside the notebook"),
         )
         write = [button(name, tip, partial(post, "export", ending)) for name, ending, tip in files]
-        return column([row(tell), self.text, row([W.Label("write a file:"), *write])])
+        return tab([row(tell), self.text, row([W.Label("write a file:"), *write])])
 
     def show(self, settings: BaseSettings, source: dict[str, str] | None = None) -> None:
         """Let every control show the settings in force."""

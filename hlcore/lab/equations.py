@@ -12,20 +12,26 @@ from ..errors import SMALLER, Diverged, HLError
 from ..palette import ALARM, WHITE
 
 
+def title(run: Any) -> str:
+    """Who learns what, and against whom, as HTML."""
+    raced = "" if run.rival is None else f", raced by {html.escape(run.rival.learner.title)}"
+    learner = f'<span style="opacity:.75">{html.escape(run.learner.title)}{raced}</span>'
+    return f'<b style="font-size:1.25em">{html.escape(run.experiment.title)}</b> &nbsp;{learner}'
+
+
 def law(learner: Any, touched: str = "") -> str:
     """The learner's equations and what its settings mean, as HTML; the symbol that was touched last in a lit box."""
     lit = f'<b style="background:{ALARM};color:{WHITE};border-radius:4px;padding:0 4px">'
     about = learner.settings.about()
     symbols = {name: f"{lit}{x.symbol}</b>" if name == touched else x.symbol for name, x in about.items()}
-    span = '<span style="white-space:nowrap;margin-right:26px">{}</span>'
-    spans = (span.format(equation.format(**symbols)) for equation in learner.equations)
+    spans = (f"<span>{equation.format(**symbols)}</span>" for equation in learner.equations)
     regime = learner.regime(learner.settings)
     colour = ALARM if regime.alarm else "inherit"
     words = f"<b>{html.escape(regime.kind)}</b>: {html.escape(regime.words)}"
     named = f'<span style="color:{colour}">{words}</span>' if regime.kind else ""
     return (
-        f'<div style="font-size:14px;line-height:1.9">{" ".join(spans)}</div>'
-        f'<div style="line-height:1.7">{" · ".join(filter(None, (html.escape(regime.note), named)))}</div>'
+        f'<div class="hl-equations">{" ".join(spans)}</div>'
+        f"<div>{' · '.join(filter(None, (html.escape(regime.note), named)))}</div>"
     )
 
 

@@ -37,8 +37,8 @@ class FrameGate(Named, anywidget.AnyWidget):
 
     @property
     def drawn(self) -> bool:
-        """True if the browser has drawn every frame that was announced."""
-        return self.pong >= self.ping
+        """True if the browser has drawn all frames but the last that was announced: two are on their way at most."""
+        return self.pong >= self.ping - 1
 
 
 _OPEN: dict[Any, tuple[str | None, str | None]] = {}  # panel: the cell in which it stands, the run of the cell

@@ -9,8 +9,8 @@ from typing import Any
 from ..errors import HLError
 from .jupyter import FrameGate
 
-BUDGET = 0.025  # seconds of learning between two looks at the mailbox
-FRAMES = 12.5  # at most, per second
+BUDGET = 0.012  # seconds of learning between two looks at the mailbox
+FRAMES = 24.0  # at most, per second
 PATIENCE = 1.0  # seconds after which a frame that was not acknowledged no longer holds the next one back
 
 
@@ -132,5 +132,5 @@ class LiveLoop:
             self.fail(error)
         finally:
             self.playing = False
-            self._draw()
             self.driven.refresh_status()
+            self._draw()

@@ -53,16 +53,17 @@ class Variants(Cockpit):
         chosen, playing = self.chosen | options, self.playing
         run = Run(get(self.name, seed=self.run.seed, **chosen), *KEPT)
         self.chosen = chosen
-        self._adopt(run)
+        self.adopt(run)
         with self._quiet:
             for option in options.keys() & self._dials.keys():
                 self._dials[option].value = options[option]
         return self.play() if playing else self
 
     def _build(self) -> None:
+        self.parts.bar = [row(self._dials.values())]
         super()._build()
-        *head, law, words, body, figures = self.children
-        self.children = [*head, row(self._dials.values()), law, words, figures, body]
+        screen, figures = self.children
+        self.children = [figures, screen]
 
     def _turn_option(self, option: str, value: Any) -> None:
         self.vary(**{option: value})

@@ -134,7 +134,11 @@ class Recorder:
         if not self._has(trace):
             return np.empty((len(rows), 0))
         data = self._columns[trace].data
-        return data[rows] if entries is None else data[rows[:, None], entries]
+        if entries is None or stride > 1:
+            return data[rows] if entries is None else data[rows[:, None], entries]
+        begin, end = first % self.capacity, (self.count - 1) % self.capacity + 1  # whole stretches of the ring: quick
+        parts = [(begin, end)] if n and begin < end else [(begin, self.capacity), (0, end)] if n else []
+        return np.concatenate([data[:0, entries], *(data[a:b, entries] for a, b in parts)])
 
     def trajectory(self) -> Dataset:
         """The record as an xarray.Dataset over time."""

@@ -46,8 +46,10 @@ def page(width: int = 1400, height: int = 1300, dark: bool = False) -> Iterator[
 
 
 @contextmanager
-def jupyterlab(folder: Path, dark: bool = False, subshells: bool = True) -> Iterator[str]:
-    """The address of a JupyterLab that serves `folder`."""
+def jupyterlab(
+    folder: Path, dark: bool = False, subshells: bool = True, options: list[str] | None = None
+) -> Iterator[str]:
+    """The address of a JupyterLab that serves `folder`; other options take the place of the tests' own settings."""
     theme = "JupyterLab Dark" if dark else "JupyterLab Light"
     overrides: dict[str, dict[str, Any]] = {
         "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
@@ -58,12 +60,12 @@ def jupyterlab(folder: Path, dark: bool = False, subshells: bool = True) -> Iter
     settings = folder / ".settings"
     settings.mkdir()
     (settings / "overrides.json").write_text(json.dumps(overrides))
-    options = [
+    own = [f"--LabApp.app_settings_dir={settings}", f"--LabApp.workspaces_dir={folder / '.workspaces'}"]
+    command = [
         "jupyterlab", "--no-browser", "--ip=127.0.0.1", "--expose-app-in-browser", f"--ServerApp.root_dir={folder}",
-        f"--IdentityProvider.token={TOKEN}", "--allow-root", f"--LabApp.app_settings_dir={settings}",
-        f"--LabApp.workspaces_dir={folder / '.workspaces'}",
+        f"--IdentityProvider.token={TOKEN}", "--allow-root", *(own if options is None else options),
     ]  # fmt: skip
-    with _server(folder, options, "/api") as address:
+    with _server(folder, command, "/api") as address:
         yield address
 
 

@@ -126,6 +126,23 @@ def test_nothing_is_cut_off_at_any_width(panel):
     panel.tab.set_viewport_size({"width": 1400, "height": 1300})
 
 
+def test_full_screen_is_the_panel_alone_with_larger_letters(panel):
+    size = "() => parseFloat(getComputedStyle(document.querySelector('.hl-equations')).fontSize)"
+    before = panel.tab.evaluate(size)
+    panel.tab.set_viewport_size({"width": 1280, "height": 720})
+    panel.press("Full screen")
+    panel.button("Leave full screen").wait_for(timeout=10_000)
+    assert panel.tab.evaluate("() => document.fullscreenElement.classList.contains('hl-panel')")
+    panel.tab.wait_for_timeout(500)
+    scope = panel.canvas()
+    assert panel.tab.evaluate(size) >= 1.2 * before and scope["width"] > 500 and scope["right"] <= 1280
+    tall = panel.tab.evaluate("() => [document.fullscreenElement.scrollHeight, window.innerHeight]")
+    assert tall[0] <= tall[1] + 2, "all of it is in view"
+    panel.press("Leave full screen")
+    panel.button("Full screen").wait_for(timeout=10_000)
+    panel.tab.set_viewport_size({"width": 1400, "height": 1300})
+
+
 def test_the_kernel_reproduces_its_first_hundred_steps(panel):
     if not panel.lab:
         pytest.skip("Voilà's kernel cannot be asked")

@@ -37,7 +37,7 @@ def _elsewhere(tmp_path, monkeypatch):
 
 
 def offer(panel):
-    return "" if panel._again.layout.display == "none" else panel._again.description
+    return "" if panel._keeping.again.layout.display == "none" else panel._keeping.again.description
 
 
 def kept():
@@ -55,7 +55,7 @@ def test_a_killed_kernel_loses_little_and_the_next_panel_goes_on_with_the_same_b
     steps = kept()["steps"]
     panel = Cockpit(experiments.get(NAME))
     assert offer(panel) == f"Go on from step {steps:,}"
-    panel._again.click()
+    panel._keeping.again.click()
     assert panel.run.learner.steps == steps and panel.settings.eta == 3.0 and panel.settings.beta == 0.2
     assert offer(panel) == ""
     twin = Run(experiments.get(NAME, eta=3.0, beta=0.2))
@@ -99,9 +99,9 @@ def test_a_place_that_cannot_be_written_is_told_once(tmp_path, monkeypatch):
     (tmp_path / autosave.FOLDER).write_text("a file in the place of the folder")
     panel = Cockpit(experiments.get(NAME))
     panel.run.step(3)
-    panel._keep()
+    panel._keeping.keep()
     assert "not kept for a dead kernel" in panel._alarm.value
     panel.run.step(3)
-    panel._autosave.keep(panel.run)
-    assert panel._autosave.trouble.count("not kept") == 1
+    panel._keeping.keep()
+    assert panel._keeping.autosave.trouble.count("not kept") == 1
     panel.close()

@@ -224,7 +224,7 @@ def test_a_race_is_called_by_name_and_ends():
     panel._loop.post("race", "sgd")
     panel.reset()
     assert panel._controls.race.value == "sgd" and panel.gap == 0.0
-    panel._adopt(Cockpit(experiments.get("iris-linear")).run)
+    panel.adopt(Cockpit(experiments.get("iris-linear")).run)
     assert panel._controls.race.index == 0
 
 

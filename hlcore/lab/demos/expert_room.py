@@ -61,7 +61,7 @@ class ExpertRoom(Figure):
             values = np.full(len(x), np.nan)
             values[: len(steps)] = [share[task] for share in shares]
             lines.append(Line(f"task {task + 1}", values, style | {"width": 2.2}))
-        rows = [Row("%", "right answers, images never shown", lines, large=True)]
+        rows = [Row("%", "right answers, images never shown", lines, tall=1.25)]
         if many:
             rows.insert(0, Row("r", "responsibility", [], heat=_roles(steps, roles, end)))
             self._keys.layout.display = "none" if network.gate is not None else "block"

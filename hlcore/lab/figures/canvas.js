@@ -1,7 +1,7 @@
 // One canvas: rows of lines and maps over a shared time axis, or lines and points in a plane. A frame costs the
 // browser a few milliseconds. Colours come from Python, with the frames: hlcore/palette.py.
 
-const LEFT = 58, RIGHT = 12, TOP = 32, BOTTOM = 36, BAND = 20;
+const LEFT = 58, RIGHT = 12, TOP = 28, BOTTOM = 34, BAND = 18;
 const FONT = "system-ui, 'Segoe UI', 'DejaVu Sans', sans-serif";
 const SUPER = "⁰¹²³⁴⁵⁶⁷⁸⁹";
 const KINDS = { rows: drawRows, plane: drawPlane }; // by name: `plan.kind` says which
@@ -72,12 +72,14 @@ function drawMap(c, bytes, { units, moments, from, to }, look, X, upper, lower) 
   c.drawImage(sheet, X(from - half), upper, X(to + half) - X(from - half), lower - upper);
 }
 
-function drawRows(c, w, h, look, { plan, columns, maps }, { view, pointer, picked }) {
+function drawRows(c, w, h, look, { plan, columns, maps }, { view, pointer, picked, places, hovered, talls }) {
+  const share = (row) => talls[row.symbol] ?? row.weight; // while it is dragged
   const [x, ...ys] = columns, rows = plan.rows || [];
   const right = w - RIGHT, full = x && x.length > 1 ? [x[0], x[x.length - 1]] : [0, 1];
   const [t0, t1] = view || full;
   const X = (t) => LEFT + ((t - t0) / (t1 - t0)) * (right - LEFT);
-  const room = h - TOP - BOTTOM, whole = rows.reduce((sum, r) => sum + r.weight, 0);
+  const room = h - TOP - BOTTOM, whole = rows.reduce((sum, r) => sum + share(r), 0);
+  places.length = 0;
   let at = null; // the record under the pointer
   if (x && x.length && pointer !== null && pointer >= LEFT && pointer <= right) {
     const t = t0 + ((pointer - LEFT) / (right - LEFT)) * (t1 - t0);
@@ -88,7 +90,7 @@ function drawRows(c, w, h, look, { plan, columns, maps }, { view, pointer, picke
   const time = ticks(t0 + plan.start, t1 + plan.start, Math.max(2, Math.floor((right - LEFT) / 110)));
   let top = TOP, first = 0, map = 0;
   for (const row of rows) {
-    const height = (room * row.weight) / whole, upper = top + BAND, lower = top + height - 4;
+    const height = (room * share(row)) / whole, upper = top + BAND, lower = top + height - 4;
     const shown = row.lines.map((_, k) => (row.log ? ys[first + k].map((v) => Math.log10(Math.max(v, 1e-12))) : ys[first + k]));
     const [lo, hi] = bounds(view ? shown.map((y) => y.filter((_, i) => x[i] >= t0 && x[i] <= t1)) : shown);
     const Y = (v) => lower - ((v - lo) / (hi - lo)) * (lower - upper);
@@ -113,7 +115,7 @@ function drawRows(c, w, h, look, { plan, columns, maps }, { view, pointer, picke
     for (const k of order) {
       const one = row.lines[k];
       c.strokeStyle = look.ink(one.ink); c.setLineDash(look.dash(one.ink)); c.lineWidth = one.width || 1.7;
-      c.globalAlpha = one.faint ? 0.35 : 1;
+      c.globalAlpha = (one.faint ? 0.35 : 1) * (plan.ahead ? 0.42 : 1);
       path(c, x || [], shown[k] || [], X, Y);
       if (at !== null) { c.globalAlpha = 1; c.fillStyle = look.ink(one.ink); c.beginPath(); c.arc(X(x[at]), Y(shown[k][at]), 3, 0, 7); c.fill(); }
     }
@@ -134,11 +136,15 @@ function drawRows(c, w, h, look, { plan, columns, maps }, { view, pointer, picke
     row.lines.forEach((one, k) => {
       if (one.quiet) return;
       const text = wide ? one.name : told[k], need = 30 + c.measureText(text).width;
-      if (pen + need > right) { if (pen < right) c.fillText("…", pen, y); pen = Infinity; return; }
+      if (pen + need > right - (plan.pick ? 16 : 0)) { if (pen < right) c.fillText("…", pen, y); pen = Infinity; return; }
       c.strokeStyle = look.ink(one.ink); c.setLineDash(look.dash(one.ink)); c.lineWidth = 2; line(c, pen, y, pen + 24, y);
       c.setLineDash([]); c.fillStyle = look.text; c.fillText(text, pen + 30, y);
       pen += need + 18;
     });
+    if (plan.pick && hovered !== null && hovered >= top && hovered < top + height) {
+      c.textAlign = "right"; c.fillStyle = look.soft; c.font = `14px ${FONT}`; c.fillText("×", right, y); c.textAlign = "left";
+    }
+    places.push({ symbol: row.symbol, top, bottom: top + height, tall: share(row) });
     top += height; first += row.lines.length;
   }
   c.setLineDash([]); c.font = `11px ${FONT}`; c.fillStyle = look.soft; c.textAlign = "center"; c.textBaseline = "middle";
@@ -150,6 +156,9 @@ function drawRows(c, w, h, look, { plan, columns, maps }, { view, pointer, picke
   if (back >= LEFT && back <= right) { // the time to go back to
     c.strokeStyle = look.text; c.fillStyle = look.text; c.lineWidth = 1.2; line(c, back, TOP, back, h - BOTTOM);
     c.beginPath(); c.moveTo(back - 5, TOP - 7); c.lineTo(back + 5, TOP - 7); c.lineTo(back, TOP + 1); c.fill();
+  }
+  if (plan.ahead) {
+    c.fillStyle = look.text; c.font = `bold 12px ${FONT}`; c.textAlign = "right"; c.fillText(plan.ahead, right, TOP - 13);
   }
   if (!x || !x.length) {
     c.fillStyle = look.text; c.font = `15px ${FONT}`; c.textAlign = "center";
@@ -173,7 +182,7 @@ function labelMarks(c, marks, look, X, right) {
     const level = taken.findIndex((row) => row.every(([a, b]) => mid + half < a || mid - half > b));
     if (level < 0) continue;
     taken[level].push([mid - half, mid + half]);
-    c.fillText(text, mid, level === 0 ? TOP - 7 : TOP - 21);
+    c.fillText(text, mid, level === 0 ? TOP - 7 : TOP - 20);
   }
 }
 
@@ -222,10 +231,11 @@ function drawPlane(c, w, h, look, { plan, columns }) {
       const pieces = 8;
       for (let p = 0; p < pieces; p++) { // the older, the fainter
         const a = Math.floor((p * n) / pieces), b = Math.min(n, Math.floor(((p + 1) * n) / pieces) + 1);
-        c.globalAlpha = 0.25 + (0.75 * (p + 1)) / pieces;
+        c.globalAlpha = (0.25 + (0.75 * (p + 1)) / pieces) * (plan.ahead === undefined ? 1 : 0.42);
         path(c, x.subarray(a, b), y.subarray(a, b), X, Y);
       }
       c.globalAlpha = 1; c.fillStyle = look.mark;
+      if (plan.ahead !== undefined) return; // nothing is there yet
       const px = X(x[n - 1]), py = Y(y[n - 1]);
       c.beginPath(); c.moveTo(px, py - 7); c.lineTo(px + 7, py); c.lineTo(px, py + 7); c.lineTo(px - 7, py); c.closePath(); c.fill();
     }
@@ -249,45 +259,98 @@ function render({ model, el }) {
   canvas.className = "hl-scope"; canvas.setAttribute("role", "img");
   canvas.style.cssText = "display:block;width:100%;touch-action:pan-y";
   el.style.width = "100%"; el.style.minWidth = "0"; el.appendChild(canvas);
-  let view = null, pointer = null, pressed = null, waiting = 0, alive = true;
+  el.classList.toggle("hl-fill", !model.get("height")); // as high as its place: lab/screen.css
+  let view = null, pointer = null, pressed = null, waiting = 0, alive = true, zoom = 1;
+  const wide = () => canvas.clientWidth / zoom; // in the lengths in which all is drawn
 
   const draw = () => {
     waiting = 0;
-    const w = canvas.clientWidth, h = model.get("height"), scale = window.devicePixelRatio || 1;
-    if (!alive || !w) return;
+    zoom = Number(getComputedStyle(el).getPropertyValue("--hl-zoom")) || 1; // larger in full screen: lab/screen.js
+    const w = wide(), h = (model.get("height") || canvas.clientHeight) / zoom, scale = (window.devicePixelRatio || 1) * zoom;
+    if (!alive || !w || !h) return;
     const W = Math.round(w * scale), H = Math.round(h * scale);
-    if (canvas.width !== W || canvas.height !== H) { canvas.width = W; canvas.height = H; canvas.style.height = `${h}px`; }
+    if (canvas.width !== W || canvas.height !== H) { canvas.width = W; canvas.height = H; canvas.style.height = `${h * zoom}px`; }
     const c = canvas.getContext("2d"), look = appearance(el, model.get("theme")), data = unpack(model), { plan } = data;
     c.setTransform(scale, 0, 0, scale, 0, 0); c.clearRect(0, 0, w, h);
     canvas.setAttribute("aria-label", plan.about || "");
-    KINDS[plan.kind]?.(c, w, h, look, data, { view, pointer, picked: model.get("picked") });
+    KINDS[plan.kind]?.(c, w, h, look, data, { view, pointer, picked: model.get("picked"), places, hovered, talls });
+    tellRoom(h - TOP - BOTTOM);
     if (pressed !== null && pointer !== null) {
       c.fillStyle = look.grid; c.fillRect(Math.min(pressed, pointer), TOP, Math.abs(pointer - pressed), h - TOP - BOTTOM);
     }
     canvas.dataset.frames = Number(canvas.dataset.frames || 0) + 1; // what tests read
-    canvas.dataset.points = plan.points || 0;
+    canvas.dataset.points = plan.ahead === undefined ? plan.points || 0 : 0;
+    canvas.dataset.ahead = plan.ahead === undefined ? 0 : plan.points;
+    canvas.dataset.rows = (plan.rows || []).map((row) => row.symbol).join(" ");
     canvas.dataset.marks = (plan.marks || []).length;
     canvas.dataset.maps = (plan.rows || []).filter((row) => row.map).length;
     canvas.dataset.theme = look.dark ? "dark" : "light";
   };
+  // rows: their lower edges are dragged to make them taller, their names to move them, their × hides them
+  const places = [], talls = {};
+  let hovered = null, grip = null, later = 0;
+  const tellRoom = (room) => {
+    const whole = Math.round(room);
+    clearTimeout(later);
+    if (model.get("plan").pick && Math.abs(whole - model.get("room")) > 6)
+      later = setTimeout(() => { if (alive) { model.set("room", whole); model.save_changes(); } }, 120);
+  };
+  const ask = (changes) => { model.set("rows", changes); model.save_changes(); };
+  const height = (event) => (event.clientY - canvas.getBoundingClientRect().top) / zoom;
+  const gripAt = (x, y) => {
+    const k = places.findIndex((row) => y < row.bottom - 4);
+    const edge = places.findIndex((row) => Math.abs(y - row.bottom) <= 4);
+    if (edge >= 0 && edge < places.length - 1) return { what: "tall", k: edge, from: y };
+    if (k < 0 || y > places[k].top + BAND || y < places[k].top) return null;
+    if (x > wide() - RIGHT - 14) return { what: "hide", k };
+    return x < LEFT + 40 ? { what: "move", k } : null;
+  };
+  const pull = (y) => { // both neighbours of an edge share what they have
+    const a = places[grip.k], b = places[grip.k + 1], both = a.bottom - a.top + b.bottom - b.top, sum = a.tall + b.tall;
+    const part = Math.min(0.9, Math.max(0.1, (y - a.top) / both));
+    talls[a.symbol] = part * sum; talls[b.symbol] = (1 - part) * sum;
+  };
+  const letGo = (y) => {
+    const names = places.map((row) => row.symbol);
+    if (grip.what === "tall") ask({ tall: { ...talls } });
+    else if (grip.what === "hide") ask({ shown: { [names[grip.k]]: false } });
+    else {
+      const to = places.findIndex((row) => y < row.bottom), [name] = names.splice(grip.k, 1);
+      names.splice(to < 0 ? names.length : to, 0, name);
+      ask({ order: names });
+    }
+    grip = null;
+  };
   const soon = () => { if (!waiting) waiting = requestAnimationFrame(draw); };
-  const place = (event) => event.clientX - canvas.getBoundingClientRect().left;
+  const place = (event) => (event.clientX - canvas.getBoundingClientRect().left) / zoom;
   const timeAt = (px) => {
     const x = unpack(model).columns[0], [a, b] = view || (x && x.length ? [x[0], x[x.length - 1]] : [0, 1]);
-    return a + ((px - LEFT) / (canvas.clientWidth - RIGHT - LEFT)) * (b - a);
+    return a + ((px - LEFT) / (wide() - RIGHT - LEFT)) * (b - a);
   };
-  canvas.addEventListener("pointermove", (event) => { pointer = place(event); soon(); });
-  canvas.addEventListener("pointerleave", () => { pointer = pressed = null; soon(); });
+  canvas.addEventListener("pointermove", (event) => {
+    pointer = place(event); hovered = height(event);
+    if (grip?.what === "tall") pull(hovered);
+    else if (!grip && model.get("plan").pick) {
+      const found = gripAt(pointer, hovered);
+      canvas.style.cursor = found ? { tall: "row-resize", move: "grab", hide: "pointer" }[found.what] : "crosshair";
+    }
+    soon();
+  });
+  canvas.addEventListener("pointerleave", () => { pointer = pressed = hovered = null; soon(); });
   if (model.get("plan").kind === "rows") {
     const pick = model.get("plan").pick;
-    canvas.title = `${pick ? "click: choose a time to go Back to; " : ""}drag: zoom into a stretch; double click: all of it again`;
+    canvas.title = `${pick ? "click: choose a time to go Back to; " : ""}drag: zoom into a stretch; double click: all of it again${pick ? "; drag a row by its symbol or its lower edge, × hides it: see the tab rows" : ""}`;
     canvas.style.cursor = "crosshair";
-    canvas.addEventListener("pointerdown", (event) => { pressed = place(event); });
+    canvas.addEventListener("pointerdown", (event) => {
+      grip = pick ? gripAt(place(event), height(event)) : null;
+      if (grip) canvas.setPointerCapture(event.pointerId); else pressed = place(event);
+    });
     canvas.addEventListener("pointerup", (event) => {
+      if (grip) { letGo(height(event)); return; }
       const end = place(event);
       if (pressed !== null && Math.abs(end - pressed) > 8) {
         view = [timeAt(Math.min(pressed, end)), timeAt(Math.max(pressed, end))];
-      } else if (pick && pressed !== null && model.get("plan").points && end >= LEFT && end <= canvas.clientWidth - RIGHT) {
+      } else if (pick && pressed !== null && model.get("plan").points && end >= LEFT && end <= wide() - RIGHT) {
         model.set("picked", timeAt(end) + model.get("plan").start); model.save_changes();
       }
       pressed = null; soon();
@@ -304,10 +367,12 @@ function render({ model, el }) {
   });
   const changes = ["frame", "maps", "plan", "height", "picked", "theme"].map((what) => `change:${what}`);
   changes.forEach((what) => model.on(what, soon));
+  const settled = () => { if (!grip) for (const name in talls) delete talls[name]; };
+  model.on("change:plan", settled);
   const observer = new ResizeObserver(soon);
   observer.observe(canvas);
   soon();
-  return () => { alive = false; observer.disconnect(); changes.forEach((what) => model.off(what, soon)); };
+  return () => { alive = false; observer.disconnect(); changes.forEach((what) => model.off(what, soon)); model.off("change:plan", settled); clearTimeout(later); };
 }
 
 export default { render };

@@ -32,8 +32,10 @@ class Canvas(Named, anywidget.AnyWidget):
     plan = traitlets.Dict().tag(sync=True)
     picture = traitlets.Dict().tag(sync=True)
     theme = traitlets.Dict(CANVAS).tag(sync=True)
-    height = traitlets.Int(400).tag(sync=True)
+    height = traitlets.Int(400).tag(sync=True)  # 0: as high as its place
     picked = traitlets.Float(None, allow_none=True).tag(sync=True)  # the time that was clicked
+    room = traitlets.Int(0).tag(sync=True)  # pixels that the browser has for rows
+    rows = traitlets.Dict().tag(sync=True)  # what a mouse does to the rows: changes of an Arrangement
 
     def show(self, kind: str, columns: Sequence[Any], maps: Sequence[np.ndarray] = (), **plan: Any) -> None:
         """Send one frame, in one message; shorter columns are filled up with nan, which is not drawn.

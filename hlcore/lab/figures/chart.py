@@ -72,7 +72,7 @@ class Plot(go.FigureWidget):
 
     def __init__(self, figure: go.Figure) -> None:
         super().__init__(figure)
-        self._config: Any = {"responsive": True, "displaylogo": False}
+        self._config: Any = {"responsive": True, "displayModeBar": False}
         self._whole = True
         self.open()
 

@@ -12,6 +12,7 @@ class View:
 
     window  records shown     units  {quantity: the entries chosen}     phase  the unit of the phase portrait
     maps    all units as heat maps     marks  (time, text) of every change     playing  whether more is to come soon
+    opening  a run of the first steps to come, while the run itself has not begun
     """
 
     window: int = 5000
@@ -20,6 +21,7 @@ class View:
     playing: bool = False
     units: dict[str, list[int]] = field(default_factory=dict)
     marks: list[tuple[float, str]] = field(default_factory=list)
+    opening: Any = None
 
 
 class Figure:

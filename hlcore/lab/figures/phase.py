@@ -11,12 +11,16 @@ LAST = 600  # records shown at most
 class PhasePortrait(Figure):
     """(h_i, z_i) of one unit, or whatever pair is conjugate for this learner and this network."""
 
+    height = 0
+
     def __init__(self) -> None:
         super().__init__()
         self.widget.show("plane", [], x="h", y="z", about="phase portrait")
 
     def frame(self, run: Any, view: View) -> None:
         """Show the last records of unit `view.phase`."""
+        ahead = view.opening if not len(run.recorder) else None
+        run = ahead or run
         quantities, pair = run.learner.quantities, axes(run)
         if not pair:
             self.widget.show("plane", [], x="", y="", about="no phase portrait: nothing here has a conjugate")
@@ -29,7 +33,8 @@ class PhasePortrait(Figure):
             name = names[view.phase]
             x = name if name.startswith(x) else f"{x}  {name}"
         layers = [{"draw": "trail", "ink": 0}]
-        self.widget.show("plane", columns, layers=layers, x=x, y=y, about=f"phase portrait of {x} and {y}")
+        told = {"ahead": ""} if ahead is not None else {}
+        self.widget.show("plane", columns, layers=layers, x=x, y=y, about=f"phase portrait of {x} and {y}", **told)
 
 
 def axes(run: Any) -> tuple[str, ...]:

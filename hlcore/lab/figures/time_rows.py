@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...records.recorder import Recorder
+from .arrangement import Arrangement
 from .canvas import GHOST, TARGET
 from .figure import Figure, View
 from .heatmap import Heat, heat
@@ -36,7 +37,7 @@ class Row(NamedTuple):
     lines: list[Line]
     log: bool = False
     heat: Heat | None = None
-    large: bool = False
+    tall: float = 1.0
 
 
 class Ghost(NamedTuple):
@@ -48,12 +49,16 @@ class Ghost(NamedTuple):
 
 
 class TimeRows(Figure):
-    """The last `view.window` records of chosen units, row under row, or of all units as heat maps."""
+    """The last `view.window` records of chosen units, row under row, or of all units as heat maps.
 
-    height = 700
+    Of a run that has not begun the first steps to come, pale (`view.opening`). `arrangement` says which rows there are.
+    """
+
+    height = 0  # as high as its place
 
     def __init__(self) -> None:
         super().__init__()
+        self.arrangement = Arrangement()
         self._shown: tuple[np.ndarray, dict[tuple[str, str], np.ndarray]] | None = None
         self._ghosts: list[Ghost] = []
         show_rows(self.widget, [], [], pick=True)
@@ -69,7 +74,9 @@ class TimeRows(Figure):
 
     def frame(self, run: Any, view: View) -> None:
         """Show the record, the changes, the ghosts, and the rival of a race."""
-        recorder, rows = run.recorder, rows_of(run, view)
+        ahead = view.opening if not len(run.recorder) else None
+        run = ahead or run
+        recorder, rows = run.recorder, self.arrangement.of(rows_of(run, view))
         t = recorder.window("t", view.window)
         if not len(t):
             show_rows(self.widget, rows, [], pick=True)
@@ -78,6 +85,10 @@ class TimeRows(Figure):
         x, ys = thinned(t - t[0], values, recorder.count - len(t))
         columns = iter(ys.T)
         rows = [row._replace(lines=[line._replace(values=next(columns)) for line in row.lines]) for row in rows]
+        if ahead is not None:
+            told = f"pale: its first {len(t):,} steps, if you press Play now"
+            show_rows(self.widget, rows, [x], float(t[0]), pick=True, ahead=told)
+            return
         curves = {(row.symbol, line.name): line.values for row in rows for line in row.lines if line.stays}
         self._shown = x + t[0], curves
         for ghost in self._ghosts:
@@ -99,7 +110,7 @@ def show_rows(
         {
             "symbol": row.symbol,
             "what": f"{row.words}: {row.heat.told}" if row.heat else row.words,
-            "weight": 1.25 if row.large or row.heat else 1,
+            "weight": row.tall,
             "map": row.heat.plan if row.heat else None,
             "log": row.log,
             "lines": [{"name": line.name, **line.style} for line in row.lines],
@@ -117,7 +128,7 @@ def show_rows(
 def rows_of(run: Any, view: View) -> list[Row]:
     """The rows of a run; before its first step all that there may be, without lines."""
     recorder, window, raced, begun = run.recorder, view.window, run.rival, len(run.recorder) > 0
-    rows = [Row("y", "prediction", answers(recorder, window), large=True)]
+    rows = [Row("y", "prediction", answers(recorder, window), tall=1.25)]
     for name, quantity in run.learner.quantities.items():
         if begun and not recorder.names(name):
             continue
@@ -129,7 +140,7 @@ def rows_of(run: Any, view: View) -> list[Row]:
             for k, i in enumerate(chosen[:LINES]):  # named once
                 lines.append(Line(raced.learner.title, raced.window(steps, i), {**style, "quiet": k > 0}, False))
         cells = heat(recorder, name, window) if view.maps else None
-        rows.append(Row(quantity.symbol, quantity.words, lines, heat=cells))
+        rows.append(Row(quantity.symbol, quantity.words, lines, heat=cells, tall=1.25 if cells else 1.0))
     loss, energy = recorder.window("loss", window), recorder.window("hamiltonian", window)
     mean = smooth(recorder.window("loss", window + SMOOTH), len(loss))
     lines = [Line(MEAN, mean, {"ink": 0, "width": 2.2})]
