@@ -11,8 +11,10 @@ from typing import Any
 
 from . import __version__, experiments
 from .command import assignments, told
-from .errors import bad
+from .errors import bad, whole
+from .files import place, writable
 from .records.export import checked, save
+from .runs.run import Run
 
 
 @told
@@ -50,6 +52,8 @@ def _run(given: argparse.Namespace) -> int:
     if given.out is not None:
         checked(given.out)  # a bad file name is told before the run, not after it
     experiment = experiments.get(given.name, **overrides)
+    if given.page is not None:
+        return _run_page(given, experiment)
     record = experiment.run(given.steps, seed=given.seed, every=given.every)
     tail = record.loss.values[-min(len(record.loss), 100) :]
     print(f"{experiment.name}: {given.steps} steps, t = {float(record.time[-1]):g}, seed {given.seed}")
@@ -59,6 +63,19 @@ def _run(given: argparse.Namespace) -> int:
     if given.out is not None:
         save(record, given.out)
         print(f"wrote {given.out}")
+    return 0
+
+
+def _run_page(given: argparse.Namespace, experiment: experiments.Experiment) -> int:
+    """The run as a page, as far as it went."""
+    if given.out is not None or given.every != 1:
+        raise bad("--page", "--out or --every beside it", "--page alone", "run it twice: the bits are the same")
+    pages, path = _needs_lab("--page", "page.run_page"), writable(place(given.page))
+    run = Run(experiment.replace(seed=given.seed))
+    try:
+        run.step(whole("steps", given.steps))
+    finally:
+        print(f"wrote {pages.write(run, path)}: {run.learner.steps} steps")
     return 0
 
 

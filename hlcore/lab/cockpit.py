@@ -138,6 +138,12 @@ class Cockpit(Panel):
         """The record so far, an xarray.Dataset."""
         return self.run.trajectory()
 
+    def page(self, path: Any) -> Any:
+        """Write what was recorded as a page of one file, to be mailed or handed in; returns where it lies."""
+        from ..page import run_page
+
+        return run_page.write(self.run, path)
+
     def state_string(self) -> str:
         """This run in one line."""
         return self.run.state_string()

@@ -1,6 +1,6 @@
 // A control for every setting, made from its declaration: a slider and a field, or buttons where it is a choice.
 
-const { el, say, symbol, short, data } = parts;
+const { el, symbol, short } = parts;
 const STEPS = 200; // of a slider
 
 // how far a logarithmic slider reaches around a value, as the panel's does
@@ -12,8 +12,8 @@ function dial(about, set) {
   const name = el("span", { class: "symbol" }, ...symbol(about.symbol));
   const words = el("span", { word: `setting ${about.name}` });
   if (about.choices.length) {
-    const buttons = about.choices.map(([text, choice]) =>
-      el("button", { class: "quiet", word: `choice ${about.name} ${choice}`, onclick: () => set({ [about.name]: choice }) }, text));
+    const buttons = about.choices.map(([, choice]) =>
+      el("button", { class: "quiet", word: `choice ${about.name} ${choice}`, onclick: () => set({ [about.name]: choice }) }));
     const show = (v) => buttons.forEach((one, k) => one.setAttribute("aria-pressed", about.choices[k][1] === v));
     return { box: el("div", { class: "dial", role: "group" }, el("span", { class: "name" }, name, " ", words), el("span", { class: "switch" }, ...buttons)), show };
   }

@@ -8,7 +8,7 @@ document.body.append(
   el("main", {}, made.place,
     el("div", { class: "pair" }, valley(), directions()),
     el("section", {}, el("h2", { word: "whole lab" }), el("p", { word: "whole lab words" }),
-      el("pre", {}, "git clone … hamiltonian-lab && cd hamiltonian-lab\nmake lab"),
+      el("pre", {}, "make lab"),
       el("p", { word: "paper" }), el("p", { class: "soft", word: "keys" }))));
 document.documentElement.lang = document.querySelector("[aria-pressed=true][lang]").lang;
 

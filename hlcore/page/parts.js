@@ -73,14 +73,25 @@ function figure(kind, height) {
   const model = new Model(height), place = el("div", { class: "figure" });
   model.values.plan = { kind };
   canvas.render({ model, el: place });
+  const drawn = place.firstChild;
+  let at = null; // the cursor, moved by the arrow keys too
+  drawn.tabIndex = 0;
+  drawn.addEventListener("pointermove", (event) => { at = event.clientX - drawn.getBoundingClientRect().left; });
+  drawn.addEventListener("keydown", (event) => {
+    const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key] * (event.shiftKey ? 20 : 2), box = drawn.getBoundingClientRect();
+    if (!by || kind !== "rows") return;
+    at = Math.max(0, Math.min(box.width, (at ?? box.width / 2) + by));
+    drawn.dispatchEvent(new PointerEvent("pointermove", { clientX: box.left + at, clientY: box.top }));
+    event.preventDefault(); event.stopPropagation();
+  });
   const show = (columns, cells, plan) => {
     const points = Math.max(0, ...columns.map((c) => c.length)), frame = new Float32Array(columns.length * points).fill(NaN);
     columns.forEach((c, k) => frame.set(c, k * points));
     model.values.frame = new Uint8Array(frame.buffer); model.values.maps = cells;
-    place.firstChild.title = kind === "rows" ? say("canvas tip") : "";
+    drawn.title = kind === "rows" ? say("canvas tip") : "";
     model.set("plan", { kind, points, ...plan });
   };
-  return { place, show, resize: (h) => { if (h !== model.get("height")) model.set("height", h); }, canvas: place.firstChild };
+  return { place, show, resize: (h) => { if (h !== model.get("height")) model.set("height", h); }, canvas: drawn };
 }
 
 const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));

@@ -132,7 +132,7 @@ function tracker() {
     el("details", { class: "card" }, el("summary", { word: "share" }), el("p", { word: "share words" }), field,
       el("div", { class: "transport" }, button("copy state", write), button("load state", () => load(field.value))), note));
 
-  const sized = () => curves.resize(Math.round(Math.max(260, Math.min(620, (innerWidth < 900 ? 0.42 : 0.6) * innerHeight))));
+  const sized = () => curves.resize(Math.round(Math.max(260, Math.min(620, (innerWidth < 900 ? 0.42 : 0.58) * innerHeight))));
   addEventListener("resize", () => { sized(); draw(); });
   addEventListener("keydown", (event) => {
     if (event.target.matches("input,textarea,select,button,summary,a") || event.ctrlKey || event.metaKey || event.altKey) return;

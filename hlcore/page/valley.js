@@ -20,10 +20,11 @@ function valley() {
   // lines of equal loss: ellipses (θ - θ*)ᵀ A (θ - θ*) = c, A = XᵀX / 2
   const ring = (c) => {
     const A = [0, 1].map((i) => [0, 1].map((j) => shape.reduce((sum, row) => sum + row[i] * row[j], 0) / shape.length));
-    return Array.from({ length: 73 }, (_, k) => {
-      const d = [Math.cos((k * Math.PI) / 36), Math.sin((k * Math.PI) / 36)];
+    return Array.from({ length: 145 }, (_, k) => {
+      const d = [Math.cos((k * Math.PI) / 72), Math.sin((k * Math.PI) / 72)];
       const r = Math.sqrt(c / (d[0] * (A[0][0] * d[0] + 2 * A[0][1] * d[1]) + A[1][1] * d[1] * d[1]));
-      return [target[0] + r * d[0], target[1] + r * d[1]].map((v, i) => (v < told.from[i] || v > told.to[i] ? NaN : v));
+      const p = [target[0] + r * d[0], target[1] + r * d[1]];
+      return p.some((v, i) => v < told.from[i] || v > told.to[i]) ? [NaN, NaN] : p;
     });
   };
   const draw = () => {
