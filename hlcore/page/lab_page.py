@@ -38,8 +38,10 @@ def lab_page() -> str:
 def tracker() -> dict[str, Any]:
     """What the twin knows of its experiment: settings as declared, presets, the series, first weights of some seeds."""
     experiment = experiments.get(TRACKER)
-    (learner, stream), recorder = experiment.learner(), Recorder()
-    network: Any = learner.network
+    learner: Any
+    stream: Any
+    learner, stream = experiment.learner()
+    network, recorder = learner.network, Recorder()
     fixed = {"units": [network.units], "horizon": [stream.horizon], "learner": [learner.name]}
     starts = {dtype: [packed(_first_weights(dtype, seed)) for seed in range(SEEDS)] for dtype in DTYPES}
     learner.run(stream, 1, recorder)

@@ -46,9 +46,9 @@ function planned(run, window, shown, most) {
     { symbol: "H'", what: say("row H"), weight: 1, log: false, lines: [{ name: "H'", ink: 0, values: run.last("H", window) }] },
   ].filter((row) => shown.has(row.symbol));
   const columns = thinned(t.map((v) => v - start), all.flatMap((row) => row.lines.map((one) => one.values)), run.count - n, most);
-  const rows = all.map((row) => ({ ...row, lines: row.lines.map(({ values, ...one }) => one) }));
+  const rows = all.map((row) => ({ ...row, lines: n ? row.lines.map(({ values, ...one }) => one) : [] }));
   const marks = run.marks.filter(([at]) => n && at >= start).slice(-12);
-  return [columns, { rows, start, marks, axis: say("axis"), about: all.map((row) => `${row.symbol} ${row.what}`).join("; ") }];
+  return [n ? columns : [], { rows, start, marks, axis: say("axis"), about: all.map((row) => `${row.symbol} ${row.what}`).join("; ") }];
 }
 
 export default { planned, thinned, smooth };

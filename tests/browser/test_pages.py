@@ -154,7 +154,7 @@ def test_a_run_as_a_page_is_read_back_and_executes_no_name(browser, recorded, mo
     run = Run(experiments.get(EVIL))
     run.step(400)
     run.set(eta=4.0)
-    run.step(5600)
+    run.step(3200)
     assert run_page.write(run, recorded).stat().st_size <= 2_000_000
     browser.errors.clear()
     browser.goto(f"file://{recorded}")
@@ -163,7 +163,7 @@ def test_a_run_as_a_page_is_read_back_and_executes_no_name(browser, recorded, mo
     canvas = browser.locator("canvas")
     assert int(canvas.get_attribute("data-points")) > 3000 and canvas.get_attribute("data-marks") == "1"
     again = Run.from_state(browser.locator("textarea").input_value())
-    assert again.learner.steps == 6000 and again.changes == run.changes
+    assert again.learner.steps == 3600 and again.changes == run.changes
     assert np.array_equal(theta(again.learner), theta(run.learner))
     browser.locator("main > .switch button").nth(1).click()
     browser.wait_for_function("() => document.querySelector('canvas').dataset.maps === '4'")
