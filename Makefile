@@ -3,6 +3,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 PORT   ?= 8888
+PIP_ARGS ?= $(if $(wildcard wheelhouse/*.whl),--no-index --find-links wheelhouse)
 SPACES := $(VENV)/jupyterlab-workspaces
 # no question about news, the sidebar folded in: from this project's folder; your own settings of JupyterLab go before these
 SHOW   := --LabApp.app_settings_dir=$(CURDIR)/.jupyterlab --LabApp.workspaces_dir=$(SPACES)
@@ -13,7 +14,7 @@ SLOW   := tests/notebooks tests/browser tests/benchmarks tests/lab/test_kernel.p
           tests/contracts/test_two_hosts.py tests/contracts/test_project.py tests/contracts/test_grid.py \
           tests/contracts/test_school.py tests/identities/test_T8_devices.py
 
-.PHONY: lab test test-fast env check clean
+.PHONY: lab test test-fast env check class wheelhouse docs clean
 
 lab: env  ## open the first lab in the browser
 	@echo "Opening the lab; stop it with Ctrl-C twice."
@@ -42,6 +43,18 @@ $(READY): pyproject.toml constraints.txt
 	@echo "3/3  Checking"
 	@$(BIN)/python -c 'import hlcore; print("     hlcore", hlcore.__version__, "is ready")'
 	@touch $(READY)
+
+class: env  ## the labs without solutions, in CLASS (a folder to hand out)
+	@$(BIN)/python -m hlcore class --out $(or $(CLASS),class)
+
+wheelhouse: env  ## everything that `make env` installs, in one folder for a stick: beside it, `make env` needs no network
+	@$(BIN)/python -m pip wheel --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -w wheelhouse \
+	 'hatchling>=1.25' 'editables>=0.5' '.[lab,test]'
+	@du -sh wheelhouse
+
+docs: env  ## the docs site in docs/_build/html (needs Node.js)
+	@$(BIN)/python -m tests.api_page
+	@$(BIN)/python -m pip install -q 'jupyter-book>=2,<3' && cd docs && ../$(BIN)/jupyter book build --html
 
 check: env  ## style and types, as the tests check them too
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

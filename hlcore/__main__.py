@@ -1,6 +1,4 @@
-"""The command line: python -m hlcore list | run | page | doctor."""
-
-from __future__ import annotations
+"""The command line: python -m hlcore lab | list | run | page | doctor | class."""
 
 import argparse
 import sys
@@ -36,8 +34,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     page.add_argument("--out", type=Path, default=Path("page"), help="the folder for its index.html (page)")
     doctor = commands.add_parser("doctor", help="check what the lab needs, and say how to mend it")
     doctor.add_argument("name", nargs="?", help="an experiment: say how its derivatives are had, and why not faster")
+    lab = commands.add_parser("lab", help="open the labs in a folder of your own (no make needed)")
+    lab.add_argument("--folder", type=Path, default=Path("hl-labs"), help="where your copies are kept (hl-labs)")
+    lab.add_argument("more", nargs="*", help="options for JupyterLab, after --")
+    handout = commands.add_parser("class", help="write the labs without their solutions, to be handed out")
+    handout.add_argument("--out", type=Path, required=True, help="the folder; labs that are there already stay")
     given = parser.parse_args(arguments)
-    return {"list": _list, "run": _run, "page": _page, "doctor": _doctor}[given.command](given)
+    return {"lab": _lab, "list": _list, "run": _run, "page": _page, "doctor": _doctor, "class": _class}[given.command](
+        given
+    )
+
+
+def _lab(given: argparse.Namespace) -> int:
+    folder = _needs_lab("lab", "lab.folder")
+    folder.hand_out(given.folder)
+    return int(folder.open_lab(given.folder, given.more))
+
+
+def _class(given: argparse.Namespace) -> int:
+    written = _needs_lab("class", "lab.folder").hand_out(given.out, solutions=False)
+    print(f"wrote {len(written)} labs without solutions to {given.out}")
+    return 0
 
 
 def _list(given: argparse.Namespace) -> int:

@@ -1,7 +1,5 @@
 """What all command lines of the package do in one way: NAME=VALUE, and how an HLError is told."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import wraps

@@ -1,7 +1,5 @@
 """Settings that are declared once: a frozen dataclass whose fields say what each of them is."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 from collections import namedtuple
@@ -61,13 +59,17 @@ class BaseSettings:
         for name, about in self.about().items():
             object.__setattr__(self, name, about.check(name, getattr(self, name)))
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What was declared: the numbers in force are found anew where they are asked for."""
+        return {name: getattr(self, name) for name in self.about()}
+
     @classmethod
     def about(cls) -> dict[str, About]:
         """{name: what it is} of every setting, in the order in which they are declared."""
         return _about(cls)  # type: ignore[arg-type]
 
     @classmethod
-    def of(cls, other: BaseSettings) -> Self:
+    def of(cls, other: "BaseSettings") -> Self:
         """These settings, with what the other ones have under the same names."""
         if not isinstance(other, BaseSettings):
             raise bad("settings", type(other).__name__, cls.__name__, "learner.settings.replace(...) makes others")

@@ -1,7 +1,5 @@
 """The one complaint about input: what came, what was expected, how to mend it."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -101,6 +99,37 @@ def number(name: str, value: Any, positive: bool = False) -> float:
     if not math.isfinite(result) or result < 0 or (positive and result == 0):
         raise bad(name, repr(result), expected)
     return result
+
+
+def share(name: str, value: Any) -> float:
+    """`value` as a float in [0, 1], or an HLError that names it."""
+    if (result := number(name, value)) > 1:
+        raise bad(name, repr(value), "a share or a chance, 0 to 1")
+    return result
+
+
+def flag(name: str, value: Any) -> bool:
+    """`value` if it is True or False, or an HLError that names it."""
+    return bool(kind(name, value, bool, "True or False"))
+
+
+def floats(what: str, x: Any, shape: str, mend: str = "") -> Tensor:
+    """`x` if it is a tensor of finite floats with as many axes as `shape` names, or an HLError."""
+    fits = isinstance(x, Tensor) and x.dim() == shape.count(",") + 1 and x.is_floating_point() and x.numel() > 0
+    if not fits or not bool(torch.isfinite(x).all()):
+        raise bad(what, described(x), f"a tensor of finite floats ({shape})", mend)
+    return x
+
+
+def numbers(what: str, x: Any, shape: tuple[int, ...], mend: str = "") -> Tensor:
+    """Finite numbers of this shape, or one for all, as a tensor of one's own in torch's default kind, or an HLError."""
+    try:
+        found = torch.as_tensor(x)
+    except MISTAKES as error:
+        raise bad(what, first_line(error), f"numbers of shape {shape}", mend) from error
+    if (found.dim() and found.shape != shape) or found.is_complex() or not bool(torch.isfinite(found).all()):
+        raise bad(what, described(found), f"finite numbers of shape {shape}", mend)
+    return found.detach().to(torch.get_default_dtype()).expand(shape).clone()
 
 
 def explain(part: str, network: Module, u: Any, error: Exception) -> NoReturn:

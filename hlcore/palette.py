@@ -1,8 +1,6 @@
 """The colours of every picture, once: the palette of Okabe and Ito, which is told apart without red and green, and
 a dash beside each colour, which says the same without colour."""
 
-from __future__ import annotations
-
 from typing import Any
 
 BLUE, ORANGE, GREEN, PINK, SKY, VERMILION = "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00"

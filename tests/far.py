@@ -6,8 +6,6 @@ stream, no nccl and no kernel of CUDA. torch calls the hook that it hangs on exp
     python -m tests.far EXPERIMENT …      those among them that compute elsewhere in part, or with other bits
 """
 
-from __future__ import annotations
-
 import sys
 import tempfile
 import types

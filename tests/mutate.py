@@ -1,7 +1,5 @@
 """One-line breaks of every room, each of which the suite must notice: python -m tests.mutate [FILE or NAME ...]."""
 
-from __future__ import annotations
-
 import os
 import random
 import shutil

@@ -1,7 +1,5 @@
 """The coin world: an agent that is told rules, as a law or as a potential (S10)."""
 
-from __future__ import annotations
-
 import torch
 
 from ..errors import unknown

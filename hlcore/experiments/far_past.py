@@ -1,7 +1,5 @@
 """Tasks whose answer lies in the past, for every law of credit through time; see docs/arena.md."""
 
-from __future__ import annotations
-
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy, mse_loss
@@ -39,16 +37,18 @@ def far_network(name: str, inputs: int, outputs: int, units: int, top: float = 1
     return made
 
 
-def _far(network: str, stream: Stream, units: int, loss: Loss = mse_loss, outputs: int = 1) -> Setup:
+def _far(network: str, stream: Stream, units: int, loss: Loss = mse_loss, outputs: int = 1, top: float = 1.5) -> Setup:
     inputs = stream[0].u.shape[1]
     settings = SETTINGS.replace(tau=0.5) if network == "leapfrog" else SETTINGS
-    return Setup(far_network(network, inputs, outputs, units), stream, loss, settings)
+    return Setup(far_network(network, inputs, outputs, units, top), stream, loss, settings)
 
 
 @register("echo-recall", "Far past · echo", PRESETS)
-def echo_recall(seed: int, delay: int = 32, network: str = "rotations", units: int = 16, vary: bool = True) -> Setup:
-    """A sign is told, noise follows, and some time later the sign is asked for."""
-    return _far(network, Recall(delay, seed, vary=vary), units)
+def echo_recall(
+    seed: int, delay: int = 32, network: str = "rotations", units: int = 16, vary: bool = True, top: float = 1.5
+) -> Setup:
+    """A sign is told, noise follows, and some time later the sign is asked for; rotations turn by up to `top`."""
+    return _far(network, Recall(delay, seed, vary=vary), units, top=top)
 
 
 @register("memory-chain", "Far past · memory chain", PRESETS)

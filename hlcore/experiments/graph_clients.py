@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from ..errors import number, unknown
+from ..errors import known, number
 from ..law.settings import Settings
 from ..networks import Graph, Springs, TotalVariation, coupled
 from ..networks.graph import laplacian_norm
@@ -33,17 +33,10 @@ def settings(step: float) -> Settings:
     {"good": {}, "sluggish": {"beta": 0.0005}, "diverges": {"beta": 0.4}},
 )
 def graph_clients(
-    seed: int,
-    coupling: str = "tv",
-    lam: float = 0.1,
-    sigma: float = 0.3,
-    p_out: float = 0.02,
-    labelled: float = 0.5,
-    noise: float = 1.0,
-    nodes: int = 20,
-    jump: int | None = 1000,
-    move: int | None = 2000,
-) -> Setup:
+    seed: int, coupling: str = "tv", lam: float = 0.1, sigma: float = 0.3,
+    p_out: float = 0.02, labelled: float = 0.5, noise: float = 1.0, nodes: int = 20,
+    jump: int | None = 1000, move: int | None = 2000,
+) -> Setup:  # fmt: skip
     """Forty clients in two clusters, half of them without labels, learn from one noisy token each per tick.
 
     At tick 1000 one cluster's weights jump; at 2000 three nodes change sides, and the graph is not told.
@@ -51,30 +44,18 @@ def graph_clients(
     """
     stream = Clients(seed, (nodes, nodes), 4, p_out=p_out, labelled=labelled, noise=noise, jump=jump, move=move)
     where = (2 * nodes, 4, stream.edges)
-    if coupling not in COUPLINGS:
-        raise unknown("coupling", coupling, COUPLINGS)
-    network = (
-        TotalVariation(*where, lam=lam, sigma=sigma)
-        if coupling == "tv"
-        else Springs(*where, sigma=lam)
-        if coupling == "squared"
-        else Graph(*where)
-    )
+    if known("coupling", coupling, COUPLINGS) == "tv":
+        network: Graph = TotalVariation(*where, lam=lam, sigma=sigma)
+    else:
+        network = Springs(*where, sigma=lam) if coupling == "squared" else Graph(*where)
     return Setup(network, stream, LOSS, settings(0.02))
 
 
 @register("graph-held", "Clients · data sets on a graph", {"good": {}, "diverges": {"beta": 1.0}})
 def graph_held(
-    seed: int,
-    lam: float = 0.01,
-    p_out: float = 0.01,
-    labelled: float = 0.4,
-    noise: float = 0.0,
-    nodes: int = 100,
-    norm: int = 1,
-    pace: float = 1.0,
-    share: float = 0.05,
-) -> Setup:
+    seed: int, lam: float = 0.01, p_out: float = 0.01, labelled: float = 0.4, noise: float = 0.0, nodes: int = 100,
+    norm: int = 1, pace: float = 1.0, share: float = 0.05,
+) -> Setup:  # fmt: skip
     """Two hundred clients with five examples each: total variation finds both clusters, and the labels spread.
 
     pace   the step γ as a part of its bound 1/(L_f/2 + σ|D|²); with 1.1 one client runs away, and infects nobody

@@ -1,9 +1,7 @@
 """Five neurons on a digraph of which one is to follow a signal: N's demonstration, with settings that we found."""
 
-from __future__ import annotations
-
 import math
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from torch import Tensor
 
@@ -19,6 +17,9 @@ from .experiment import Setup
 from .registry import register
 
 COST_OF_WEIGHTS, COST_OF_SPEED = 1.0, 0.1  # r_w and ρ of N's demonstration; β = 1/ρ
+
+
+Told: TypeAlias = float | None  # None: as the case has it
 
 
 class Case(NamedTuple):
@@ -86,7 +87,7 @@ def charge(q: float) -> DeclaredLoss:
     return DeclaredLoss(loss, slope, own_shapes=True)
 
 
-def _setup(table: dict[str, Case], case: str, units: int, **changes: float | None) -> Setup:
+def _setup(table: dict[str, Case], case: str, units: int, **changes: Told) -> Setup:
     if case not in table:
         raise unknown("case", case, table)
     told: dict[str, Any] = {k: number(k, x, positive=True) for k, x in changes.items() if x is not None}
@@ -104,14 +105,9 @@ def _setup(table: dict[str, Case], case: str, units: int, **changes: float | Non
     learner="sign-flip",
 )
 def local_tracking(
-    seed: int,
-    case: str = "clamped",
-    units: int = 5,
-    q: float | None = None,
-    step: float | None = None,
-    speed: float | None = None,
-    frequency: float | None = None,
-) -> Setup:
+    seed: int, case: str = "clamped", units: int = 5,
+    q: Told = None, step: Told = None, speed: Told = None, frequency: Told = None,
+) -> Setup:  # fmt: skip
     """One of five neurons follows a signal while time turns at every step; `order="rk4"` shows why it can.
 
     case   clamped | clamped-sharp | autonomous | autonomous-sharp | hard | autonomous-hard: q = 10, 1000 (sharp), 100
@@ -128,14 +124,9 @@ def local_tracking(
     {"good": {}, "sluggish": {"eta": 100.0}, "rings": {"eta": 0.0}, "diverges": {"eta": 230.0}},
 )
 def local_tracking_forward(
-    seed: int,
-    case: str = "clamped",
-    units: int = 5,
-    q: float | None = None,
-    step: float | None = None,
-    speed: float | None = None,
-    frequency: float | None = None,
-) -> Setup:
+    seed: int, case: str = "clamped", units: int = 5,
+    q: Told = None, step: Told = None, speed: Told = None, frequency: Told = None,
+) -> Setup:  # fmt: skip
     """The same neurons, cost and signal under Hamiltonian Learning: the sign of the costates alone is turned.
 
     case   clamped | fast (f = .2) | clamped-sharp | hard | hard-fast | autonomous: with this one it dies to zero

@@ -1,7 +1,5 @@
 """Worlds that answer: temporal differences where they learn, where they swing, and where they search (S8)."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from ..law.settings import Settings

@@ -5,15 +5,15 @@ from torch.nn.functional import mse_loss
 
 from ..law.settings import Settings
 from ..networks import Recurrent
-from ..streams import Signal, Stream, sines, water_flow
+from ..streams import Signal, Stream, from_csv, sines, water_flow
 from .experiment import Setup
 from .registry import register, usual
 
 PRESETS = usual(0.002, 20.2)
 
 
-def _tracker(stream: Stream, units: int) -> Setup:
-    network = Recurrent(torch.nn.RNNCell(1, units), torch.nn.Linear(units, 1), speed=5.0)
+def _tracker(stream: Stream, units: int, channels: int = 1) -> Setup:
+    network = Recurrent(torch.nn.RNNCell(channels, units), torch.nn.Linear(units, channels), speed=5.0)
     return Setup(network, stream, mse_loss, Settings(tau=0.1, eta=2.0, beta=0.2, phi=2.0, eta_z=5.0))
 
 
@@ -27,3 +27,13 @@ def tracker_water_flow(seed: int, units: int = 12, horizon: int = 1) -> Setup:
 def tracker_sinusoid(seed: int, units: int = 12, frequency: float = 0.2, step: float = 0.1) -> Setup:
     """A recurrent network learns to foresee a sine wave, step by step."""
     return _tracker(Signal(sines([frequency], [1.0]), step), units)
+
+
+@register("tracker-csv", "Tracker · own data", PRESETS, downloads=True)
+def tracker_csv(seed: int, path: str = "", units: int = 12) -> Setup:
+    """A recurrent network learns to foresee the next row of a CSV file, all its columns of numbers, round after round.
+
+    path  of the file; rows with an empty cell are left out
+    """
+    stream = from_csv(path, gaps="skip")
+    return _tracker(stream, units, len(stream.columns))

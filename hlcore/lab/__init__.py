@@ -18,6 +18,7 @@ from .demos.locality_waves import Waves as Waves
 from .demos.processes import Fleet as Fleet
 from .demos.recital import Recital as Recital
 from .demos.reversal_film import Film as Film
+from .demos.steering_wheel import Steering as Steering
 from .demos.teacher_off import TeacherOff as TeacherOff
 from .demos.valley import Valley as Valley
 from .doctor import Doctor as Doctor
@@ -35,10 +36,12 @@ from .figures.graph_picture import ClientErrors as ClientErrors
 from .figures.graph_picture import GraphPicture as GraphPicture
 from .figures.knowledge import Needles as Needles
 from .figures.knowledge import RuleInWords as RuleInWords
+from .figures.sketch import Sketch as Sketch
 from .figures.spike_finder import SpikeFinder as SpikeFinder
 from .figures.world_map import RoomsMap as RoomsMap
 from .figures.world_map import WorldMap as WorldMap
 from .jupyter import panels as panels
+from .predict import Predict as Predict
 from .variants import Variants as Variants
 
 for _name, _module in {"way": bptt_walk, "lanes": lane_chart}.items():

@@ -15,6 +15,7 @@ from ..experiments import Experiment, differing
 from ..law.settings import BaseSettings
 from ..runs.run import Run
 from . import equations
+from .by_hand import ByHand
 from .controls import Controls
 from .figures.figure import View
 from .figures.gallery import Gallery
@@ -23,11 +24,10 @@ from .figures.time_rows import TimeRows
 from .keeping import Keeping
 from .opening import OPENING, Opening
 from .pace import Pace
-from .panel import Panel
 from .screen import FullScreen, Parts, beside, place, tab
 
 
-class Cockpit(Panel):
+class Cockpit(ByHand):
     """The panel of an experiment: play it, change its Hamiltonian while it learns, and see all it moves.
 
     controls  names of the controls to show beside Play and its kin ("eta", "beta", "presets", ...); None: all
@@ -58,11 +58,11 @@ class Cockpit(Panel):
         self._keeping = Keeping(self, lambda text: setattr(self._controls.text, "value", text), self._rows.widget.save)
         self.figures = Gallery([self._rows, self._phase], figures or ())
         self.parts, self._full = Parts(), FullScreen()
-        self.add_class("hl-panel")
         self.owns(self.figures, self._full)
         self._build()
         for trait in ("picked", "room", "rows"):
             self._quiet.observe(self._rows.widget, partial(self._loop.post, trait), trait)
+        self._quiet.observe(self._phase.widget, partial(self._loop.post, "start from"), "spot")
         self._show_all()
 
     # ---- what a program calls ----------------------------------------------------------------------------------------
@@ -81,21 +81,12 @@ class Cockpit(Panel):
 
     def step(self, n: int = 1) -> Self:
         """Take n steps now."""
-        whole("n", n)
-        self._loop.pause()
-        try:
-            self.run.step(n)
-            self._loop.error = None
-        except HLError as error:
-            self._loop.fail(error)
-            raise
-        finally:
-            self.shown()
-        return self
+        return self._taken(partial(self.run.step, whole("n", n)))
 
     def reset(self, seed: int | None = None) -> Self:
         """Back to step 0 with the settings in force, from the same seed or another."""
         self._rest()
+        self._far = 0
         self.run.reset(seed)
         return self._show_all()
 
@@ -168,7 +159,7 @@ class Cockpit(Panel):
             self._controls.name_units(self.run.recorder.names, self.view.units, axes(self.run))
         self.view.marks, self.view.playing = equations.marks(self.run), self.playing
         if self._rows.arrangement.room:  # a browser looks
-            self.view.opening = self.opening.before(self.run)
+            self.view.opening = None if self.asked else self.opening.before(self.run)
         self.figures.draw(self.run, self.view, self.warn)
         self._controls.rows.show(self._rows.arrangement.seats)
 
@@ -177,8 +168,14 @@ class Cockpit(Panel):
         self._pace.count(self.run.learner.steps, self.playing)
         super().refresh_status()
         self._keeping.keep(resting=not self.playing)
+        if self.run.dt is not None:
+            self._law.value = equations.law(self.run, self._touched)
         self._summary.value = html.escape(equations.summary(self.run))
         self._summary.layout.display = "none" if self._alarm.value else "block"  # they share a line: nothing jumps
+
+    def words(self) -> str:
+        """The run in one sentence."""
+        return equations.summary(self.run)
 
     def status(self) -> str:
         """Step, time, seed, and while it plays how fast."""
@@ -190,7 +187,7 @@ class Cockpit(Panel):
     def alarm(self) -> str:
         """What stopped the run, or what a control complains of."""
         error = self._loop.error
-        return equations.stopped(error, self.run.learner) if error else super().alarm()
+        return equations.stopped(error, self.run) if error else super().alarm()
 
     # ---- inside ------------------------------------------------------------------------------------------------------
 
@@ -199,7 +196,7 @@ class Cockpit(Panel):
         learner, post, rivals = self.run.learner, self._loop.post, learners.names()
         self._controls = controls = Controls(self.settings, post, self._quiet, self._only, learner.quantities, rivals)
         self.view.units = {name: [0, 1] for name in learner.quantities}
-        self.commands |= {
+        self.commands |= self._hands() | {
             "step": self.step,
             "reset": lambda _: self.reset(),
             "new seed": lambda _: self.reset(self.run.seed + 1),
@@ -240,7 +237,7 @@ class Cockpit(Panel):
 
     def _show_settings(self, source: dict[str, str] | None = None) -> None:
         self._controls.show(self.settings, source)
-        self._law.value = equations.law(self.run.learner, self._touched)
+        self._law.value = equations.law(self.run, self._touched)
 
     def _show_race(self) -> None:
         """Who learns what, and against whom."""

@@ -12,6 +12,7 @@ from ..declared import About
 from ..errors import unknown
 from ..law.settings import BaseSettings
 from .figures.time_rows import LINES
+from .own_data import OwnData
 from .row_picker import RowPicker
 from .screen import tab
 from .widgets import Quiet, button, column, menu, row
@@ -127,7 +128,7 @@ class Controls:
         self.dials = {name: Dial(name, x, settings.in_force(name), post, self._quiet) for name, x in _in_order(about)}
         self.back = button("Back", "Click into the curves: go back to that time", lambda: post("back", None))
         self.back.disabled = True
-        self.count = W.BoundedIntText(value=100, min=1, max=1_000_000, layout=W.Layout(width="52px"), tooltip="n")
+        self.count = W.BoundedIntText(value=100, min=1, max=1_000_000, layout=W.Layout(width="4.2em"), tooltip="n")
         self.speed = self._menu("speed", SPEEDS, "8em", "speed", math.inf)
         self.preset = self._menu("preset", [UNCHOSEN], "12em", "settings worth trying")
         self.window = self._menu("window", WINDOWS, "10.8em", "time shown", 5000)
@@ -143,6 +144,7 @@ class Controls:
         self.maps = W.ToggleButton(description="heat maps of all units", tooltip=tip, layout=wide)
         self._quiet.observe(self.maps, partial(post, "maps"))
         self.phase = self._menu("phase", [("—", 0)], "100%", "unit of the phase portrait")
+        self.own = OwnData(partial(post, "own data"))
         self.text = W.Textarea(
             placeholder="State and Code write here. Paste a state string and press Load.",
             layout=W.Layout(width="auto", height="200px"),
@@ -207,7 +209,7 @@ class Controls:
             ("NetCDF", ".nc", "Write the whole record into a file beside the notebook"),
         )
         write = [button(name, tip, partial(post, "export", ending)) for name, ending, tip in files]
-        return tab([row(tell), self.text, row([W.Label("write a file:"), *write])])
+        return tab([row(tell), self.text, row([W.Label("write a file:"), *write]), row([self.own])])
 
     def show(self, settings: BaseSettings, source: dict[str, str] | None = None) -> None:
         """Let every control show the settings in force."""

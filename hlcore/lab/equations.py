@@ -3,13 +3,24 @@
 import html
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from ..declared import About
 from ..errors import SMALLER, Diverged, HLError
+from ..law.gap import dissipations, lived_through
+from ..learners import Regime
 from ..palette import ALARM, WHITE
+
+
+def regime_of(run: Any) -> Regime:
+    """What the learner's settings mean; where the last sample had a dt of its own, with that in the place of τ."""
+    settings, dt = run.learner.settings, run.dt
+    if dt is None or "tau" not in settings.about() or not lived_through(dt, *dissipations(settings)):
+        return cast(Regime, run.learner.regime(settings))
+    found: Regime = run.learner.regime(settings.replace(tau=dt))
+    return found._replace(words=f"{found.words} (here τ is the sample's own dt, {dt:.3g})")
 
 
 def title(run: Any) -> str:
@@ -19,13 +30,14 @@ def title(run: Any) -> str:
     return f'<b style="font-size:1.25em">{html.escape(run.experiment.title)}</b> &nbsp;{learner}'
 
 
-def law(learner: Any, touched: str = "") -> str:
+def law(run: Any, touched: str = "") -> str:
     """The learner's equations and what its settings mean, as HTML; the symbol that was touched last in a lit box."""
+    learner = run.learner
     lit = f'<b style="background:{ALARM};color:{WHITE};border-radius:4px;padding:0 4px">'
     about = learner.settings.about()
     symbols = {name: f"{lit}{x.symbol}</b>" if name == touched else x.symbol for name, x in about.items()}
     spans = (f"<span>{equation.format(**symbols)}</span>" for equation in learner.equations)
-    regime = learner.regime(learner.settings)
+    regime = regime_of(run)
     colour = ALARM if regime.alarm else "inherit"
     words = f"<b>{html.escape(regime.kind)}</b>: {html.escape(regime.words)}"
     named = f'<span style="color:{colour}">{words}</span>' if regime.kind else ""
@@ -38,7 +50,7 @@ def law(learner: Any, touched: str = "") -> str:
 def summary(run: Any) -> str:
     """One sentence a screen reader can read: step, loss and its trend, the largest of what moves θ, stability."""
     recorder, learner = run.recorder, run.learner
-    regime = learner.regime(learner.settings).kind
+    regime = regime_of(run).kind
     if not len(recorder):
         return "; ".join(filter(None, ("step 0: not begun", regime))) + "."
     loss, raced = recorder.window("loss", 400), run.rival
@@ -88,14 +100,15 @@ def _short(about: Mapping[str, About], name: str, value: Any) -> str:
     return "per weight" if isinstance(value, Mapping) else "a schedule" if callable(value) else str(value)
 
 
-def stopped(error: Exception, learner: Any) -> str:
+def stopped(error: Exception, run: Any) -> str:
     """What stopped the run: for a divergence which quantity, when, and what to do about it."""
     if not isinstance(error, Diverged) or error.cause:
         return str(error) if isinstance(error, HLError) else repr(error)
+    learner = run.learner
     symbols = {name: quantity.symbol for name, quantity in learner.quantities.items()}
     quantity = ({"loss": "L", "hamiltonian": "H'"} | symbols).get(error.quantity, error.quantity)
     of = f" ({error.component})" if error.component else ""
-    regime = learner.regime(learner.settings)
+    regime = regime_of(run)
     cure = regime.cure.format(**{name: about.letter for name, about in learner.settings.about().items()}) or SMALLER
     cure = f"{regime.words}: {cure}" if regime.alarm else cure
     return (

@@ -1,5 +1,6 @@
 """Exercises: checked in the cell, with a tolerance, hints in stages, and a friendly word for the stub."""
 
+import json
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -21,11 +22,13 @@ class Exercise:
         if isinstance(hints, str) or not isinstance(hints, Sequence) or not all(isinstance(x, str) for x in hints):
             raise bad("Exercise hints", repr(hints), "a list of texts")
         self.name, self._judge, self._hints, self._wrong = name, judge, tuple(hints), 0
+        self._tries, self._solved, self._state = 0, False, ""
 
     def check(self, answer: Any) -> str:
         """One line: solved, not begun (the stub `...`), or what is missing, with the next hint."""
         if answer is ... or answer is None:
             return f"{self.name}: not begun. Put your answer in place of the three dots."
+        self._tries += 1
         try:
             complaint = self._judge(answer)
         except HLError as error:
@@ -33,11 +36,20 @@ class Exercise:
         except Exception as error:
             complaint = f"your answer raised {type(error).__name__}: {error}"
         if complaint is None:
-            self._wrong = 0
+            self._wrong, self._solved = 0, True
+            self._state = answer.state_string() if isinstance(answer, Cockpit) else ""
             return f"{self.name}: solved ✓"
         hint = f" Hint: {self._hints[min(self._wrong, len(self._hints) - 1)]}" if self._hints else ""
         self._wrong += 1
         return f"{self.name}: not yet: {complaint}{hint}"
+
+    def report(self) -> str:
+        """JSON for a teacher: {"exercise", "solved", "tries", "state"}.
+
+        state  of the panel that solved it: `Cockpit.from_state` opens it; "" where the answer was no panel
+        """
+        told = {"exercise": self.name, "solved": self._solved, "tries": self._tries, "state": self._state}
+        return json.dumps(told, ensure_ascii=False)
 
     def __repr__(self) -> str:
         return f"Exercise({self.name!r})"

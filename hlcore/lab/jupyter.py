@@ -9,6 +9,17 @@ import traitlets
 
 from .widgets import Named
 
+ECHO = """
+function initialize({ model }) {
+  model.on("change:ping", () => {
+    const n = model.get("ping");
+    requestAnimationFrame(() => setTimeout(() => {
+      try { model.set("pong", n); model.save_changes(); } catch { } // the panel may be closed by now
+    }, 0));
+  });
+}
+"""
+
 
 class FrameGate(Named, anywidget.AnyWidget):
     """Echoes `ping` as `pong` after the browser's next animation frame.
@@ -16,18 +27,8 @@ class FrameGate(Named, anywidget.AnyWidget):
     Without this back-pressure a fast loop floods the browser until sliders go dead.
     """
 
-    _esm = """
-    export default {
-      initialize({ model }) {
-        model.on("change:ping", () => {
-          const n = model.get("ping");
-          requestAnimationFrame(() => setTimeout(() => {
-            try { model.set("pong", n); model.save_changes(); } catch { } // the panel may be closed by now
-          }, 0));
-        });
-      },
-    };
-    """
+    _esm = ECHO + "export default { initialize };"
+    calm = traitlets.Bool(False).tag(sync=True)  # the browser is told to avoid motion
     ping = traitlets.Int(0).tag(sync=True)
     pong = traitlets.Int(0).tag(sync=True)
 

@@ -11,6 +11,7 @@ from .jupyter import FrameGate
 
 BUDGET = 0.012  # seconds of learning between two looks at the mailbox
 FRAMES = 24.0  # at most, per second
+CALM = 2.0  # frames per second where motion is unwanted
 PATIENCE = 1.0  # seconds after which a frame that was not acknowledged no longer holds the next one back
 
 
@@ -121,7 +122,8 @@ class LiveLoop:
                 if self.playing:
                     self.driven.advance(BUDGET)
                 now = time.perf_counter()
-                if now - last >= 1 / FRAMES and (self.gate.drawn or now - last > PATIENCE):
+                most = CALM if self.gate.calm else FRAMES
+                if now - last >= 1 / most and (self.gate.drawn or now - last > PATIENCE):
                     last = now
                     self._draw()
                 if now - since > 0.5:

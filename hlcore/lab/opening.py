@@ -1,7 +1,5 @@
 """What the first steps will be: a run that has not begun shows them, pale, by taking them in a copy."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 from typing import Any
 

@@ -1,6 +1,7 @@
 """What every panel is: one in a cell, Play and its kin, a status line, an alarm, a loop, and an end."""
 
 import math
+import re
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, Self
@@ -8,7 +9,8 @@ from typing import Any, Self
 import ipywidgets as W
 
 from ..errors import HLError
-from .jupyter import FrameGate, leave, settle
+from .jupyter import leave, settle
+from .keyboard import KEYS, Keyboard
 from .loop import LiveLoop
 from .widgets import Named, Quiet, alarmed, button
 
@@ -26,11 +28,13 @@ class Panel(Named, W.VBox):
 
     def __init__(self) -> None:
         super().__init__(layout=W.Layout(width="100%", min_width="0"))
-        self._gate = FrameGate()
+        self.add_class("hl-panel")
+        self._gate = Keyboard(self.pressed, about=type(self).__name__)
         self._loop = LiveLoop(self, self._gate)
         self._owned = (self._loop, self._gate)
         self._status, self._alarm = W.HTML(), W.HTML()
         self._warned, self._warning = -math.inf, ""
+        self._questions: list[Any] = []  # a prediction each, without whose answer nothing plays
         self._quiet = Quiet()  # what a control is told by the panel is no message of the control
         self.commands: dict[str, Callable[[Any], Any]] = {"toggle": lambda _: self.toggle()}
         self._play = self.button("Play", "Go on by itself, until paused", "toggle", style="success")
@@ -59,6 +63,25 @@ class Panel(Named, W.VBox):
         """What the button says that begins."""
         return "Play"
 
+    def words(self) -> str:
+        """The state of things for those who listen."""
+        return re.sub("<[^>]*>", "", self.status())
+
+    def hotkeys(self) -> dict[str, tuple[str, Any, str]]:
+        """{key: (message, its value, what it does)}."""
+        return {key: told for key, told in KEYS.items() if told[0] in self.commands}
+
+    @property
+    def asked(self) -> bool:
+        """True while a prediction about what will be seen is open."""
+        return any(one.came is None for one in self._questions)
+
+    @property
+    def waiting(self) -> str:
+        """Why nothing plays yet: a prediction that has no answer; "" if there is none."""
+        asked = next((one.question for one in self._questions if one.said is None), "")
+        return f"Play waits: got no answer to {asked!r}, expected a prediction first." if asked else ""
+
     # ---- what a program calls ----------------------------------------------------------------------------------------
 
     @property
@@ -66,8 +89,15 @@ class Panel(Named, W.VBox):
         """True between Play and Pause."""
         return self._loop.playing
 
+    def ask(self, question: Any) -> None:
+        """Do not play before this `Predict` has an answer."""
+        self._questions.append(question)
+        self.refresh_status()
+
     def play(self) -> Self:
-        """Go on until `pause`, in the notebook's own event loop."""
+        """Go on until `pause`, in the notebook's own event loop; HLError before a prediction that was asked for."""
+        if self.waiting:
+            raise HLError(self.waiting)
         self._loop.play()
         return self
 
@@ -95,19 +125,30 @@ class Panel(Named, W.VBox):
             part.close()
         super().close()
 
+    def pressed(self, key: str) -> None:
+        """A key was pressed, while the focus was in the panel and in no field."""
+        if key in self.hotkeys():
+            self._loop.post(*self.hotkeys()[key][:2])
+
     # ---- what the loop calls -----------------------------------------------------------------------------------------
 
     def command(self, name: str, value: Any) -> None:
         """Carry out one message of a control."""
         self._warned = -math.inf
+        if name in ("step", "drive") and self.waiting:
+            raise HLError(self.waiting)
         self.commands[name](value)
 
     def refresh_status(self) -> None:
         """Bring button, status line and alarm up to date."""
-        self._play.description = "Pause" if self.playing else self.play_word()
+        waits = bool(self.waiting)
+        self._play.disabled, self._play.tooltip = waits, self.waiting or "Go on by itself, until paused"
+        self._play.description = "Pause" if self.playing else "Predict first" if waits else self.play_word()
         self._play.button_style = "warning" if self.playing else "success"
-        self._status.value = f'<span role="status">{self.status()}</span>'
+        self._status.value = f'<span role="status" aria-live="off">{self.status()}</span>'
         self._alarm.value = alarmed(self.alarm())
+        self._gate.keymap = {key: words for key, (_, _, words) in self.hotkeys().items()}
+        self._gate.say(self.words(), self.playing)
 
     def warn(self, text: str) -> None:
         """Show a line that stays for a few seconds and stops nothing."""

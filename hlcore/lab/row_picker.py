@@ -20,7 +20,7 @@ class RowPicker:
         self._post, self._quiet, self._seats = post, quiet, [Seat("", "", True, 1.0)][:0]
         self.ticks: dict[str, W.Checkbox] = {}
         self._list = place("ticks", [])
-        self.which = menu([], width="7em", tooltip="the row that is moved")
+        self.which = menu([], width="5em", tooltip="the row that is moved")
         moves = [
             button("Up", "Move this row up", partial(self._move, -1)),
             button("Down", "Move this row down", partial(self._move, 1)),

@@ -21,7 +21,9 @@ class Variants(Cockpit):
 
     Its own figures stand above the curves.
 
-    options  {option: (least, largest)} makes a slider, {option: [choice, ...]} a menu
+    options  {option: (least, largest)} makes a slider, (least, largest, "words") one with these words beside it,
+             {option: [choice, ...]} a menu
+    presets  {name: {option or setting: value}} on the preset menu in place of the experiment's; each begins anew
     start    other values of options and settings to begin with, as `experiments.get` takes them
     `vary(lam=0.2)` is the controls' twin.
     """
@@ -32,18 +34,17 @@ class Variants(Cockpit):
         options: Mapping[str, Sequence[Any]],
         controls: list[str] | None = None,
         figures: Sequence[Any] | None = None,
+        presets: Mapping[str, Mapping[str, Any]] | None = None,
         **start: Any,
     ) -> None:
         parameters = inspect.signature(entry(name).builder).parameters
         for option in options:
             if option not in parameters:
                 raise unknown(f"option of {name}", option, parameters)
-        self.name, self.chosen = name, dict(start)
-        self._dials = {
-            option: _dial(option, span, start.get(option, parameters[option].default))
-            for option, span in options.items()
-        }
-        super().__init__(Run(get(name, **start), *KEPT), controls, figures)
+        self.name, self.chosen, self._cases = name, dict(start), dict(presets or {})
+        self._start = {option: parameters[option].default for option in options} | start
+        self._dials = {option: _dial(option, span, self._start[option]) for option, span in options.items()}
+        super().__init__(self._made(start), controls, figures)
         for option, dial in self._dials.items():
             self.commands[f"option {option}"] = partial(self._turn_option, option)
             self._quiet.observe(dial, partial(self._loop.post, f"option {option}"))
@@ -51,13 +52,23 @@ class Variants(Cockpit):
     def vary(self, **options: Any) -> Self:
         """Begin anew with other options; what plays goes on playing."""
         chosen, playing = self.chosen | options, self.playing
-        run = Run(get(self.name, seed=self.run.seed, **chosen), *KEPT)
+        self.adopt(self._made(chosen | {"seed": self.run.seed}))
         self.chosen = chosen
-        self.adopt(run)
         with self._quiet:
-            for option in options.keys() & self._dials.keys():
-                self._dials[option].value = options[option]
+            for option, dial in self._dials.items():
+                dial.value = (self._start | chosen)[option]
         return self.play() if playing else self
+
+    def _made(self, chosen: Mapping[str, Any]) -> Run:
+        experiment = get(self.name, **chosen)
+        return Run(experiment.replace(presets=self._cases) if self._cases else experiment, *KEPT)
+
+    def _choose(self, preset: str | None) -> None:
+        if preset in self._cases:
+            self.chosen = {}
+            self.vary(**self._start | dict(self._cases[preset]))
+        else:
+            super()._choose(preset)
 
     def _build(self) -> None:
         self.parts.bar = [row(self._dials.values())]
@@ -73,8 +84,9 @@ def _dial(option: str, span: Sequence[Any], value: Any) -> Any:
     label = option.replace("_", " ")
     if isinstance(span, list):
         return menu(span, label, value=value)
-    low, high = span
+    low, high, *words = span
+    label, width = (words[0], "340px") if words else (label, "255px")
     if isinstance(value, int):
-        return slider(W.IntSlider, value, low, high, label, width="255px", continuous_update=False)
+        return slider(W.IntSlider, value, low, high, label, width=width, continuous_update=False)
     look = {"step": (high - low) / 100, "readout_format": ".3g", "continuous_update": False}
-    return slider(W.FloatSlider, value, low, high, label, width="255px", **look)
+    return slider(W.FloatSlider, value, low, high, label, width=width, **look)

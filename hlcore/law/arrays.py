@@ -5,8 +5,6 @@ A call of numpy takes a quarter of one of torch, which is what counts where a ne
 xp.cos, xp.concatenate.
 """
 
-from __future__ import annotations
-
 from typing import Any, TypeAlias
 
 import numpy as np

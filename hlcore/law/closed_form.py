@@ -1,7 +1,5 @@
 """The two maps in closed form: derivatives worked out by hand, taken only while nobody touches what they stand for."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 

@@ -1,7 +1,5 @@
 """The one derivative: torch.autograd.grad without its checks, which cost a sixth of a small network's step."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import cache
 from typing import Any

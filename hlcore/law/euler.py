@@ -1,7 +1,5 @@
 """The order of Algorithm 1: everything at t."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from .arrays import moved

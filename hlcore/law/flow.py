@@ -1,7 +1,5 @@
 """The two maps of H' = φL + z·f^h that can be pulled back: the flow f^h, and the reading L(f^y)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol, TypeAlias
 

@@ -1,7 +1,5 @@
 """Time that nobody lived through: a gap between two samples that is too long for one step."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import replace
 from typing import Any
@@ -21,10 +19,15 @@ def bridged(sample: Sample, tau: float, eta: float, eta_z: float) -> tuple[Sampl
     P, section 5, leaves open how long a time a step may take.
     """
     dt = sample.dt
-    if dt is None or dt <= tau or (dt * max(eta, eta_z) <= 1 and dt <= LONGEST * tau):
+    if dt is None or lived_through(dt, tau, eta, eta_z):
         return sample, 1.0, 1.0
     gap = dt - tau
     return replace(sample, dt=tau), math.exp(-eta * gap), math.exp(-eta_z * gap)
+
+
+def lived_through(dt: float, tau: float, eta: float, eta_z: float) -> bool:
+    """Whether a dt is one step, not a gap."""
+    return dt <= tau or (dt * max(eta, eta_z) <= 1 and dt <= LONGEST * tau)
 
 
 def dissipations(settings: Any) -> tuple[float, float, float]:

@@ -3,8 +3,6 @@
 How the maps are made is decided here, and nobody who uses them asks.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Sequence
 from typing import Any
@@ -60,12 +58,11 @@ class Hamiltonian:
             self._closed = None
             self._leave_to_autograd("it was hooked or replaced after the Learner was built")
         found = None if self._closed is None else self._closed.flow(u, h, tau)
-        return _AutogradFlow(self, u, h, tau) if found is None else found
+        return AutogradFlow(self, u, h, tau) if found is None else found
 
-    def jacobian(self, u: Any, h: State, tau: float) -> tuple[Flow, Tensor, Tensor]:
-        """(f^h at h, ∂f^h/∂h, ∂f^h/∂θ): a row per entry of f^h, a column per entry of h and of θ, all of them flat."""
-        flow = _AutogradFlow(self, u, h, tau)
-        return flow, *flow.jacobian()
+    def by_autograd(self, u: Any, h: State, tau: float) -> "AutogradFlow":
+        """f^h at h, which has a Jacobian, too."""
+        return AutogradFlow(self, u, h, tau)
 
     def _leave_to_autograd(self, lost: str, known: str = "") -> None:
         """Say why; once in the log where a network has lost a closed form that its kind has."""
@@ -159,7 +156,7 @@ def derivative(terms: Sequence[Tensor], factors: Sequence[Tensor], wrt: Sequence
         ) from error
 
 
-class _AutogradFlow(Flow):
+class AutogradFlow(Flow):
     """The maps by autograd. No gradient flows through time: h is a leaf."""
 
     def __init__(self, law: Hamiltonian, u: Any, h: State, tau: float) -> None:
@@ -195,7 +192,10 @@ class _AutogradFlow(Flow):
         return self._law.read(self._u, at, target)
 
     def jacobian(self) -> tuple[Tensor, Tensor]:
-        """All rows in one batched call where the derivatives have a batched form."""
+        """(∂f^h/∂h, ∂f^h/∂θ): a row per entry of f^h, a column per entry of h and of θ, all of them flat.
+
+        All rows in one batched call where the derivatives have a batched form.
+        """
         like = [*self._leaves.values(), *self.theta]
         rows = torch.cat([x.flatten() for x in self._live.values()] or [torch.empty(0)])
         found = rows.new_zeros(len(rows), sum(x.numel() for x in like))

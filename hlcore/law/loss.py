@@ -1,7 +1,5 @@
 """The instantaneous loss L(y, ŷ): checked, and its slope ∂L/∂y in closed form where that is known."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from typing import Any, TypeAlias

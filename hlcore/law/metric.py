@@ -1,10 +1,6 @@
 """A metric of the weights: β divided by the running root mean square of each weight's gradient."""
 
-from __future__ import annotations
-
 from typing import Any
-
-import torch
 
 TINY = 1e-8  # beside √v, as torch.optim.RMSprop has it
 
@@ -18,9 +14,9 @@ def share(c: Any) -> Any:
 
 def remembered(v: Any, g: Any, part: Any) -> Any:
     """v⁺ = v + (τ/memory) (g² - v), g = ∂H'/∂θ; g = None is zero."""
-    return (1 - part) * v if g is None else v + part * (g * g - v)
+    return v - part * v if g is None else v + part * (g * g - v)
 
 
 def pace(v: Any) -> Any:
     """1/(√v + ε), by which β is multiplied."""
-    return 1 / (torch.sqrt(v) + TINY)
+    return 1 / (v**0.5 + TINY)

@@ -1,7 +1,5 @@
 """One step of state and costate, not yet taken."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 

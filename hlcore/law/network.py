@@ -1,7 +1,5 @@
 """What every network is: f^h and f^y."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -42,7 +40,7 @@ class Network(torch.nn.Module):
         """y = f^y(u, h, θ^y)."""
         raise bad(f"{type(self).__name__}.output", "no definition", "a method output(self, u, h)")
 
-    def closed_form(self) -> ClosedForm | str | None:
+    def closed_form(self) -> "ClosedForm | str | None":
         """f^h and f^y with their derivatives worked out by hand; None: leave them to autograd; a text: why not here.
 
         Optional, for speed. It is asked once, and again when a part was touched; see `law.closed_form.ClosedForm`.

@@ -1,7 +1,5 @@
 """A point of phase space, where a learner is, and what a step reports."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
@@ -23,7 +21,7 @@ class PhasePoint:
     z: Tensors
     omega: Tensors
 
-    def clone(self) -> PhasePoint:
+    def clone(self) -> "PhasePoint":
         """A copy that later steps do not touch."""
         parts = (self.h, self.theta, self.z, self.omega)
         return PhasePoint(self.t, *({name: x.detach().clone() for name, x in part.items()} for part in parts))

@@ -1,7 +1,5 @@
 """What a stream yields at one time."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -41,7 +39,7 @@ class Sample:
             if part is not None and not isinstance(part, torch.Tensor):
                 raise bad("Sample.u", type(part).__name__, "a tensor or a tuple of tensors", "use torch.as_tensor")
 
-    def to(self, device: torch.device | str) -> Sample:
+    def to(self, device: torch.device | str) -> "Sample":
         """The same sample, its tensors on another device."""
         try:
             return replace(self, u=moved(self.u, device), target=moved(self.target, device))

@@ -1,7 +1,5 @@
 """The order in which each equation takes what is already new: state, costate, weights."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from .arrays import moved

@@ -1,7 +1,5 @@
 """What the four equations leave open, frozen and checked; each setting is declared once, at its field."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from numbers import Real

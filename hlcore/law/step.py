@@ -4,8 +4,6 @@
 moves in place. `hlcore.Learner` is the same orders with refusal, in place.
 """
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import torch
@@ -84,7 +82,7 @@ def _begun(h: Tensors, network: Network, sample: Sample) -> Tensors:
     return {name: torch.zeros_like(x) if start[name] is None else start[name].detach() for name, x in h.items()}  # type: ignore[union-attr]
 
 
-def functional(network: Network, loss: Any, theta: Tensors) -> FunctionalLaw:
+def functional(network: Network, loss: Any, theta: Tensors) -> "FunctionalLaw":
     """H' with the weights as an argument, in closed form where network and loss have one."""
     form, checked = network.closed_form(), CheckedLoss(loss)
     if isinstance(form, ClosedForm) and Closed.holds(form) and checked.slope() is not None:

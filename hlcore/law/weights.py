@@ -1,7 +1,5 @@
 """The weights' two equations: as a pure function, and in place, proposed, refused or committed."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,7 +10,8 @@ from torch import Tensor
 
 from ..errors import HLError, bad, unknown
 from . import metric
-from .arrays import arrays, axpy, less
+from .arrays import arrays, axpy, less, tensor
+from .flow import flat
 from .point import Tensors
 from .settings import Beta
 
@@ -183,10 +182,12 @@ class Weights:
     def _remember(self, gradients: Sequence[Tensor | None], size: float, part: float) -> None:
         """v⁺ of all weights; those that stand still keep theirs."""
         assert self._square is not None
-        self._next_square = self._square.clone()
-        for i, (x, g) in enumerate(zip(self._split(self._next_square), gradients, strict=True)):
-            if i not in self._still:
-                x.copy_(metric.remembered(x, None if g is None else size * g, part))
+        _, v, g = arrays(self._square, flat(gradients, self.theta))
+        self._next_square = tensor(metric.remembered(v, size * g, part))
+        if self._still:
+            before, after = self._split(self._square), self._split(self._next_square)
+            for i in self._still:
+                after[i].copy_(before[i])
 
     def _cannot_overflow(self, gradients: Sequence[Tensor | None], gain: float, keep: float) -> bool:
         """True for a large ω of which |ω⁺| <= keep |ω| + |gain| |g| tells that it stays finite."""
@@ -218,9 +219,10 @@ class Weights:
             size = float(self._next.abs().max())
         stride = tau * self._beta_max * (size if fresh else min(self._size, self._limit))
         if self._square is not None and self._next_square is not None:
-            found = metric.pace(self._next_square if fresh else self._square)
-            self._pace = found if self._scale is None else found * self._scale
+            _, v = arrays(self._next_square if fresh else self._square)
+            found = metric.pace(v)
             stride *= float(found.max()) if len(found) else 1.0
+            self._pace = tensor(found) if self._scale is None else tensor(found) * self._scale
         self._size = size
         self._reach += stride
         if not self._reach < self._limit:

@@ -1,7 +1,5 @@
 """What all learners share: checked input, a step that is refused or taken whole, snapshots, checkpoints, a run."""
 
-from __future__ import annotations
-
 import logging
 import math
 from abc import ABC, abstractmethod
@@ -151,6 +149,8 @@ class BaseLearner(ABC):
             if self._idle:
                 self._look_for_idle_weights()
         self.memory.update(step.memory)
+        for name, x in step.longer.items():
+            self.memory[name].append(x)
         self.t += tau if sample.dt is None else sample.dt
         self.steps += 1
         self._arrive(step, sample)
@@ -231,7 +231,7 @@ class BaseLearner(ABC):
         return learner
 
     @classmethod
-    def beside(cls, other: BaseLearner) -> Self:
+    def beside(cls, other: "BaseLearner") -> Self:
         """A rival of `other`: a copy of its network as it is now, settings mapped, ω taken over, at the same time."""
         return resume.beside(cls, other)
 

@@ -1,7 +1,5 @@
 """Learners that remember the way and walk it back: by the reversed stream, or by autograd."""
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -110,17 +108,16 @@ class _Backward(BaseLearner):
             with preserved(self.network):
                 start = first_state(self.law, sample) if len(path) == memory["length"] + 1 else {}
                 dtheta, keep = self._walk(path, start, c)
-        kept = [] if sample.end else [*memory["steps"], tuple(seen)]
-        if window is not None:
-            kept = kept[max(0, len(kept) - window + 1) :]
-        elif len(kept) > LONGEST:
+        following = {"length": 0 if sample.end else memory["length"] + 1, "since": 0 if turn else memory["since"] + 1}
+        if sample.end:
+            following["steps"] = []
+        elif window is not None:
+            kept = [*memory["steps"], tuple(seen)]
+            following["steps"] = kept[max(0, len(kept) - window + 1) :]
+        elif len(memory["steps"]) >= LONGEST:
             raise HLError(f"{type(self).__name__}: got an endless sequence; give a window, or mark ends.")
-        following = {
-            "steps": kept,
-            "length": 0 if sample.end else memory["length"] + 1,
-            "since": 0 if turn else memory["since"] + 1,
-        }
-        return Step(after, None, y, loss, c.phi * loss, dtheta, 1.0, keep, following)
+        longer = {} if "steps" in following else {"steps": tuple(seen)}
+        return Step(after, None, y, loss, c.phi * loss, dtheta, 1.0, keep, following, longer)
 
     @abstractmethod
     def _walk(self, path: list[StoredStep], start: Known, c: Any) -> tuple[list[Tensor], float]:
@@ -148,18 +145,8 @@ class HLBPTT(_Backward):
         "θ ← θ - {tau} {beta} ω",
     )
 
-    def __init__(
-        self,
-        network: Network,
-        loss: Loss,
-        settings: BaseSettings | None = None,
-        window: int | None = None,
-        every: int | None = None,
-        reset_omega: bool = True,
-        *,
-        order: str | None = None,
-    ) -> None:
-        super().__init__(network, loss, settings, window, every, order=order)
+    def __init__(self, *given: Any, reset_omega: bool = True, **named: Any) -> None:
+        super().__init__(*given, **named)
         self.reset_omega = reset_omega
 
     @classmethod
@@ -205,7 +192,7 @@ class TruncatedBPTT(_Backward):
         with torch.enable_grad():
             h: Known = _joined(path[0].h, start)
             total: Tensor | None = None
-            for step in path:
+            for step in path if any(step.target is not None for step in path) else []:
                 step.put_back(self.law)
                 v = self.law.velocity(step.u, dict(h), step.tau)
                 h = moved({name: torch.zeros_like(v[name]) if x is None else x for name, x in h.items()}, v, step.tau)

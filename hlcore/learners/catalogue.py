@@ -1,7 +1,5 @@
 """The list of learners."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import TypeVar
 

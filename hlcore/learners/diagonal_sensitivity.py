@@ -1,7 +1,5 @@
 """∂h/∂θ of one layer of driven rotations: each unit feels its own weights alone, so N (1 + inputs) numbers are all."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -4,8 +4,6 @@ G. Pourcel and M. Ernoult, arXiv 2506.05259 (2025); their code takes the kick at
 The forward echo, which needs neither the inputs reversed nor a derivative of the step, is ours.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from typing import Any
 

@@ -4,8 +4,6 @@ Errors through time, forward: N. Zucchet and co-authors, "Forward propagation of
 start from sensitivities is ours, and so are transports without a matrix (`Network.transport`).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 

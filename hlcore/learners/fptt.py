@@ -1,7 +1,5 @@
 """Forward propagation of errors through time, as a learner."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Learners that hold the inputs of a sequence, not its states, and run them again where it ends."""
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -59,20 +57,18 @@ class HeldInputs(BaseLearner):
         c, tokens = self.numbers(sample), self.memory["tokens"]
         h = first_state(self.law, sample) if self._h is None else self._h
         start = self.memory["start"] if tokens else {} if self._h is None else dict(self._h)
-        _, after, y = advance(self.law, sample, h, c.tau, 1.0)
+        seen, after, y = advance(self.law, sample, h, c.tau, 1.0)
         L = self.law.loss(y, sample.target)
         loss = 0.0 if L is None else float(L)
-        tokens = [*tokens, (sample.u, sample.target, c.tau)]
-        dtheta = None
-        if sample.end or (c.every is not None and len(tokens) >= c.every):
-            held = [Sample(u, target, dt=dt) for u, target, dt in tokens]
-            begun = start or first_state(self.law, held[0])
-            found = self._gradient(held, begun, c)
-            dtheta, tokens, start = [found[name] for name in self.law.names], [], {}
-        elif len(tokens) > LONGEST:
+        token = seen.u, seen.target, c.tau
+        step = Step(after, None, y, loss, c.phi * loss, None, c.tau * c.phi, 1 - c.tau * c.eta)
+        if sample.end or (c.every is not None and len(tokens) + 1 >= c.every):
+            held = [Sample(u, target, dt=dt) for u, target, dt in (*tokens, token)]
+            found = self._gradient(held, start or first_state(self.law, held[0]), c)
+            return step._replace(dtheta=[found[name] for name in self.law.names], memory={"tokens": [], "start": {}})
+        if len(tokens) >= LONGEST:
             raise HLError(f"{type(self).__name__}: got an endless sequence; learn every k tokens, or mark ends.")
-        following = {"tokens": tokens, "start": start}
-        return Step(after, None, y, loss, c.phi * loss, dtheta, c.tau * c.phi, 1 - c.tau * c.eta, following)
+        return step._replace(memory={"start": start}, longer={"tokens": token})
 
     @abstractmethod
     def _gradient(self, held: Sequence[Sample], start: State, c: Any) -> Tensors:

@@ -1,7 +1,5 @@
 """One step of a field F along one vector: x⁺ = x + τ Σ b_i F(x + τ Σ a_ij F_j)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch

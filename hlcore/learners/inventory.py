@@ -1,7 +1,5 @@
 """What a learner holds of a network by identity, and whether it is still the network's."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -1,7 +1,5 @@
 """The learner: a network that moves through phase space along a stream."""
 
-from __future__ import annotations
-
 import math
 from typing import Any, ClassVar, Self
 

@@ -1,7 +1,5 @@
 """Least control in two phases: a held sample settles under a controller, then the weights move once."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from ..law.sample import Sample

@@ -1,7 +1,5 @@
 """The one-step law: credit for the present alone."""
 
-from __future__ import annotations
-
 from ..law.arrays import moved, owned, tensors
 from ..law.flow import added_slopes
 from ..law.sample import Sample

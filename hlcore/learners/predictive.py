@@ -1,7 +1,5 @@
 """Predictive coding: states descend an energy whose gradients are those of H', and then the weights do."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any, ClassVar
 

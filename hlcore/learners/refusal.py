@@ -1,7 +1,5 @@
 """Why a step was refused: what is wrong with the sample, with the loss, or with the settings. Asked only then."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

@@ -1,7 +1,5 @@
 """REINFORCE: ω's trace, and reward as the third factor."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch

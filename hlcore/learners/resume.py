@@ -1,7 +1,5 @@
 """A learner's snapshot: taken, and gone back to."""
 
-from __future__ import annotations
-
 import copy
 from typing import Any
 

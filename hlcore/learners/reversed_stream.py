@@ -1,7 +1,5 @@
 """BPTT as a reversed stream: states are stored or undone, the weights stand, z walks back through the sequence."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 

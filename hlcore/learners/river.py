@@ -1,7 +1,5 @@
 """river's learners: its linear regression as a learner like any other, and others behind `Learner`'s own `step`."""
 
-from __future__ import annotations
-
 import math
 from collections import deque
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 For small networks; for one layer of rotations, whose units feel their own weights alone, at twice the cost of a step.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 
@@ -16,7 +14,6 @@ from ..law.loss import Loss
 from ..law.network import Network, State
 from ..law.point import Tensors
 from ..law.sample import Sample
-from ..networks.preserved import preserved
 from .base import BaseLearner
 from .catalogue import register
 from .diagonal_sensitivity import DiagonalSensitivity
@@ -50,15 +47,15 @@ class Sensitivity:
         """(h⁺, P⁺, y, L, dL/dθ per weight) of one step from (h, P), h = None at a start; nothing is kept."""
         law, weights = self._law, self._law.theta
         with torch.enable_grad():
-            if h is None:
-                h = self._begun(sample, tau)
-                P = self._first(h)
-            elif not len(P):  # begun in the middle of a sequence: its past is not felt
-                P = self._first({name: None if x is None else x.detach() for name, x in h.items()})
+            begun = h is None
+            h = first_state(law, sample) if h is None else h
+            f = law.by_autograd(sample.u, h, tau)
+            if begun or not len(P):  # begun in the middle of a sequence: its past is not felt
+                P = self._first({name: x if begun and x is not None else f.h[name] for name, x in h.items()})
             units = P.shape[0]
             if units * sum(self._sizes) > LARGEST:
                 raise bad("RTRL", f"{units} units by {sum(self._sizes)} weights", "a small network", "use a window")
-            f, by_h, by_theta = law.jacobian(sample.u, h, tau)
+            by_h, by_theta = f.jacobian()
             after, P_next = moved(f.h, f.v, tau), P + tau * (by_h @ P + by_theta)
             at = f.read(f.h if self.order == "euler" else after, sample.target)
             dh, slopes = at.pull(1.0)
@@ -81,19 +78,9 @@ class Sensitivity:
         self.keep(h, P, sample.end)
         return dict(zip(self.theta, g, strict=True))
 
-    def _begun(self, sample: Sample, tau: float) -> State:
-        """The state at the start, its shapes told by a dry velocity where the network leaves them open."""
-        h = first_state(self._law, sample)
-        if any(x is None for x in h.values()):
-            with preserved(self._law.network), torch.no_grad():
-                v = self._law.velocity(sample.u, dict(h), tau)
-            h = {name: torch.zeros_like(v[name]) if x is None else x for name, x in h.items()}
-        return h
-
-    def _first(self, h: State) -> Tensor:
+    def _first(self, h: Tensors) -> Tensor:
         """∂h_0/∂θ: zero, but for a start that is learned."""
-        parts = [x for x in h.values() if x is not None]
-        rows = torch.cat([x.flatten() for x in parts]) if parts else torch.empty(0)
+        rows = torch.cat([x.flatten() for x in h.values()]) if h else torch.empty(0)
         if not rows.requires_grad:
             return rows.new_zeros(len(rows), sum(self._sizes))
         return torch.stack(

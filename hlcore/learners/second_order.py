@@ -1,7 +1,5 @@
 """Second order: the gain of recursive least squares in the place of β."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch

@@ -1,7 +1,5 @@
 """torch.optim.SGD as a learner: what Hamiltonian Learning is without momentum of its own, and the other side of T1."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Hamiltonian Sign Flip: the equations of the optimum run to and fro in time (N), by an integrator of choice."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -86,7 +84,7 @@ class SignFlip(BaseLearner):
     )
     orders = ORDERS
 
-    _omega: _Strides
+    _omega: "_Strides"
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
@@ -142,7 +140,7 @@ class SignFlip(BaseLearner):
         return Step(after, z, y, loss, c.phi * loss + power, slopes, s * c.tau, 1.0, {"sign": s})
 
     def _field(
-        self, f: Flow, target: Any, c: Any, shape: _Shape, z: Tensors, omega: list[Tensor]
+        self, f: Flow, target: Any, c: Any, shape: "_Shape", z: Tensors, omega: list[Tensor]
     ) -> tuple[Tensor, Any, float]:
         """(F of s = +1, or of HL; y and L; z·f^h), with the weights as they are."""
         along, reading = f.as_given(z), f.read(f.h, target)

@@ -1,7 +1,5 @@
 """What a learner says: of a step not yet taken, of what it moves, of what its settings mean."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -37,6 +35,7 @@ class Step(NamedTuple):
     dtheta     ∂H'/∂θ in the order of θ up to `gain`, None where a weight has none; None: ω and θ stand
     gain, keep ω⁺ = keep ω + gain dtheta
     memory     what the learner carries on beside (h, z, θ, ω), once the step is taken
+    longer     {name: what is appended to that list of the memory}, so that a long list is never copied
     """
 
     h: Tensors
@@ -48,3 +47,4 @@ class Step(NamedTuple):
     gain: float = 1.0
     keep: float = 1.0
     memory: Mapping[str, Any] = {}
+    longer: Mapping[str, Any] = {}

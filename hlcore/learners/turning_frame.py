@@ -3,8 +3,6 @@
 h̃_t = R^{-t} h_t = Σ of all drives; the exact costate is (total of all errors) - (past errors). Ours.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from typing import Any
 

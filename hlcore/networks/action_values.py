@@ -1,12 +1,11 @@
 """Values of all actions by one set of weights, and the copy of them that bootstraps."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
 from ..errors import whole
+from ..law.network import require_module
 
 
 class ActionValues(nn.Module):
@@ -30,7 +29,7 @@ class Targeted(nn.Module):
 
     def __init__(self, module: nn.Module, every: int) -> None:
         super().__init__()
-        self.module, self.every = module, whole("every", every)
+        self.module, self.every = require_module("Targeted module", module), whole("every", every)
         self.names = {name: "copy_" + name.replace(".", "_") for name, _ in module.named_parameters()}
         for name, p in module.named_parameters():
             self.register_buffer(self.names[name], p.detach().clone())

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid, softplus
 
-from ..errors import bad, number, unknown
+from ..errors import bad, floats, known, number, unknown
 from ..law.loss import DeclaredLoss
 from ..law.network import Known, Network
 from ..law.sample import Sample
@@ -29,9 +29,7 @@ class Crowd(Network):
 
     def __init__(self, w: Tensor, decay: float = 0.0) -> None:
         super().__init__()
-        if not isinstance(w, Tensor) or w.dim() != 2:
-            raise bad("Crowd w", getattr(w, "shape", type(w).__name__), "a tensor (learners, inputs)")
-        self.w = torch.nn.Parameter(w.detach().clone())
+        self.w = torch.nn.Parameter(floats("Crowd w", w, "learners, inputs").detach().clone())
         self.decay = number("Crowd decay", decay)
         self.register_buffer("reward", w.new_zeros(len(w)))
 
@@ -87,8 +85,6 @@ def reinforce(baseline: float | str = 0.0) -> DeclaredLoss:
 
 def crowd_loss(rule: str, baseline: float | str = 0.0) -> DeclaredLoss:
     """The loss of one of RULES."""
-    if rule not in RULES:
-        raise unknown("rule", rule, RULES)
-    if rule == "supervised" and baseline != 0.0:
+    if known("rule", rule, RULES) == "supervised" and baseline != 0.0:
         raise bad("baseline", repr(baseline), "none for the supervised rule", "write rule='reinforce'")
     return supervised if rule == "supervised" else reinforce(baseline)

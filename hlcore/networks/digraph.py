@@ -1,7 +1,5 @@
 """Neurons on a directed graph that settle at finite speeds (Betti and Gori, Nature-Inspired Local Propagation)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
 from typing import Any, Self
@@ -9,7 +7,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from ..errors import MISTAKES, bad, whole
+from ..errors import bad, flag, kind, number, numbers, whole
 from ..law.arrays import Arrays, outer
 from ..law.closed_form import ClosedForm
 from ..law.network import Known, Network, State
@@ -46,21 +44,19 @@ class Digraph(Network):
         costly: bool = False,
     ) -> None:
         super().__init__()
-        units, self.inputs, self.clamp = whole("Digraph units", units), whole("Digraph inputs", inputs, 0), clamp
-        columns = units + inputs + clamp
-        edges = torch.ones(units, columns) if mask is None else torch.as_tensor(mask).to(torch.get_default_dtype())
-        if edges.shape != (units, columns):
-            raise bad("Digraph mask", f"shape {tuple(edges.shape)}", f"{(units, columns)}", "a row a neuron")
-        try:
-            c = torch.as_tensor(speed, dtype=edges.dtype).expand(units).clone()
-        except MISTAKES:
-            c = torch.zeros(1)
-        if not bool((c > 0).all() and torch.isfinite(c).all()):
+        units, self.inputs = whole("Digraph units", units), whole("Digraph inputs", inputs, 0)
+        self.clamp, self.costly = flag("Digraph clamp", clamp), flag("Digraph costly", costly)
+        spread, scale = number("Digraph spread", spread), number("Digraph scale", scale)
+        columns = units + self.inputs + self.clamp
+        edges = numbers("Digraph mask", 1.0 if mask is None else mask, (units, columns), "a row a neuron")
+        c = numbers("Digraph speed", speed, (units,), "one number > 0, or one a neuron")
+        if not bool((c > 0).all()):
             raise bad("Digraph speed", repr(speed), f"a number > 0, or {units} of them")
-        self.outputs = list(outputs)
-        if not self.outputs or any(i not in range(units) for i in self.outputs):
+        if not isinstance(outputs, Sequence) or not outputs:
             raise bad("Digraph outputs", repr(outputs), f"numbers of neurons, 0 to {units - 1}")
-        self.costly = costly
+        self.outputs = [whole("Digraph outputs", i, 0) for i in outputs]
+        if max(self.outputs) >= units:
+            raise bad("Digraph outputs", repr(outputs), f"numbers of neurons, 0 to {units - 1}")
         self.register_buffer("mask", edges)
         self.register_buffer("speed", c)
         self.register_buffer("start", (2 * torch.rand(units) - 1) * spread)
@@ -69,6 +65,9 @@ class Digraph(Network):
     @classmethod
     def layered(cls, sizes: Sequence[int], speed: float = 1.0) -> Self:
         """Layers of sizes[1:], each fed by the one before, the first by the sizes[0] inputs; W ~ N(0, 1/fan-in)."""
+        sizes = [whole("Digraph sizes", n) for n in kind("Digraph sizes", sizes, Sequence, "numbers of neurons")]
+        if len(sizes) < 2:
+            raise bad("Digraph sizes", sizes, "inputs, and at least one layer")
         units = sum(sizes[1:])
         ends = [0, *accumulate(sizes[1:])]
         mask = torch.zeros(units, units + sizes[0])

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from ..errors import number, unknown, whole
+from ..errors import MISTAKES, explain, known, number, share, whole
 from ..law.loss import DeclaredLoss
 from ..law.network import Known, Network
 from ..law.sample import Sample
@@ -51,19 +51,17 @@ class Experts(Network):
         noise: float = 0.0,
     ) -> None:
         super().__init__()
-        if gate not in GATES:
-            raise unknown("gate", gate, GATES)
-        M, d, k = whole("experts", experts), whole("inputs", inputs), whole("units", units)
+        known("gate", gate, GATES)
+        M, d, k, n = (
+            whole(name, value)
+            for name, value in (("experts", experts), ("inputs", inputs), ("units", units), ("classes", classes))
+        )
         self.sharpness = number("sharpness", sharpness, positive=True)
         self.scale, self.reach = number("scale", scale), number("reach", reach)
-        self.spring, self.follow, self.noise = (
-            number("spring", spring),
-            number("follow", follow),
-            number("noise", noise),
-        )
+        self.spring, self.follow, self.noise = number("spring", spring), share("follow", follow), number("noise", noise)
         self.draws = self.noise > 0
         self.W, self.b = _uniform(d, M, d, k), _uniform(d, M, k)
-        self.V, self.c = _uniform(k, M, k, whole("classes", classes)), _uniform(k, M, classes)
+        self.V, self.c = _uniform(k, M, k, n), _uniform(k, M, n)
         self.gate = nn.Linear(d, M) if gate == "linear" else None
         self.register_buffer("keys", torch.zeros(M, d))
         self.register_buffer("seen", torch.zeros(M))
@@ -116,7 +114,10 @@ class Experts(Network):
     def answer(self, u: Tensor) -> Tensor:
         """The class that the mixture holds likeliest, without its target: argmax Σ p⁰_m softmax(y_m)."""
         with torch.no_grad():
-            found = self.output(u, {})
+            try:
+                found = self.output(u, {})
+            except MISTAKES as error:
+                explain("answer", self, u, error)
             return (found[..., :1].exp() * found[..., 2:].softmax(2)).sum(1).argmax(1)
 
 

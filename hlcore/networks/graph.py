@@ -1,15 +1,18 @@
 """Clients on a graph: a linear model on every node, coupled along the edges (generalised total variation)."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
 
-from ..errors import bad, number, whole
+from ..errors import MISTAKES, bad, first_line, number, numbers, whole
 from ..law.loss import DeclaredLoss, Loss
 from ..law.network import Known, Network, State
 from ..law.point import Tensors
+
+Weights: TypeAlias = Sequence[float] | Tensor | None  # A_e of each edge; None: 1
+WHOLE = (torch.int8, torch.int16, torch.int32, torch.int64, torch.uint8)
 
 
 class Graph(Network):
@@ -29,20 +32,22 @@ class Graph(Network):
     j: Tensor
     A: Tensor
 
-    def __init__(self, nodes: int, inputs: int, edges: Any, weights: Sequence[float] | Tensor | None = None) -> None:
+    def __init__(self, nodes: int, inputs: int, edges: Any, weights: Weights = None) -> None:
         super().__init__()
         self.theta = torch.nn.Parameter(torch.zeros(whole("nodes", nodes), whole("inputs", inputs)))
-        pairs = torch.as_tensor(edges)
-        if pairs.dim() != 2 or pairs.shape[1] != 2 or pairs.is_floating_point():
+        try:
+            pairs = torch.as_tensor(edges)
+        except MISTAKES as error:
+            raise bad("edges", first_line(error), "(E, 2) whole numbers") from error
+        if pairs.dim() != 2 or pairs.shape[1] != 2 or pairs.dtype not in WHOLE:
             raise bad("edges", f"{pairs.dtype} {tuple(pairs.shape)}", "(E, 2) whole numbers")
         if len(pairs) and not (int(pairs.min()) >= 0 and int(pairs.max()) < nodes):
             raise bad("edges", f"nodes {int(pairs.min())} to {int(pairs.max())}", f"nodes 0 to {nodes - 1}")
         if bool((pairs[:, 0] == pairs[:, 1]).any()):
             raise bad("edges", "one from a node to itself", "two different nodes")
-        A = torch.ones(len(pairs)) if weights is None else torch.as_tensor(weights).to(self.theta.dtype)
-        if A.shape != (len(pairs),) or not bool((torch.isfinite(A) & (A > 0)).all()):
-            raise bad("edge weights", f"shape {tuple(A.shape)}, least {float(A.min()) if A.numel() else '-'}",
-                      f"{len(pairs)} finite numbers > 0")  # fmt: skip
+        A = numbers("edge weights", 1.0 if weights is None else weights, (len(pairs),), "one > 0 for each edge")
+        if not bool((A > 0).all()):
+            raise bad("edge weights", f"least {float(A.min())}", f"{len(pairs)} finite numbers > 0")
         for name, x in (("i", pairs[:, 0].long()), ("j", pairs[:, 1].long()), ("A", A)):
             self.register_buffer(name, x.clone())
 
@@ -88,7 +93,7 @@ class TotalVariation(Graph):
         nodes: int,
         inputs: int,
         edges: Any,
-        weights: Sequence[float] | Tensor | None = None,
+        weights: Weights = None,
         lam: float | None = 0.1,
         sigma: float = 0.3,
         norm: int = 1,
@@ -96,9 +101,9 @@ class TotalVariation(Graph):
         super().__init__(nodes, inputs, edges, weights)
         self.lam = None if lam is None else number("lam", lam)
         self.sigma = number("sigma", sigma, positive=True)
-        if norm not in (1, 2):
+        self.norm = whole("norm", norm)
+        if self.norm > 2:
             raise bad("norm", repr(norm), "1 or 2")
-        self.norm = norm
 
     def initial_state(self, batch_size: int) -> State:
         """u and the last difference, (1, E, n) each."""
@@ -144,14 +149,7 @@ class Springs(EdgeNeurons):
     η_z = 0 is hard consensus.
     """
 
-    def __init__(
-        self,
-        nodes: int,
-        inputs: int,
-        edges: Any,
-        weights: Sequence[float] | Tensor | None = None,
-        sigma: float = 0.3,
-    ) -> None:
+    def __init__(self, nodes: int, inputs: int, edges: Any, weights: Weights = None, sigma: float = 0.3) -> None:
         super().__init__(nodes, inputs, edges, weights)
         self.sigma = number("sigma", sigma)
 
@@ -172,9 +170,7 @@ class Copies(EdgeNeurons):
     z = τφλA sign(Dθ), a subgradient of the total variation to the bit: it finds the borders and chatters there.
     """
 
-    def __init__(
-        self, nodes: int, inputs: int, edges: Any, weights: Sequence[float] | Tensor | None = None, lam: float = 0.1
-    ) -> None:
+    def __init__(self, nodes: int, inputs: int, edges: Any, weights: Weights = None, lam: float = 0.1) -> None:
         super().__init__(nodes, inputs, edges, weights)
         self.lam = number("lam", lam)
 

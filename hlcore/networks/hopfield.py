@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..errors import bad, number, whole
+from ..errors import bad, floats, number, share, whole
 from ..law.loss import DeclaredLoss
 from ..law.network import Known, Network, State, instantaneous
 from ..law.point import Tensors
@@ -32,14 +32,14 @@ class Hopfield(Network):
 
     def __init__(self, J: Tensor, sweeps: int = 30, part: float = 0.5, decay: float = 0.0) -> None:
         super().__init__()
-        if not isinstance(J, Tensor) or J.dim() != 2 or not torch.equal(J, J.T):
-            raise bad("Hopfield J", getattr(J, "shape", type(J).__name__), "a symmetric matrix", "torch.zeros(N, N)")
+        if not torch.equal(floats("Hopfield J", J, "N, N", "torch.zeros(N, N)"), J.T):
+            raise bad("Hopfield J", f"shape {tuple(J.shape)}", "a symmetric matrix", "torch.zeros(N, N)")
         self.J = torch.nn.Parameter(J.detach().clone().fill_diagonal_(0.0))
         self.register_buffer("off", 1 - torch.eye(len(J), dtype=J.dtype), persistent=False)
-        self.sweeps, self.part = whole("sweeps", sweeps, 0), number("part", part, positive=True)
+        self.sweeps, self.part = whole("sweeps", sweeps, 0), share("part", part)
         self.decay = number("Hopfield decay", decay)
-        if self.part > 1:
-            raise bad("part", part, "a probability", "0.5 settles well")
+        if not self.part:
+            raise bad("part", part, "a chance > 0", "0.5 settles well")
 
     def initial_state(self, batch_size: int) -> State:
         """Random spins, (batch, N)."""

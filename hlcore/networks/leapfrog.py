@@ -1,7 +1,5 @@
 """A network that is a mechanical system, integrated so that running it backward needs no inverse but itself."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch
@@ -26,11 +24,12 @@ class Leapfrog(Network):
 
     def __init__(self, units: int, inputs: int, outputs: int, spring: float = 1.0, friction: float = 0.0) -> None:
         super().__init__()
-        self.units = whole("Leapfrog units", units)
+        self.units, n = whole("Leapfrog units", units), whole("Leapfrog inputs", inputs)
+        m = whole("Leapfrog outputs", outputs)
         self.spring, self.friction = number("Leapfrog spring", spring), number("Leapfrog friction", friction)
-        self.W = torch.nn.Parameter(torch.randn(units, units) / units**0.5)
-        self.B = torch.nn.Linear(whole("inputs", inputs), units)
-        self.C = torch.nn.Linear(units, whole("outputs", outputs), bias=False)
+        self.W = torch.nn.Parameter(torch.randn(self.units, self.units) / self.units**0.5)
+        self.B = torch.nn.Linear(n, self.units)
+        self.C = torch.nn.Linear(self.units, m, bias=False)
 
     def initial_state(self, batch_size: int) -> State:
         """At rest: zeros (batch, units) each."""

@@ -1,11 +1,9 @@
 """A policy in first-order logic: one AND for every direction, whose rule can be read."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 
-from ..errors import number
+from ..errors import flag, share
 
 FACTS = {"go x": ("found x", "¬found x", "visited x", "¬visited x"), "take": ("coin", "¬coin")}
 
@@ -22,7 +20,7 @@ class Lifted(nn.Module):
 
     def __init__(self, clipped: bool = False) -> None:
         super().__init__()
-        self.clipped = clipped
+        self.clipped = flag("clipped", clipped)
         self.v = nn.ParameterDict({"go": torch.full((4,), 0.5), "take": torch.full((2,), 0.5)})
         self.bias = nn.Parameter(torch.zeros(2) if not clipped else torch.full((2,), -1.0))
 
@@ -43,8 +41,8 @@ class Lifted(nn.Module):
 
     def rule(self, threshold: float = 0.5) -> str:
         """The rule in words: facts whose weight is above a share of the action's largest."""
-        share, lines = number("threshold", threshold), []
+        least, lines = share("threshold", threshold), []
         for action, weights in self.weights().items():
-            facts = [fact for fact, w in weights.items() if w > share * max(weights.values())]
+            facts = [fact for fact, w in weights.items() if w > least * max(weights.values())]
             lines.append(f"{action} ← {' ∧ '.join(facts)}")
         return "; ".join(lines)

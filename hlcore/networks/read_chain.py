@@ -1,14 +1,12 @@
 """A chain whose output is no state: what is clamped to a target cannot leak into the forecast."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..errors import number
+from ..errors import MISTAKES, explain, number
 from ..law.network import Known, State, require_module
 from ..law.point import Tensors
 from .chain import Chain
@@ -47,5 +45,8 @@ class ReadChain(Chain):
 
     def settled(self, u: Any) -> Tensors:
         """The states of the feed-forward pass; what feeds back is not yet there."""
-        with torch.no_grad():
-            return {f"h{i + 1}": x for i, x in enumerate(self._feed_forward(u))}
+        try:
+            with torch.no_grad():
+                return {f"h{i + 1}": x for i, x in enumerate(self._feed_forward(u))}
+        except MISTAKES as error:
+            explain("settled", self, u, error)

@@ -5,7 +5,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from ..errors import bad, number, whole
+from ..errors import bad, floats, number, whole
 
 
 class Shrink(torch.nn.Module):
@@ -30,16 +30,17 @@ class Shrink(torch.nn.Module):
         shift  by how many units a code moves down when the window moves on by one token: U = (I - DᵀD/c) S^shift, the
                carried state is a warm start; 0 for samples that are held
         """
-        if D.dim() != 2 or not bool(torch.isfinite(D).all()) or not bool(D.any()):
-            raise bad("dictionary", f"shape {tuple(D.shape)}", "(inputs, units) finite numbers, not all zero")
+        if not bool(floats("dictionary", D, "inputs, units").any()):
+            raise bad("dictionary", "zeros", "numbers of which some are not zero")
+        lam, shift = number("lam", lam), whole("shift", shift, 0)
         cell, units = cls(*D.shape), D.shape[1]
         c = 1.01 * float(torch.linalg.matrix_norm(D, 2)) ** 2
         moved = torch.zeros(units, units, dtype=D.dtype)
-        moved.diagonal(whole("shift", shift, 0)).fill_(1.0)
+        moved.diagonal(shift).fill_(1.0)
         with torch.no_grad():
             cell.W.copy_(D.T / c)
             cell.U.copy_((torch.eye(units, dtype=D.dtype) - D.T @ D / c) @ moved)
-            cell.b.fill_(-number("lam", lam) / c)
+            cell.b.fill_(-lam / c)
         return cell
 
     def forward(self, u: Tensor, h: Tensor) -> Tensor:

@@ -1,7 +1,5 @@
 """Layers of state networks, one reading the other."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,8 +8,9 @@ from torch import Tensor
 
 from ..errors import bad
 from ..law.arrays import moved
-from ..law.network import Known, Network, State
+from ..law.network import Known, Network, State, require_network
 from ..law.point import Tensors
+from .chain import listed
 
 
 class Stack(Network):
@@ -24,9 +23,9 @@ class Stack(Network):
 
     def __init__(self, layers: Iterable[Network]) -> None:
         super().__init__()
-        self.parts = torch.nn.ModuleList(layers)
-        if not len(self.parts) or not all(isinstance(part, Network) for part in self.parts):
-            raise bad("Stack layers", [type(part).__name__ for part in self.parts], "hlcore.Networks, at least one")
+        self.parts = listed("Stack layer", layers, "write [network]")
+        for part in self.parts:
+            require_network(part)
         self.floors = tuple(map(str, range(len(self.parts))))
 
     def initial_state(self, batch_size: int) -> State:

@@ -1,8 +1,9 @@
 """The columns of a record: rows of numbers with a name for each entry, and the Dataset that is made of them."""
 
+import copy
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
@@ -32,6 +33,19 @@ class Columns:
             row = np.full(self.total, np.nan)
             row[: len(self.source)] = self.source[: self.total]
         self.data[slot] = row if self.pick is None else row[self.pick]
+
+    def copied(self, capacity: int, rows: np.ndarray) -> Self:
+        """These rows, with room for others."""
+        other = copy.copy(self)
+        other.data = ring(capacity, self.data, rows)
+        return other
+
+
+def ring(capacity: int, data: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Room for `capacity` rows that begins with these ones."""
+    found = np.empty((capacity, data.shape[1]), data.dtype)
+    found[: len(rows)] = data[rows]
+    return found
 
 
 def evenly(total: int, width: int) -> np.ndarray | None:

@@ -1,6 +1,7 @@
 """A bounded record of a trajectory."""
 
-from typing import Any
+import copy
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor
 from ..declared import BaseSettings
 from ..errors import HLError, bad, first_line, kind, whole
 from ..law.sample import Sample
-from .columns import Columns, Dataset, dataset
+from .columns import Columns, Dataset, dataset, ring
 
 SCALARS = ("step", "t", "loss", "hamiltonian")  # kept beside the settings in force
 ANSWERS = {"output": "channel", "target": "channel_target"}  # kept beside the learner's quantities: their axes
@@ -31,6 +32,7 @@ class Recorder:
 
     def clear(self) -> None:
         self.count = 0  # records made, of which the last `capacity` are kept
+        self._gone = 0  # those that are not there any more, though there is room
         self.classes = False  # whether targets are classes, not values
         self.axes: dict[str, str] = {}  # {quantity: its axis}, output and target too
         self.settings: list[str] = []  # names of the settings
@@ -43,7 +45,7 @@ class Recorder:
         self._views: list[Tensor] = []
 
     def __len__(self) -> int:
-        return min(self.count, self.capacity)
+        return self.count - max(self._gone, self.count - self.capacity)
 
     def record(self, learner: Any, report: Any, sample: Sample | None = None) -> int | None:
         """Take down where `learner` is after the step that gave `report`; in which row, None for a step not kept."""
@@ -148,6 +150,23 @@ class Recorder:
         traces = {name: self.window(name) for name in self.axes if name != "target" or name in self._columns}
         names = {name: self.names(name) for name in traces}
         return dataset(scalars, traces, names, self.axes, every=self.every, records=len(self))
+
+    def until(self, step: int) -> Self:
+        """The record as it was after that step, to be read before this one goes on: it shares its memory."""
+        past = copy.copy(self)
+        past._gone = self.count - len(self)
+        past.count = past._gone + int(np.searchsorted(self.window("step"), step, "right"))
+        return past
+
+    def copied(self, capacity: int) -> Self:
+        """A record of its own that holds the last `capacity` of these and goes on."""
+        other, kept = copy.copy(self), min(len(self), capacity)
+        rows = np.arange(self.count - kept, self.count) % self.capacity
+        other.capacity, other.count, other._gone, other._seen = capacity, kept, 0, kept * self.every
+        other.axes, other._shapes, other._in_force = dict(self.axes), None, None
+        other._columns = {trace: columns.copied(capacity, rows) for trace, columns in self._columns.items()}
+        other._scalars = ring(capacity, self._scalars, rows)
+        return other
 
     def truncate(self, keep: int) -> None:
         """Forget the newest records, keeping the oldest `keep` of those still held (to fork from the past)."""

@@ -1,7 +1,5 @@
 """Many runs side by side: one pure step for all, batched over their settings by vmap."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 

@@ -1,7 +1,5 @@
 """Which way a run would move if a setting did: the derivative of the trajectory by it, in forward mode."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 from typing import Any
 

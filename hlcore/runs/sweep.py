@@ -1,7 +1,5 @@
 """The same experiment under many settings and seeds: what becomes of each run, as a table over the settings."""
 
-from __future__ import annotations
-
 import logging
 import math
 import sys
@@ -22,7 +20,7 @@ from .lanes import Lanes, Place
 
 log = logging.getLogger("hlcore")
 LANES = 1024  # runs in one batch: more do not fit a core's cache
-Measure = Callable[[PhasePoint], "Mapping[str, float] | float"]
+Measure = Callable[[PhasePoint], Mapping[str, float] | float]
 
 
 def sweep(
@@ -31,7 +29,7 @@ def sweep(
     steps: int,
     seeds: int | Sequence[int] = 1,
     measure: Measure | None = None,
-    resume: Dataset | None = None,
+    resume: "Dataset | None" = None,
 ) -> Dataset:
     """Run `experiment` for `steps` steps under every combination of `settings`, from every seed.
 
@@ -54,6 +52,8 @@ def sweep(
     """
     if not isinstance(experiment, Experiment):
         raise bad("sweep", type(experiment).__name__, "an Experiment", "hlcore.experiments.get('tracker-water-flow')")
+    if measure is not None and not callable(measure):
+        raise bad("measure", type(measure).__name__, "a function of the point that a run has reached")
     table = _Table(experiment, _grid(experiment, settings), whole("steps", steps), _seeds(experiment, seeds), measure)
     if resume is not None:
         table.take(resume)
@@ -187,11 +187,16 @@ class _Table:
 
     def _measured(self, point: PhasePoint, row: int, column: int) -> None:
         assert self.measure is not None
-        given = self.measure(point)
-        for name, value in (given if isinstance(given, Mapping) else {"measure": given}).items():
+        try:
+            given = self.measure(point)
+            given = {k: float(x) for k, x in (given if isinstance(given, Mapping) else {"measure": given}).items()}
+        except MISTAKES as error:
+            wanted = "a number of a point, or {name: number}"
+            raise bad("measure", f"{type(error).__name__}: {first_line(error)}", wanted) from error
+        for name, value in given.items():
             if name in ("loss", "mean_loss", "diverged", "steps", "phase", "seed", *self.grid):
                 raise HLError(f"measure: got the name {name!r}, expected one that the sweep does not use.")
-            self.found.setdefault(name, np.full(self.found["loss"].shape, np.nan))[row, column] = float(value)
+            self.found.setdefault(name, np.full(self.found["loss"].shape, np.nan))[row, column] = value
 
     def take(self, other: Dataset) -> None:
         """What an interrupted sweep of the same kind had found."""

@@ -1,7 +1,5 @@
 """The pure step as a function of tensors alone, traced: what vmap and jvp take apart is done once, then replayed."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, NamedTuple
 

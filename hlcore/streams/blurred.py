@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import bad, number, whole
+from ..errors import bad, number, share, whole
 from ..law.sample import Sample
 from .stream import Stream
 
@@ -36,12 +36,14 @@ class Blurred(Stream):
         jump: tuple[int, float] | None = None,
     ) -> None:
         self.seed, self.window, self.delay = whole("seed", seed, 0), whole("window", window), whole("delay", delay, 0)
-        self.rate, self.noise, self.taps = number("rate", rate), number("noise", noise), whole("taps", taps)
-        if not taps % 2 or self.rate > 1:
-            raise bad("taps, rate", (taps, rate), "an odd number, and a chance")
+        self.rate, self.noise, self.taps = share("rate", rate), number("noise", noise), whole("taps", taps)
+        if not self.taps % 2:
+            raise bad("taps", taps, "an odd number")
         self.width = width
         self.wavelets = [(0, self._wavelet(width))]
         if jump is not None:
+            if not isinstance(jump, tuple) or len(jump) != 2:
+                raise bad("jump", repr(jump), "(tick, width), or None")
             self.wavelets.append((whole("jump", jump[0], 0), self._wavelet(jump[1])))
         self.dtype = torch.get_default_dtype()
         self._drawn = lru_cache(maxsize=8)(self._draw)
@@ -65,6 +67,7 @@ class Blurred(Stream):
 
     def tokens(self, start: int, n: int) -> tuple[Tensor, Tensor]:
         """Tokens start … start + n - 1 at once: u (n, window), target (n, 1)."""
+        start, n = whole("start", start, 0), whole("n", n)
         first, half = start - self.window + 1, self.taps // 2
         spikes, noise = self._span(first - half, start + n + half)
         seen = self.noise * noise[half : len(noise) - half]
@@ -83,7 +86,7 @@ class Blurred(Stream):
 
     def patterns(self, start: int, n: int) -> np.ndarray:
         """Where the spikes lie in the windows of n tokens, (n, window) of bool."""
-        spikes, _ = self._span(start - self.window + 1, start + n)
+        spikes, _ = self._span(whole("start", start, 0) - self.window + 1, start + whole("n", n))
         return np.lib.stride_tricks.sliding_window_view(spikes > 0, self.window)
 
     def _span(self, a: int, b: int) -> tuple[np.ndarray, np.ndarray]:

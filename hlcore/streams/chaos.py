@@ -1,7 +1,5 @@
 """A chaotic series of which one coordinate is seen."""
 
-from __future__ import annotations
-
 from functools import lru_cache
 
 import numpy as np

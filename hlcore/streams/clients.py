@@ -1,5 +1,6 @@
 """Local data sets on the nodes of a random graph with clusters: a stochastic block model."""
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -8,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import bad, number, whole
+from ..errors import bad, flag, kind, number, numbers, share, whole
 from ..law.sample import Sample
 from .stream import Stream
 
@@ -46,13 +47,11 @@ class Clients(Stream):
         move: int | None = None,
     ) -> None:
         self.seed, self.inputs, self.tokens = whole("seed", seed, 0), whole("inputs", inputs), whole("tokens", tokens)
-        self.sizes = [whole("sizes", n, 3) for n in sizes]
+        self.sizes = [whole("sizes", n, 3) for n in kind("sizes", sizes, Sequence, "nodes of each cluster")]
         if not self.sizes:
             raise bad("sizes", "no cluster", "at least one")
-        for name, p in (("p_in", p_in), ("p_out", p_out), ("labelled", labelled)):
-            if number(name, p) > 1:
-                raise bad(name, p, "a share, 0 to 1")
-        self.noise, self.fresh = number("noise", noise), bool(fresh)
+        p_in, p_out, labelled = share("p_in", p_in), share("p_out", p_out), share("labelled", labelled)
+        self.noise, self.fresh = number("noise", noise), flag("fresh", fresh)
         self.jump = None if jump is None else whole("jump", jump, 0)
         self.move = None if move is None else whole("move", move, 0)
         self.dtype = torch.get_default_dtype()
@@ -65,21 +64,21 @@ class Clients(Stream):
         self.mask = self._floats(np.concatenate(known))
         drawn = SIZE * draw.standard_normal((2, len(self.sizes), self.inputs))
         if weights is not None:
-            drawn[0] = np.broadcast_to(np.asarray(weights, float), drawn[0].shape)
+            drawn[0] = numbers("weights", weights, drawn[0].shape)
         self.weights = self._floats(drawn)  # before and after the jump
         self._drawn = lru_cache(maxsize=2)(self._draw)
 
     def sides(self, k: int) -> np.ndarray:
         """The cluster of every node at tick k, (N,)."""
         side = self.cluster.copy()
-        if self.move is not None and k >= self.move:
+        if whole("k", k, 0) >= (math.inf if self.move is None else self.move):
             side[:3] = len(self.sizes) - 1
         return side
 
     def truth(self, k: int) -> Tensor:
         """θ of every node's cluster at tick k, (N, n)."""
         weights = self.weights[0].clone()
-        if self.jump is not None and k >= self.jump:
+        if whole("k", k, 0) >= (math.inf if self.jump is None else self.jump):
             weights[-1] = self.weights[1, -1]
         return weights[torch.from_numpy(self.sides(k))]
 

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import bad, number, whole
+from ..errors import MISTAKES, bad, first_line, number, whole
 from ..law.sample import Sample
 from .datasets import mnist
 from .stream import Stream
@@ -42,15 +42,21 @@ class Clusters(_TwoKinds):
 
     def __init__(self, mu: Any, cov: Any, learners: int = 1, seed: int = 0, every: int | None = None) -> None:
         super().__init__(learners, seed)
-        self.mu = np.atleast_2d(np.asarray(mu, float))
-        d = self.mu.shape[1]
-        alike = np.ndim(cov) == 0
-        self.cov = np.eye(d) * number("cov", float(cov)) if alike else np.asarray(cov, float)
-        if self.mu.ndim != 2 or self.cov.shape != (d, d) or not np.allclose(self.cov, self.cov.T):
+        try:
+            self.mu, self.cov = np.atleast_2d(np.array(mu, float)), np.array(cov, float)
+        except MISTAKES as error:
+            raise bad("mu, cov", first_line(error), "numbers, (d,) or (tasks, d), and (d, d) or one") from error
+        alike = self.cov.ndim == 0
+        d = self.mu.shape[-1]
+        if self.mu.ndim != 2 or not d or not np.isfinite(self.mu).all():
+            raise bad("mu", f"shape {self.mu.shape}", "finite numbers, (d,) or (tasks, d)")
+        if alike:
+            self.cov = np.eye(d) * number("cov", float(self.cov))
+        if self.cov.shape != (d, d) or not np.isfinite(self.cov).all() or not np.allclose(self.cov, self.cov.T):
             raise bad("cov", f"shape {self.cov.shape}", f"a symmetric ({d}, {d}), as mu {self.mu.shape} has it")
         values, axes = (self.cov[0], None) if alike else np.linalg.eigh(self.cov)
-        if values.min() < -1e-12 or not np.isfinite(self.mu).all():
-            raise bad("cov", f"an eigenvalue {values.min():.2g}", "none below 0, and a finite mu")
+        if values.min() < -1e-12:
+            raise bad("cov", f"an eigenvalue {values.min():.2g}", "none below 0")
         root = np.sqrt(values.clip(0))
         self._root: Any = root[0] if axes is None else (axes * root).T
         if (every is None) is (len(self.mu) > 1):
@@ -76,7 +82,8 @@ class DigitPairs(_TwoKinds):
 
     def __init__(self, kinds: tuple[int, int] = (0, 1), learners: int = 1, seed: int = 0) -> None:
         super().__init__(learners, seed)
-        if len(kinds) != 2 or not all(k in range(10) for k in kinds) or kinds[0] == kinds[1]:
+        fine = isinstance(kinds, (tuple, list)) and len(kinds) == 2 and kinds[0] != kinds[1]
+        if not fine or any(whole("kinds", k, 0) > 9 for k in kinds):
             raise bad("kinds", kinds, "two different classes from 0 to 9")
         data = mnist()
         images = [data.inputs[data.targets == kind].flatten(1).double().numpy() for kind in kinds]
@@ -94,5 +101,10 @@ class DigitPairs(_TwoKinds):
 
     def right(self, w: Tensor | np.ndarray) -> np.ndarray:
         """Share of right answers among the images to be asked, for each row of w."""
-        w = np.asarray(w, float)
+        try:
+            w = np.atleast_2d(np.asarray(w, float))
+        except MISTAKES as error:
+            raise bad("w", first_line(error), "a row of weights for each learner") from error
+        if w.ndim != 2 or w.shape[1] != self.test[0].shape[1]:
+            raise bad("w", f"shape {w.shape}", f"(learners, {self.test[0].shape[1]})")
         return np.mean([((y * x) @ w.T > 0).mean(0) for y, x in zip((-1, 1), self.test, strict=True)], 0)

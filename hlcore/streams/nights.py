@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import bad, whole
+from ..errors import bad, flag, floats, share, whole
 from ..law.sample import Sample
 from .datasets import digits
 from .stream import Stream
@@ -47,15 +47,14 @@ class Nights(Stream):
         flipped: bool = False,
     ) -> None:
         if (shown is None) is (units is None):
-            raise bad("Nights", "both memories and units" if units else "neither", "memories, or units for new ones")
-        if shown is not None and not bool((shown.abs() == 1).all()):
+            raise bad("Nights", "neither" if units is None else "both", "memories, or units for new ones")
+        if shown is not None and not bool((floats("Nights memories", shown, "P, N").abs() == 1).all()):
             raise bad("Nights memories", "other entries", "spins ±1", "memories(30, 100) makes some")
-        if not 0 <= flip <= 1:
-            raise bad("flip", flip, "a share between 0 and 1")
         self.days, self.nights = whole("days", days, 0), whole("nights", nights, 0)
-        whole("days + nights", days + nights)
-        self.shown, self.batch, self.flip, self.seed = shown, whole("batch", batch), flip, whole("seed", seed, 0)
-        self.flipped, self.dtype = flipped, torch.get_default_dtype() if shown is None else shown.dtype
+        whole("days + nights", self.days + self.nights)
+        self.batch, self.flip, self.seed = whole("batch", batch), share("flip", flip), whole("seed", seed, 0)
+        self.shown = None if shown is None else shown.detach().clone()
+        self.flipped, self.dtype = flag("flipped", flipped), torch.get_default_dtype() if shown is None else shown.dtype
         self.units = whole("units", units) if shown is None else shown.shape[1]
 
     def sample(self, k: int) -> Sample:

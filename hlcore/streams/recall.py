@@ -1,7 +1,5 @@
 """Streams whose answer lies in the past: what a law of credit through time is tried on."""
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from functools import lru_cache
 from typing import Any
@@ -10,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import whole
+from ..errors import bad, flag, kind, whole
 from ..law.sample import Sample
 from .datasets import Labelled, mnist
 from .stream import Stream
@@ -43,7 +41,7 @@ class Recall(Episodes):
 
     def __init__(self, delay: int, seed: int = 0, noise: bool = True, vary: bool = True) -> None:
         super().__init__(whole("delay", delay) + 1, seed)
-        self.delay, self.noise, self.vary = delay, noise, vary
+        self.delay, self.noise, self.vary = self.steps - 1, flag("noise", noise), flag("vary", vary)
 
     def draw(self, rng: Any) -> tuple[Tensor, list[Tensor | None]]:
         """One cue."""
@@ -90,7 +88,10 @@ class Strips(Stream):
     """Images shown strip by strip, (1, pixels of a strip) a token; which class, asked for at the last."""
 
     def __init__(self, images: Labelled, tokens: int) -> None:
-        self.images, self.tokens = images, whole("tokens", tokens)
+        self.images = kind("images", images, Labelled, "an hlcore.streams.Labelled", "hlcore.streams.mnist() is one")
+        self.tokens, pixels = whole("tokens", tokens), images[0].u[0].numel()
+        if pixels % self.tokens:
+            raise bad("tokens", tokens, f"a number that divides the {pixels} pixels of an image")
 
     def sample(self, k: int) -> Sample:
         """Strip k mod tokens of image k // tokens."""

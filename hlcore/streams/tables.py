@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import HLError, bad, kind, known, number, unknown, whole
+from ..errors import HLError, bad, flag, kind, known, number, unknown, whole
 from ..files import place
 from ..law.sample import Sample
 from .stream import Stream
@@ -91,7 +91,7 @@ class Table(Stream):
         import pandas as pd
 
         kind("frame", frame, pd.DataFrame, "a pandas DataFrame", "a file: streams.from_csv(path)")
-        kind("scaled", scaled, bool, "True or False")
+        flag("scaled", scaled)
         if time is not None:
             _names("time", frame, [time], None)
         self.columns = _names("columns", frame, columns, time)

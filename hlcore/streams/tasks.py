@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import bad, unknown, whole
+from ..errors import bad, flag, known, whole
 from ..law.sample import Sample
 from .datasets import Labelled, digits, mnist
 from .stream import Stream
@@ -41,11 +41,14 @@ class InTurn(Stream):
         epochs: int = 8,
         joint: bool = False,
     ) -> None:
+        for name, given in (("tasks", tasks), ("asked", asked)):
+            if not isinstance(given, list) or not all(isinstance(part, Pairs) for part in given):
+                raise bad(name, type(given).__name__, "a list of Pairs(inputs, targets)")
         if not tasks or len(tasks) != len(asked):
             raise bad("tasks", f"{len(tasks)} of them and {len(asked)} tests", "as many of either, at least one")
         self.tasks, self.asked = tasks, asked
         whole("epochs", epochs)
-        shown = [Pairs(*(torch.cat(x) for x in zip(*tasks, strict=True)))] if joint else tasks
+        shown = [Pairs(*(torch.cat(x) for x in zip(*tasks, strict=True)))] if flag("joint", joint) else tasks
         self._parts = [Labelled(*part, seed=seed, batch=batch, epochs=epochs) for part in shown]
         self.ends = np.cumsum([part.length for part in self._parts]).tolist()
         self.length = self.ends[-1]
@@ -57,7 +60,7 @@ class InTurn(Stream):
 
     def task(self, k: int) -> int:
         """Which of the parts sample k is of."""
-        return int(np.searchsorted(self.ends, k, "right"))
+        return int(np.searchsorted(self.ends, whole("k", k, 0), "right"))
 
 
 def split(data: str = "digits", seed: int = 0, **how: Any) -> InTurn:
@@ -78,9 +81,7 @@ def permuted(data: str = "digits", seed: int = 0, tasks: int = 5, **how: Any) ->
 
 def _halves(data: str) -> tuple[Pairs, Pairs]:
     """What is learned and what is asked: the same cut for every seed."""
-    if data not in DATA:
-        raise unknown("data", data, DATA)
-    load, asked = DATA[data]
+    load, asked = DATA[known("data", data, DATA)]
     found = load()
     order = torch.from_numpy(np.random.default_rng(0).permutation(len(found.inputs)))
     x, y = found.inputs.flatten(1)[order], found.targets[order]

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import HLError, bad, number, whole
+from ..errors import HLError, bad, share, whole
 from ..law.sample import Sample
 from .plain import plain, unplain
 from .stream import Stream
@@ -35,18 +35,19 @@ class World(Stream):
 
     explore  chance of an action drawn at random instead of the best one, in [0, 1]
 
-    A subclass writes `begin`, `move`, `features` and perhaps `allowed`. A state is a tuple (or list, dict) of numbers,
-    strings and arrays, so that it can be written down. All chance comes from the generators that are passed, which are
-    made from (seed, step): a world keeps no generator of its own, and `state` is small.
+    A subclass writes `begin`, `move`, `features` and perhaps `allowed` and `names`, what its actions are called. A
+    state is a tuple (or list, dict) of numbers, strings and arrays, so that it can be written down. All chance comes
+    from the generators that are passed, which are made from (seed, step): a world keeps no generator of its own, and
+    `state` is small.
     """
 
     answers = True
+    names: tuple[str, ...] = ()
 
     def __init__(self, seed: int = 0, explore: float = 0.1) -> None:
-        self.seed, self.explore = whole("seed", seed, 0), number("explore", explore)
-        if self.explore > 1:
-            raise bad("explore", explore, "a chance in [0, 1]")
+        self.seed, self.explore = whole("seed", seed, 0), share("explore", explore)
         self.dtype = torch.get_default_dtype()
+        self.by_hand: dict[int, int] = {}  # {step: the action that somebody takes in the learner's place}
         self._place: tuple[int, Any, Move | None] | None = None  # (k, s_k, the move into it); None: not begun
 
     @abstractmethod
@@ -94,9 +95,11 @@ class World(Stream):
     def act(self, output: Tensor) -> None:
         """Take the action that the output of sample k asks for: the best of row 1 (of equals by chance), or any.
 
-        Raises HLError, and stays where it is, for an output that is no such row and where no action is allowed.
+        A move in `by_hand` goes before. Raises HLError, and stays where it is, for an output that is no such row and
+        where no action is allowed.
         """
-        self.take(self._choice(self._values(output), self._rng(self.k, ACTION)))
+        values, told = self._values(output), self.by_hand.get(self.k)
+        self.take(self._choice(values, self._rng(self.k, ACTION)) if told is None else _free(told, values, self.names))
 
     def take(self, action: int) -> None:
         """Make this move, whoever chose it: the output of `act`, or a person."""
@@ -171,3 +174,12 @@ class World(Stream):
         """ε-greedy; ties are broken by chance."""
         free = rng.random() < self.explore
         return int(rng.choice(np.flatnonzero(values > -np.inf if free else values == values.max())))
+
+
+def _free(action: int, values: np.ndarray, names: tuple[str, ...]) -> int:
+    """`action`, if it is one and can be taken here."""
+    if not 0 <= action < len(values) or values[action] == -np.inf:
+        free = [names[a] if names else str(a) for a in np.flatnonzero(values > -np.inf)]
+        named = names[action] if 0 <= action < len(names) else action
+        raise bad("move", named, f"one that can be made here: {', '.join(free)}")
+    return action

@@ -1,7 +1,5 @@
 """The arena: every law of credit through time × streams whose answer lies in the past × seeds, on one page."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import sys
@@ -37,6 +35,7 @@ LAWS = {
     "HL, sequential": Contender("hamiltonian", {}, {}, "past errors, turned the other way (T15)"),
     "HL, z fades in 3 steps": Contender("hamiltonian", {"eta_z": 0.3}, {}, "the last errors, turned the other way"),
     "HL, one β": Contender("hamiltonian", PLAIN, {}, "as HL, sequential; no metric"),
+    "HL, β/15": Contender("hamiltonian", {"beta": 1e-4}, {}, "as HL, sequential; slower weights"),
     "HL-BPTT": Contender("hl-bptt", WHOLE | {"eta": 0.0}, ROLLING | {"eta": 0.0}, "none (T4)"),
     "BPTT": Contender("bptt", WHOLE, ROLLING, "none (T4)"),
     "TBPTT(4)": Contender("bptt", {"window": 4, "every": 1}, {}, "paths of 4 tokens"),

@@ -1,7 +1,5 @@
 """One diagonal system, every direction of credit: where a costate carried forward is right, and what each law sums."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Backprop as the limit of an infinite speed: what costates carry while neurons settle at speed c (N; theorem T11)."""
 
-from __future__ import annotations
-
 import math
 from typing import Any, NamedTuple
 

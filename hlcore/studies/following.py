@@ -1,7 +1,5 @@
 """How well a signal is followed: python -m hlcore.studies.following prints N's cases over ten seeds."""
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """The network alone: where it rests without a teacher, and what it answers there."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any, NamedTuple
 

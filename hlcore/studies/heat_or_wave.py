@@ -1,7 +1,5 @@
 """How an error comes down a chain: by heat (predictive coding), or as a wave (the costate of a held sample)."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Policy replay: past policies are run again, instead of keeping what they met; and what each learner still lacks."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 

@@ -1,7 +1,5 @@
 """Where semi-gradient TD with momentum is stable: the eigenvalues of A inside a parabola, and the exact maps a step."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The tables of docs/neighbours.md for worlds that answer: python -m hlcore.studies.world_tables lock --seeds 10."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Callable, Iterator, Sequence

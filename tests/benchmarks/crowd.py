@@ -1,7 +1,5 @@
 """A crowd of perceptrons beside its mean flow, tables over five seeds: python -m tests.benchmarks.crowd."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

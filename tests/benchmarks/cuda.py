@@ -1,7 +1,5 @@
 """One step on a GPU: HL eager, torch.optim.SGD, HL captured as a CUDA graph: python -m tests.benchmarks.cuda."""
 
-from __future__ import annotations
-
 import copy
 import datetime
 import statistics

@@ -20,8 +20,6 @@ What came out (2000 and 2512 ticks, depths 2, 4, 8):
 - The delay-free schedule has outputs without delay but learns late: it needs samples held several rounds.
 """
 
-from __future__ import annotations
-
 import sys
 import time
 from collections.abc import Callable
@@ -52,7 +50,7 @@ class Replicas(nn.Module):
         return torch.baddbmm(self.bias, h, self.weight)
 
 
-def layers(task: Task, depth: int, rates: int) -> list[nn.Module]:
+def layers(task: "Task", depth: int, rates: int) -> list[nn.Module]:
     torch.manual_seed(depth)
     sizes = [task.inputs, *[task.width] * (depth - 1)]
     hidden = [nn.Sequential(Replicas(n, m, rates), nn.Tanh()) for n, m in pairwise(sizes)]

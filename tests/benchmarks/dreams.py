@@ -1,7 +1,5 @@
 """Memories made by day and unmade by night, tables over five seeds: python -m tests.benchmarks.dreams."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """Tasks in turn that nobody announces, experts beside one network, five seeds: python -m tests.benchmarks.experts."""
 
-from __future__ import annotations
-
 import sys
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The live panel in Chromium: latency of a slider, frames and steps per second: python -m tests.benchmarks.live."""
 
-from __future__ import annotations
-
 import os
 import tempfile
 import time

@@ -8,8 +8,6 @@ package that is not installed is left out aloud: pip install --no-deps revtorch 
 of its own, brings all three.
 """
 
-from __future__ import annotations
-
 import gc
 import math
 import statistics

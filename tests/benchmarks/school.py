@@ -6,8 +6,6 @@ their student as their school runs it: forward, Hamiltonian, backward, step. The
 stood in for, so that their code runs without them.
 """
 
-from __future__ import annotations
-
 import sys
 import time
 import types

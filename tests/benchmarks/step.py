@@ -1,7 +1,5 @@
 """One HL step against zero_grad, forward, backward, SGD.step, side by side: python -m tests.benchmarks.step."""
 
-from __future__ import annotations
-
 import copy
 import statistics
 import sys
@@ -147,8 +145,7 @@ def beside_a_tracker(name: str, seconds: float) -> tuple[float, float]:
             for sample in samples:
                 learner.step(sample)
             times.append((time.perf_counter() - start) / len(samples))
-    ratio = statistics.median(a / b for a, b in zip(*taken, strict=True))
-    return statistics.median(taken[0]) * 1e3, ratio
+    return statistics.median(taken[0]) * 1e3, statistics.median(a / b for a, b in zip(*taken, strict=True))
 
 
 def main(seconds: float = 8.0) -> None:
@@ -156,8 +153,8 @@ def main(seconds: float = 8.0) -> None:
     torch.set_num_threads(1)
     print("| neighbour | ms/step | × tracker-water-flow |\n|---|--:|--:|")
     for name in NEIGHBOURS:
-        ms, ratio = beside_a_tracker(name, seconds)
-        print(f"| {name} | {ms:.3f} | {ratio:.1f} |", flush=True)
+        ms, times = beside_a_tracker(name, seconds)
+        print(f"| {name} | {ms:.3f} | {times:.1f} |", flush=True)
     print("| model | SGD ms/step | HL / SGD | forward and backward alone / SGD |\n|---|--:|--:|--:|")
     for name, (module, sample) in models().items():
         ms, hl, floor = race(module, sample, seconds)

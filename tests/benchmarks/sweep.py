@@ -1,7 +1,5 @@
 """A thousand worlds against a Python loop, side by side: python -m tests.benchmarks.sweep [runs] [steps] [threads]."""
 
-from __future__ import annotations
-
 import sys
 import time
 from statistics import median

@@ -1,7 +1,5 @@
 """A panel as a person meets it: buttons by their words, sliders by their keys, text and the canvas to look at."""
 
-from __future__ import annotations
-
 import json
 import re
 import time
@@ -76,7 +74,7 @@ class Panel:
         self.errors: list[str] = []
         tab.on("pageerror", lambda error: self.errors.append(f"{error} {error.stack or ''}"))
 
-    def wait(self) -> Panel:
+    def wait(self) -> "Panel":
         """Wait until the panel stands."""
         self.button("Play").wait_for(timeout=90_000)
         self.tab.locator("canvas.hl-scope").first.wait_for(timeout=60_000)

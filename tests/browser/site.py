@@ -1,7 +1,5 @@
 """A real server and a real browser: JupyterLab or Voilà on 127.0.0.1, Debian's Chromium through playwright."""
 
-from __future__ import annotations
-
 import json
 import os
 import re
@@ -64,6 +62,7 @@ def jupyterlab(
     command = [
         "jupyterlab", "--no-browser", "--ip=127.0.0.1", "--expose-app-in-browser", f"--ServerApp.root_dir={folder}",
         f"--IdentityProvider.token={TOKEN}", "--allow-root", *(own if options is None else options),
+        f"--LabApp.user_settings_dir={folder / '.user'}",  # a person's own stay as they are
     ]  # fmt: skip
     with _server(folder, command, "/api") as address:
         yield address

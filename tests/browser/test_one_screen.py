@@ -18,8 +18,8 @@ VIEW = """() => { const panel = document.querySelector('.hl-panel'), box = e => 
     const window = box(document.querySelector('.jp-WindowedPanel-outer'));
     return {window, width: panel.clientWidth, seen: Object.fromEntries([
         ['Play', '.hl-bar > button:not([style*=none])'], ['equations', '.hl-equations'], ['status', '[role=status]'],
-        ['dials', '.hl-dials'], ['portrait', '.hl-portrait canvas'], ['rows', '.hl-main canvas'], ['full', '.hl-full']].map(
-        ([name, what]) => [name, box(panel.querySelector(what))]))}; }"""
+        ['dials', '.hl-dials'], ['portrait', '.hl-portrait canvas'], ['rows', '.hl-main canvas'],
+        ['full', '.hl-full']].map(([name, what]) => [name, box(panel.querySelector(what))]))}; }"""
 
 SHIFTS = """() => { window.hlShifts = []; new PerformanceObserver(list => list.getEntries().forEach(
     entry => window.hlShifts.push(entry.value))).observe({type: 'layout-shift'}); }"""

@@ -25,6 +25,7 @@ FLOORS = [  # imports point down only
     {"runs"},
     {"studies"},
     {"devices"},
+    {"adapters"},
     {"lab", "page"},
     {"online", "grid", "school", "arena", "__init__", "__main__"},
 ]
@@ -91,6 +92,11 @@ def test_no_circle():
 def test_no_file_name_twice():
     names = Counter(p.name for p in FILES if p.name not in ("__init__.py", "__main__.py"))
     assert not [name for name, n in names.items() if n > 1]
+
+
+def test_annotations_are_written_in_one_way():
+    """Read as they stand, by everyone; a name that comes later is quoted."""
+    assert [module(p) for p in FILES if "__future__" in p.read_text()] == []
 
 
 def test_dir_is_the_contract():

@@ -1,6 +1,8 @@
 """T13: a costate carried forward from its shooting start is the adjoint (neighbours: TIME, section 7)."""
 
+import copy
 import math
+import tracemalloc
 from itertools import pairwise
 
 import pytest
@@ -251,6 +253,58 @@ def test_the_learner_moves_as_gradient_descent_on_the_whole_sequence(name):
         assert float((p - start[k]).abs().max()) > 1e-4
     halves = get(name)(Leapfrog(3, 3, 2), mse_loss, learner.settings.replace(every=10))
     assert [halves.step(s) and len(halves.memory["tokens"]) for s in samples][8:11] == [9, 0, 1]
+
+
+HOLDING = ["fptt", "rhel", "bptt", "hl-bptt"]
+
+
+def held_by(name, every=None):
+    """A learner that learns at the end of a sequence alone, from all of it."""
+    torch.manual_seed(0)
+    learner = get(name)(Leapfrog(3, 3, 2), mse_loss)
+    learner.settings = learner.settings.replace(tau=0.1, beta=0.2, every=every)
+    return learner
+
+
+@pytest.mark.parametrize("name", HOLDING)
+def test_a_step_copies_nothing_of_what_is_held(name):
+    """Bytes that Python takes in a step, at token 100 and at token 2,000: a copy of the list is 8 a token."""
+    learner, sample = held_by(name), Sample(torch.ones(1, 3), None, end=False)
+
+    def bytes_of_a_step():
+        tracemalloc.start()
+        peaks = []
+        for _ in range(50):
+            tracemalloc.reset_peak()
+            before = tracemalloc.get_traced_memory()[0]
+            learner.step(sample)
+            peaks.append(tracemalloc.get_traced_memory()[1] - before)
+        tracemalloc.stop()
+        return sorted(peaks)[25]
+
+    taken = []
+    for n in (100, 2000):
+        learner.run([sample] * (n - learner.steps))
+        taken.append(bytes_of_a_step())
+    assert taken[1] < taken[0] + 4000, "the control: a copy would be 15,000 more"
+    assert max(len(x) for x in learner.memory.values() if isinstance(x, list)) == 2050
+
+
+@pytest.mark.parametrize("every", [None, 4])
+@pytest.mark.parametrize("name", HOLDING)
+def test_what_is_held_is_not_the_callers(name, every):
+    """One buffer for all inputs and one for all targets, filled again for each token, as a sensor loop has it."""
+    found = []
+    for reused in (False, True):
+        learner = held_by(name, every)
+        u, target, start = torch.empty(1, 3), torch.empty(1, 2), copy.deepcopy(learner.point.theta)
+        for sample in tokens(11):
+            if reused:
+                sample = Sample(u.copy_(sample.u), target.copy_(sample.target), sample.end)
+            learner.step(sample)
+        found.append(learner.point.theta)
+    assert all(torch.equal(x, found[1][k]) for k, x in found[0].items())
+    assert max(float((x - start[k]).abs().max()) for k, x in found[0].items()) > 1e-5
 
 
 def test_one_step_is_the_law_without_transport():

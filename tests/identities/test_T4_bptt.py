@@ -53,6 +53,7 @@ NETWORKS = {
     "lstm": lambda: Recurrent(torch.nn.LSTMCell(3, 4), torch.nn.Linear(4, 2)),
     "own-cell": lambda: Recurrent(OwnCell(), torch.nn.Linear(4, 2), units=4),
     "own-network": Oscillator,
+    "rotations-free": lambda: hlcore.Rotations(4, 3, 2, start="free"),
     "dropout": lambda: Recurrent(
         torch.nn.RNNCell(3, 4), torch.nn.Sequential(torch.nn.Dropout(), torch.nn.Linear(4, 2))
     ),

@@ -14,7 +14,7 @@ from hlcore.streams import Signal, sines
 
 from .test_T4_bptt import BOUND, NETWORKS, SEEN, autograd, difference, sequence
 
-STATEFUL = ["rnn", "rnn-leaky", "gru", "lstm", "own-cell", "own-network", "chain"]
+STATEFUL = ["rnn", "rnn-leaky", "gru", "lstm", "own-cell", "own-network", "rotations-free", "chain"]
 
 
 def network_of(name, seed=0):

@@ -169,6 +169,7 @@ def test_T8_replicas_share_a_batch_as_one_process_sees_it(workers, tmp_path, sch
         ({"sizes": "1+1+1"}, {"ranks": 2, "balance": (3, 0)}, "whole numbers >= 1"),
         ({"order": "sequential"}, {"ranks": 2}, "order for devices: got 'sequential'"),
         ({"control": 0.3}, {"ranks": 2}, "control for devices: got 0.3"),
+        ({"metric": "rms"}, {"ranks": 2}, "metric for devices: got rms"),
         ({"dropout": 0.2}, {"ranks": 2}, "draws in training"),
         ({}, {"ranks": 3, "replicas": 2}, "a number that divides the ranks"),
         ({}, {"ranks": 5}, "at most the 4 workers"),

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from hlcore import Diverged, HLError, experiments
+from hlcore import Diverged, HLError, Sample, experiments, streams
 from hlcore.lab import Cockpit, jupyter, panels
 from hlcore.lab.figures.time_rows import POINTS, thinned
 
@@ -259,6 +259,26 @@ def test_a_classifier_shows_the_share_of_right_answers():
     right = record.output.values.reshape(150, 2, 3).argmax(2) == record.target.values
     assert columns(panel)[1, -1] == pytest.approx(right[-100:].mean()) and 0.5 < right.mean() <= 1
     assert columns(panel)[1, 9] == pytest.approx(right[:10].mean())
+
+
+class Uneven(streams.Stream):
+    """Samples .02 apart, then .5, of which the law makes a gap and a step of τ."""
+
+    def sample(self, k):
+        return Sample(torch.ones(1, 4, dtype=torch.float32), torch.tensor([0]), dt=0.02 if k < 5 else 0.5)
+
+
+def test_the_regime_is_that_of_the_samples_own_dt():
+    even = experiments.get("iris-linear", tau=0.1, eta=15.0)
+    panel = Cockpit(even.replace(build=lambda seed: even.build(seed)._replace(stream=Uneven())))
+    assert "<b>oscillating</b>" in panel._law.value, "τη = 1.5"
+    panel.step(5)
+    assert "<b>overdamped</b>" in panel._law.value and "own dt, 0.02" in panel._law.value
+    assert "momentum 1-τη = 0.7" in panel._law.value and "overdamped" in panel._summary.value
+    panel.step(1)
+    assert "<b>oscillating</b>" in panel._law.value and "own dt" not in panel._law.value
+    panel.reset()
+    assert "<b>oscillating</b>" in panel._law.value and "overdamped" not in panel._summary.value
 
 
 def test_the_touched_symbol_is_lit(panel):

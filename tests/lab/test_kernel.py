@@ -79,3 +79,24 @@ def test_an_import_alone_leaves_the_kernel_as_it_is():
 
 def test_outside_a_notebook_nothing_is_mended():
     assert not mend_kernel()
+
+
+LAB = """
+import resource
+from hlcore import experiments
+from hlcore.lab import Cockpit
+
+cockpit = Cockpit(experiments.get("tracker-water-flow"))
+cockpit.step(2000)
+held = int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize() / 1e6
+"""
+
+
+def test_a_kernel_with_a_lab_holds_400_MB_at_most(client):
+    """RSS after 2,000 steps; servers of a class give a gigabyte to each."""
+    told = answer(
+        client, client.execute(LAB, user_expressions={"steps": "cockpit.run.learner.steps", "MB": "held"}), 120
+    )
+    steps, held = (float(told["user_expressions"][name]["data"]["text/plain"]) for name in ("steps", "MB"))
+    print(f"{held:.0f} MB")
+    assert steps == 2000 and 50 < held <= 400

@@ -1,7 +1,5 @@
 """Execute every lab anew and keep only what git should see: python -m tests.notebooks.execute [LAB ...]."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

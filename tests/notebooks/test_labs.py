@@ -11,6 +11,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from hlcore.lab import Predict
+from hlcore.lab.predict import NotYet
+
 ROOT = Path(__file__).parents[2]
 LABS = sorted((ROOT / "labs").glob("*.ipynb"))
 TAGS = {"hide-input", "raises-exception"}
@@ -31,11 +34,14 @@ def complaints(path):
     if book.metadata.get("kernelspec", {}).get("name") != "python3":
         found.append("wants another kernel than python3")
     found += [f"unknown tag {t}" for c in book.cells for t in c.metadata.get("tags", []) if t not in TAGS]
-    judges = [c for c in code if "= Exercise(" in c.source and ".check(" not in c.source]
+    judges = [c for c in code if ("= Exercise(" in c.source and ".check(" not in c.source) or "Predict(" in c.source]
     hidden = [
         c for c in judges if c.metadata.get("jupyter", {}).get("source_hidden") and "hide-input" in c.metadata.tags
     ]
     found += ["answers in plain view: tag the cell hide-input"] * (len(hidden) < len(judges))
+    found += ["no prediction"] * (not any("Predict(" in c.source for c in code))
+    plain = [c for c in book.cells if c.cell_type == "markdown" and ("**Predict" in c.source or "Reveal</" in c.source)]
+    found += ["a prediction that nobody keeps: ask it with Predict"] * bool(plain)
     try:
         nbformat.validate(book)
     except nbformat.ValidationError as error:
@@ -132,4 +138,10 @@ def test_exercises_greet_the_stub_and_accept_the_solution(lab):
             run(solution[1], names)
             assert "solved" in run(check, names), solution[1]
             solved += 1
+    for question in [x for x in names.values() if isinstance(x, Predict)]:
+        choices = list(question._choices)
+        question.answer(choices[0] if choices else [0.0, 1.0])
+        with contextlib.suppress(NotYet):
+            question.reveal()
+            assert question.right in (True, False) and question.why
     assert solved >= 3 and solved == json.dumps(nbformat.read(lab, as_version=4)).count("<summary>Solution")

@@ -1,9 +1,8 @@
 """Directions of credit: where a costate carried forward is right, and what each law sums."""
 
-from __future__ import annotations
-
 from typing import Any
 
+import ipywidgets as W
 import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
@@ -11,7 +10,7 @@ from plotly.subplots import make_subplots
 from ...palette import ALARM, YELLOW
 from ...studies.directions import FLOATS, KEPT, LENGTHS, edge, errors, sums
 from ..figures.chart import curve, styled
-from ..widgets import menu
+from ..widgets import STYLE, menu
 from .player import Player
 
 MOMENTS = 100  # of the walk through time
@@ -29,11 +28,14 @@ class Directions(Player):
 
     def __init__(self) -> None:
         controls = {
-            "forgets": menu([(f"|λ| = {k:g}", round(1 - k, 6)) for k in KEPT], "the network keeps", "260px"),
+            "forgets": W.SelectionSlider(
+                options=[(f"{k:g}", round(1 - k, 6)) for k in KEPT], value=0.01, description="|λ| that is kept",
+                style=STYLE, layout=W.Layout(width="300px"),
+            ),
             "steps": menu([(f"{n:,}", int(n)) for n in LENGTHS], "steps T", "160px"),
             "kind": menu(tuple(FLOATS), "numbers", "170px"),
-        }
-        controls["forgets"].value, controls["steps"].value = 0.01, 1000
+        }  # fmt: skip
+        controls["steps"].value = 1000
         self._maps: dict[str, np.ndarray] = {}
         super().__init__(controls)
         self.show(_figure())

@@ -1,7 +1,5 @@
 """One error, two ways down a chain: heat and wave, tick by tick."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import ipywidgets as W

@@ -1,7 +1,5 @@
 """What each rank of a run over devices did when, as a picture."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,7 +23,7 @@ WIDTH, LEFT, ROW, TOP, BOTTOM = 1000, 60, 36, 30, 26
 BAR = 26  # height of a bar
 
 
-def timeline(lanes: xarray.Dataset, ticks: int = 6) -> HTML:
+def timeline(lanes: "xarray.Dataset", ticks: int = 6) -> HTML:
     """The last `ticks` ticks: a lane per rank, a bar for each thing it did, a letter and a colour saying which.
 
     lanes  `Outcome.lanes` of hlcore.devices
@@ -58,7 +56,7 @@ def timeline(lanes: xarray.Dataset, ticks: int = 6) -> HTML:
     )
 
 
-def waiting(lanes: xarray.Dataset) -> list[float]:
+def waiting(lanes: "xarray.Dataset") -> list[float]:
     """The share of its time for which each rank waited for its neighbours."""
     moment = lanes.moment.values
     total = moment[:, -1, -1] - moment[:, 0, 0]

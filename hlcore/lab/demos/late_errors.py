@@ -1,7 +1,5 @@
 """Errors that travel at a finite speed: what each layer's costate carries, beside backprop's delta."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import ipywidgets as W

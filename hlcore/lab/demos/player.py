@@ -91,6 +91,11 @@ class Player(Panel):
         self._loop.pause()
         return self._go(1)
 
+    def ask(self, question: Any) -> None:
+        """Show the first moment alone until this `Predict` has an answer."""
+        super().ask(question)
+        self._go(1)
+
     def play(self) -> Self:
         """Go on by itself, moment after moment."""
         if self.at >= self.length:

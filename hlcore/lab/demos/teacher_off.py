@@ -1,7 +1,5 @@
 """With the teacher and without: what a controlled network says, and what it would say alone."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

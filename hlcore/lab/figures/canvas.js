@@ -36,14 +36,26 @@ function bounds(columns) {
   return [lo - pad, hi + pad];
 }
 
+// A column of pixels is entered, goes to its extremes and is left: what lies between cannot be seen. In pieces, since a
+// browser without a GPU takes more than twice the time for the outline of one long line as for that of many short ones.
 function path(c, x, y, X, Y) {
-  c.beginPath();
-  let pen = false;
+  c.lineJoin = "bevel"; c.beginPath();
+  let column = NaN, first = 0, low = 0, high = 0, last = 0, pen = false, n = 0;
+  const close = () => {
+    if (high > first) c.lineTo(column, high);
+    if (low < first) c.lineTo(column, low);
+    if (last !== low) c.lineTo(column, last);
+  };
   for (let i = 0; i < y.length; i++) {
-    if (!Number.isFinite(y[i])) { pen = false; continue; }
-    if (pen) c.lineTo(X(x[i]), Y(y[i]));
-    else { c.moveTo(X(x[i]), Y(y[i])); pen = true; }
+    const v = y[i];
+    if (v - v !== 0) { if (pen) close(); pen = false; column = NaN; continue; }
+    const px = Math.round(X(x[i])), py = Y(v);
+    if (px === column) { if (py < low) low = py; else if (py > high) high = py; last = py; continue; }
+    if (pen) { close(); if (++n % 96 === 0) { c.stroke(); c.beginPath(); c.moveTo(column, last); } c.lineTo(px, py); }
+    else { c.moveTo(px, py); pen = true; }
+    column = px; first = low = high = last = py;
   }
+  if (pen) close();
   c.stroke();
 }
 
@@ -240,6 +252,7 @@ function drawPlane(c, w, h, look, { plan, columns }) {
       c.beginPath(); c.moveTo(px, py - 7); c.lineTo(px + 7, py); c.lineTo(px, py + 7); c.lineTo(px - 7, py); c.closePath(); c.fill();
     }
   });
+  return (px, py) => [x0 + ((px - left) / (right - left)) * (x1 - x0), y0 + ((lower - py) / (lower - upper)) * (y1 - y0)];
 }
 
 function appearance(el, theme) {
@@ -260,7 +273,7 @@ function render({ model, el }) {
   canvas.style.cssText = "display:block;width:100%;touch-action:pan-y";
   el.style.width = "100%"; el.style.minWidth = "0"; el.appendChild(canvas);
   el.classList.toggle("hl-fill", !model.get("height")); // as high as its place: lab/screen.css
-  let view = null, pointer = null, pressed = null, waiting = 0, alive = true, zoom = 1;
+  let pointAt = null, view = null, pointer = null, pressed = null, waiting = 0, alive = true, zoom = 1;
   const wide = () => canvas.clientWidth / zoom; // in the lengths in which all is drawn
 
   const draw = () => {
@@ -273,7 +286,7 @@ function render({ model, el }) {
     const c = canvas.getContext("2d"), look = appearance(el, model.get("theme")), data = unpack(model), { plan } = data;
     c.setTransform(scale, 0, 0, scale, 0, 0); c.clearRect(0, 0, w, h);
     canvas.setAttribute("aria-label", plan.about || "");
-    KINDS[plan.kind]?.(c, w, h, look, data, { view, pointer, picked: model.get("picked"), places, hovered, talls });
+    pointAt = KINDS[plan.kind]?.(c, w, h, look, data, { view, pointer, picked: model.get("picked"), places, hovered, talls });
     tellRoom(h - TOP - BOTTOM);
     if (pressed !== null && pointer !== null) {
       c.fillStyle = look.grid; c.fillRect(Math.min(pressed, pointer), TOP, Math.abs(pointer - pressed), h - TOP - BOTTOM);
@@ -357,6 +370,11 @@ function render({ model, el }) {
     });
     canvas.addEventListener("dblclick", () => { view = null; soon(); });
   }
+  canvas.addEventListener("click", (event) => {
+    if (!pointAt || !model.get("plan").spots) return;
+    const box = canvas.getBoundingClientRect();
+    model.set("spot", pointAt(event.clientX - box.left, event.clientY - box.top)); model.save_changes();
+  });
   model.on("change:picture", () => { // the figure as a file, on paper of the theme's colour
     const sheet = document.createElement("canvas"), c = sheet.getContext("2d");
     sheet.width = canvas.width; sheet.height = canvas.height;

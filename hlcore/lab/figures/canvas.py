@@ -33,6 +33,9 @@ class Canvas(Named, anywidget.AnyWidget):
     picture = traitlets.Dict().tag(sync=True)
     theme = traitlets.Dict(CANVAS).tag(sync=True)
     height = traitlets.Int(400).tag(sync=True)  # 0: as high as its place
+    spot: Any = traitlets.List().tag(
+        sync=True
+    )  # the point of a plane that was clicked, where plan["spots"] asks for it
     picked = traitlets.Float(None, allow_none=True).tag(sync=True)  # the time that was clicked
     room = traitlets.Int(0).tag(sync=True)  # pixels that the browser has for rows
     rows = traitlets.Dict().tag(sync=True)  # what a mouse does to the rows: changes of an Arrangement

@@ -1,7 +1,5 @@
 """Where temporal differences with momentum are stable, and how fast the error will go."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

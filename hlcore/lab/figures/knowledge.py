@@ -1,7 +1,5 @@
 """What the rules say of the actions, what the policy does, and a rule as it is learned."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import ipywidgets as W

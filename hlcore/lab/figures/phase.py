@@ -33,8 +33,9 @@ class PhasePortrait(Figure):
             name = names[view.phase]
             x = name if name.startswith(x) else f"{x}  {name}"
         layers = [{"draw": "trail", "ink": 0}]
-        told = {"ahead": ""} if ahead is not None else {}
-        self.widget.show("plane", columns, layers=layers, x=x, y=y, about=f"phase portrait of {x} and {y}", **told)
+        told = {"ahead": ""} if ahead is not None else {"spots": bool(len(run.recorder))}
+        about = f"phase portrait of {x} and {y}; a click into it is a point to start from"
+        self.widget.show("plane", columns, layers=layers, x=x, y=y, about=about, **told)
 
 
 def axes(run: Any) -> tuple[str, ...]:

@@ -1,7 +1,5 @@
 """A world as a map: where the agent is, and what it thinks of every move."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Knowledge as potential energy: what it costs a policy to act against bounds."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -1,7 +1,5 @@
 """Any environment of gymnasium with a finite choice of actions, as a world."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

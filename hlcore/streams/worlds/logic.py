@@ -4,8 +4,6 @@ Bounds (…, 2) are [L, U] of a truth in [0, 1]: [0, 1] is unknown, L > U a cont
 axis. As in Logical Neural Networks (Riegel et al. 2020; IBM/LNN, whose numbers tests compare).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A finite world that is known whole."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
@@ -19,6 +17,7 @@ class MDP(World):
     behaviour  (S, A), chances of the actions whatever the output says (off-policy); None: ε-greedy
     bonus      c >= 0: what is learned from is r + c/√(1 + n), n the times that (s, a) was tried before (Strehl and
                Littman 2008); 0: none
+    names      what the actions are called
 
     A state is (s, level), with the counts beside it where there is a bonus. u tells x(s,·) of all actions, flat, so
     that Q(s,a) = x(s,a)·θ (`networks.ActionValues`); with `levels` each level has features of its own.
@@ -34,6 +33,7 @@ class MDP(World):
         levels: int | None = None,
         behaviour: Any = None,
         bonus: float = 0.0,
+        names: tuple[str, ...] = (),
         seed: int = 0,
         explore: float = 0.1,
     ) -> None:
@@ -53,7 +53,7 @@ class MDP(World):
         self.start = _chances("start", np.where(self.ends, 0, 1) / (~self.ends).sum() if start is None else start, 1)
         self.levels = None if levels is None else whole("levels", levels)
         self.behaviour = None if behaviour is None else _chances("behaviour", behaviour, 2)
-        self.bonus, self._reached = number("bonus", bonus), self.P.cumsum(2)
+        self.bonus, self._reached, self.names = number("bonus", bonus), self.P.cumsum(2), tuple(names)
 
     @property
     def actions(self) -> int:

@@ -1,7 +1,5 @@
 """All transitions of a finite world at once, each with its weight: what sampled moves do in the mean."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Rooms with doors and, somewhere, a coin."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -9,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ...errors import bad, number, whole
+from ...errors import number, share, whole
 from ...law.sample import Sample
 from ..world import World
 from .logic import action_bounds
@@ -32,6 +30,8 @@ class Rooms(World):
     code): no door and no room seen count as false. Actions: go north, south, east, west, take.
     """
 
+    names = ACTIONS
+
     def __init__(
         self,
         length: int = 6,
@@ -46,9 +46,7 @@ class Rooms(World):
     ) -> None:
         super().__init__(seed, explore)
         self.path, self.dead_ends, self.hard, self.moves = whole("length", length, 2), dead_ends, hard, moves
-        self.rules, self.guidance = tuple(rules), number("guidance", guidance)
-        if self.guidance > 1:
-            raise bad("guidance", guidance, "a chance in [0, 1]")
+        self.rules, self.guidance = tuple(rules), share("guidance", guidance)
         self.temperature = None if temperature is None else number("temperature", temperature, positive=True)
         action_bounds(np.zeros((4, 2)), np.zeros((4, 2)), np.zeros(2), self.rules)  # an unknown rule is told here
 

@@ -1,12 +1,10 @@
 """The small worlds on which Q-learning is known to work, to fail, and to search in vain."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
 
-from ...errors import bad, number, whole
+from ...errors import bad, number, share, whole
 from .mdp import MDP
 
 
@@ -15,7 +13,7 @@ def ring(rooms: int = 3, ways: int = 1, slip: float = 0.0, ends: bool = False, *
 
     slip  chance that a move fails     ends  True: room 0 ends the episode
     """
-    n, slip = whole("rooms", rooms, 2), _chance("slip", slip)
+    n, slip = whole("rooms", rooms, 2), share("slip", slip)
     if ways not in (1, 2):
         raise bad("ways", ways, "1 (on) or 2 (on, back)")
     rooms_ = np.arange(n)
@@ -23,7 +21,7 @@ def ring(rooms: int = 3, ways: int = 1, slip: float = 0.0, ends: bool = False, *
     for a, turn in enumerate((1, -1)[:ways]):
         P[rooms_, a, (rooms_ + turn) % n] += 1 - slip
         P[rooms_, a, rooms_] += slip
-    return MDP(P, rooms_ == 0, ends=[0] if ends else (), **more)
+    return MDP(P, rooms_ == 0, ends=[0] if ends else (), names=("on", "back")[:ways], **more)
 
 
 def star(**more: Any) -> MDP:
@@ -45,7 +43,7 @@ def two_states(end: float = 0.1, **more: Any) -> MDP:
 
     end  chance that the second ends the episode. No reward: V = 0 is right, and within reach of θ.
     """
-    end = _chance("end", end)
+    end = share("end", end)
     P = np.array([[[0, 1, 0]], [[0, 1 - end, end]], [[0, 0, 1]]])
     return MDP(P, 0, np.array([[[1.0]], [[2.0]], [[0.0]]]), start=[0.5, 0.5, 0], ends=[2], **more)
 
@@ -78,13 +76,7 @@ def low_rank(
     draw = np.random.default_rng((whole("code", code, 0), 12))
     x = draw.dirichlet(np.full(d, 0.3), (S, A))
     P = x @ draw.dirichlet(np.full(S, 0.1), d)
-    P = (1 - _chance("noise", noise)) * P + noise * draw.dirichlet(np.full(S, 0.1), (S, A))
+    P = (1 - share("noise", noise)) * P + noise * draw.dirichlet(np.full(S, 0.1), (S, A))
     turn, _ = np.linalg.qr(draw.normal(size=(d, d)))
     stretch = np.geomspace(1, 1 / number("condition", condition, positive=True), d)
     return MDP(P, (x @ draw.random(d))[:, :, None] / levels, x @ turn * stretch, levels=levels, **more)
-
-
-def _chance(name: str, value: float) -> float:
-    if number(name, value) > 1:
-        raise bad(name, value, "a chance in [0, 1]")
-    return float(value)

@@ -1,7 +1,5 @@
 """The loss of a world: the error of temporal differences, with the goal held still."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

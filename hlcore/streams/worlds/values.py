@@ -1,7 +1,5 @@
 """What policies are worth in a finite world, exactly: the judge of every learner there."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

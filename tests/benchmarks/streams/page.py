@@ -1,7 +1,5 @@
 """The page and its figure: docs/real-streams.md."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

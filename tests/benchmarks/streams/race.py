@@ -1,7 +1,5 @@
 """The race: choose by the prefix, run over the seeds, compare."""
 
-from __future__ import annotations
-
 import math
 from typing import Any, NamedTuple
 

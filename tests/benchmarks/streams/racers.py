@@ -1,7 +1,5 @@
 """Who races: every learner, its stream, and the short grid from which the prefix chooses."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
