@@ -13,6 +13,7 @@ from .. import learners
 from ..errors import HLError, bad, whole
 from ..experiments import Experiment, differing
 from ..law.settings import BaseSettings
+from ..runs.forks import Forks
 from ..runs.run import Run
 from . import equations
 from .by_hand import ByHand
@@ -25,9 +26,10 @@ from .keeping import Keeping
 from .opening import OPENING, Opening
 from .pace import Pace
 from .screen import FullScreen, Parts, beside, place, tab
+from .time_line import TimeLine, Walked
 
 
-class Cockpit(ByHand):
+class Cockpit(Walked, ByHand):
     """The panel of an experiment: play it, change its Hamiltonian while it learns, and see all it moves.
 
     controls  names of the controls to show beside Play and its kin ("eta", "beta", "presets", ...); None: all
@@ -58,6 +60,7 @@ class Cockpit(ByHand):
         self._keeping = Keeping(self, lambda text: setattr(self._controls.text, "value", text), self._rows.widget.save)
         self.figures = Gallery([self._rows, self._phase], figures or ())
         self.parts, self._full = Parts(), FullScreen()
+        self.time = TimeLine(self._loop.post, self._quiet, self.parts)
         self.owns(self.figures, self._full)
         self._build()
         for trait in ("picked", "room", "rows"):
@@ -136,19 +139,21 @@ class Cockpit(ByHand):
         return run_page.write(self.run, path)
 
     def state_string(self) -> str:
-        """This run in one line."""
-        return self.run.state_string()
+        """This run and its forks in one line."""
+        return str(self.time.tree.state_string())
 
     @classmethod
     def from_state(cls, text: str, controls: list[str] | None = None, figures: Sequence[Any] | None = None) -> Self:
         """The panel of a state string, at the very same point."""
-        return cls(Run.from_state(text), controls, figures)
+        tree = Forks.from_state(text)
+        return cls(tree.trunk, controls, figures).grown(tree)
 
     # ---- what the loop calls -----------------------------------------------------------------------------------------
 
     def advance(self, seconds: float) -> None:
         """Learn for about so long, or as much as the chosen speed allows."""
         self._pace.learn(self.run.learn, seconds)
+        self.time.tree.catch_up(seconds)
         if self._pace.since > 0.25:
             self.refresh_status()
 
@@ -160,6 +165,7 @@ class Cockpit(ByHand):
         self.view.marks, self.view.playing = equations.marks(self.run), self.playing
         if self._rows.arrangement.room:  # a browser looks
             self.view.opening = None if self.asked else self.opening.before(self.run)
+        self.view.past, self.view.forks = self.time.past, self.forks()
         self.figures.draw(self.run, self.view, self.warn)
         self._controls.rows.show(self._rows.arrangement.seats)
 
@@ -168,7 +174,8 @@ class Cockpit(ByHand):
         self._pace.count(self.run.learner.steps, self.playing)
         super().refresh_status()
         self._keeping.keep(resting=not self.playing)
-        if self.run.dt is not None:
+        self.time.show(self.run)
+        if self.run.dt is not None and self.time.past is None:
             self._law.value = equations.law(self.run, self._touched)
         self._summary.value = html.escape(equations.summary(self.run))
         self._summary.layout.display = "none" if self._alarm.value else "block"  # they share a line: nothing jumps
@@ -209,6 +216,7 @@ class Cockpit(ByHand):
             "race": self.race,
             "pin": lambda on: self.pin() if on else self.unpin(),
             **self._keeping.commands(),
+            **self.walk_commands(),
             **{name: partial(setattr, self.view, name) for name in ("window", "maps", "phase")},
             **{f"set {name}": partial(self._turn, name) for name in controls.dials},
             **{f"units {name}": partial(self.view.units.__setitem__, name) for name in controls.units},
@@ -230,14 +238,15 @@ class Cockpit(ByHand):
     def _show_all(self) -> Self:
         """Everything anew: title, settings, figures, words."""
         self._controls.offer(self.run.experiment.presets)
-        self._show_settings()
+        self.time.renew(self.run)
         self._show_race()
         self._pick(None)
         return self.shown()
 
     def _show_settings(self, source: dict[str, str] | None = None) -> None:
-        self._controls.show(self.settings, source)
-        self._law.value = equations.law(self.run, self._touched)
+        seen = self.time.past or self.run
+        self._controls.show(seen.settings.replace(**self.time.pending), source)
+        self._law.value = equations.law(seen, self._touched, self.time.past is not None)
 
     def _show_race(self) -> None:
         """Who learns what, and against whom."""
@@ -255,20 +264,31 @@ class Cockpit(ByHand):
 
     def _turn(self, name: str, told: tuple[str, Any]) -> None:
         """A dial was turned: which part of it, and to what."""
-        self._apply({name: told[1]}, {name: told[0]})
+        if self.time.past is None:
+            return self._apply({name: told[1]}, {name: told[0]})
+        self._touched = self.time.wait_for_fork(name, told[1])
+        self.walked()
 
     def _choose(self, preset: str | None) -> None:
         """The settings of the experiment, with those of a preset."""
         if preset is not None:
             start: BaseSettings = self.run.experiment.settings
-            changes = self.run.experiment.presets[preset]
-            self._apply({name: getattr(start, name) for name in start.about()} | dict(changes))
+            changes = dict(self.run.experiment.presets[preset])
+            self._apply({name: getattr(start, name) for name in start.about()} | changes)
 
     def _pick(self, t: float | None) -> None:
-        """The time that was clicked, to which one can go back."""
+        """The time that was clicked: the cursor goes there, and one can go back to it."""
+        self.time.go(self.run, t)
+        self.walked()
+
+    def walked(self) -> Self:
+        """Show where the cursor stands."""
+        t = None if self.time.past is None else self.time.past.learner.t
         self._controls.show_picked(t)
         with self._quiet:
             self._rows.widget.picked = t
+        self._show_settings()
+        return self.shown()
 
     def _rest(self) -> None:
         self._loop.pause()

@@ -30,13 +30,18 @@ def title(run: Any) -> str:
     return f'<b style="font-size:1.25em">{html.escape(run.experiment.title)}</b> &nbsp;{learner}'
 
 
-def law(run: Any, touched: str = "") -> str:
-    """The learner's equations and what its settings mean, as HTML; the symbol that was touched last in a lit box."""
+def law(run: Any, touched: str = "", past: bool = False) -> str:
+    """The learner's equations and what its settings mean, as HTML; the symbol that was touched last in a lit box.
+
+    past  the time cursor stands here: the numbers of that moment take the place of the words
+    """
     learner = run.learner
     lit = f'<b style="background:{ALARM};color:{WHITE};border-radius:4px;padding:0 4px">'
     about = learner.settings.about()
     symbols = {name: f"{lit}{x.symbol}</b>" if name == touched else x.symbol for name, x in about.items()}
     spans = (f"<span>{equation.format(**symbols)}</span>" for equation in learner.equations)
+    if past and run.report is not None:
+        return f'<div class="hl-equations">{" ".join(spans)}</div><div>{moment(learner, run.report)}</div>'
     regime = regime_of(run)
     colour = ALARM if regime.alarm else "inherit"
     words = f"<b>{html.escape(regime.kind)}</b>: {html.escape(regime.words)}"
@@ -45,6 +50,23 @@ def law(run: Any, touched: str = "") -> str:
         f'<div class="hl-equations">{" ".join(spans)}</div>'
         f"<div>{' · '.join(filter(None, (html.escape(regime.note), named)))}</div>"
     )
+
+
+def moment(learner: Any, report: Any) -> str:
+    """Every number of the equations at one time, as HTML: settings, L, H', and how large each quantity is."""
+    settings, about = learner.settings, learner.settings.about()
+    numbers = [(a.symbol, settings.in_force(k)) for k, a in about.items() if a.words and not a.choices]
+    parts = learner.traced()
+    sizes = [
+        (
+            f"max|{html.escape(q.symbol)}|",
+            max((float(x.abs().max()) for x in parts[k].values() if x.numel()), default=0.0),
+        )
+        for k, q in learner.quantities.items()
+    ]
+    numbers += [("L", report.loss), ("H'", report.hamiltonian), *sizes]
+    told = " · ".join(f"{name} = {x:.3g}" for name, x in numbers if isinstance(x, (int, float)))
+    return f"<b>t = {report.t:.5g}</b>: {told}"
 
 
 def summary(run: Any) -> str:

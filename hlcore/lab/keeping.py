@@ -40,8 +40,8 @@ class Keeping:
             self._cockpit.warn(self.autosave.trouble)
 
     def _copy(self, what: str) -> None:
-        run = self._cockpit.run
-        self._show(run.state_string() if what == "state" else run.code())
+        cockpit = self._cockpit
+        self._show(cockpit.state_string() if what == "state" else cockpit.run.code())
 
     def _export(self, ending: str) -> None:
         run = self._cockpit.run

@@ -40,7 +40,10 @@ def main() -> None:
         tab.wait_for_timeout(500)
         place.screenshot(path=site.ROOT / "docs" / "cockpit.png")
     small = [p.resize((WIDTH, round(p.height * WIDTH / p.width)), Image.Resampling.LANCZOS) for p in pictures]
-    paper = small[-1].quantize(48)  # one palette: nothing flickers
+    both = Image.new("RGB", (WIDTH, 2 * small[0].height))  # one palette, of the first and the last: nothing flickers
+    both.paste(small[0], (0, 0))
+    both.paste(small[-1], (0, small[0].height))
+    paper = both.quantize(64)
     first, *rest = [p.quantize(palette=paper, dither=Image.Dither.NONE) for p in small]
     look = {"duration": MOMENT, "loop": 0, "optimize": True}
     first.save(site.ROOT / "docs" / "cockpit.gif", save_all=True, append_images=rest, **look)

@@ -155,7 +155,7 @@ def test_one_goes_back_to_a_clicked_time_and_forks(panel):
     before = panel.trajectory()
     assert button.disabled
     panel._rows.widget.set_state({"picked": 5.04})
-    assert not button.disabled and button.description == "Back to t 5.04"
+    assert not button.disabled and button.description == "Back to t 5"
     button.click()
     assert panel.session.learner.steps == 50 and panel.settings.eta == 2 and button.disabled
     assert plan(panel)["marks"] == [] and plan(panel)["points"] == 50

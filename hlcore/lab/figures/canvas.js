@@ -92,9 +92,10 @@ function drawRows(c, w, h, look, { plan, columns, maps }, { view, pointer, picke
   const X = (t) => LEFT + ((t - t0) / (t1 - t0)) * (right - LEFT);
   const room = h - TOP - BOTTOM, whole = rows.reduce((sum, r) => sum + share(r), 0);
   places.length = 0;
-  let at = null; // the record under the pointer
-  if (x && x.length && pointer !== null && pointer >= LEFT && pointer <= right) {
-    const t = t0 + ((pointer - LEFT) / (right - LEFT)) * (t1 - t0);
+  let at = null; // the record under the pointer, or under the time cursor
+  const here = pointer === null && picked !== null ? X(picked - plan.start) : pointer;
+  if (x && x.length && here !== null && here >= LEFT && here <= right) {
+    const t = t0 + ((here - LEFT) / (right - LEFT)) * (t1 - t0);
     at = 0;
     while (at < x.length - 1 && Math.abs(x[at + 1] - t) <= Math.abs(x[at] - t)) at++;
   }

@@ -13,6 +13,8 @@ class View:
     window  records shown     units  {quantity: the entries chosen}     phase  the unit of the phase portrait
     maps    all units as heat maps     marks  (time, text) of every change     playing  whether more is to come soon
     opening  a run of the first steps to come, while the run itself has not begun
+    past     the run where the time cursor stands, which all figures draw that are not over time; None: now
+    forks    {name: run} of the forks
     """
 
     window: int = 5000
@@ -22,17 +24,21 @@ class View:
     units: dict[str, list[int]] = field(default_factory=dict)
     marks: list[tuple[float, str]] = field(default_factory=list)
     opening: Any = None
+    past: Any = None
+    forks: dict[str, Any] = field(default_factory=dict)
 
 
 class Figure:
     """Draws what it likes of a run: `Cockpit(experiment, figures=[...])` calls `frame` after every burst of steps.
 
+    over_time  True: it shows the time cursor, and the run now; else the run where the cursor stands
     first  True: above the curves, under Play, and not below them
     title  what stands above it     widget  a canvas; another one, or None for a figure that is shown elsewhere
     One that raises is told in the panel and drawn no more; the run goes on.
     """
 
     title = ""
+    over_time = False
     first = False
     height = 270
 

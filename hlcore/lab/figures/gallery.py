@@ -49,7 +49,8 @@ class Gallery(list[Any]):
         """A frame of every figure; one that raises is told, in its place too, and leaves the list."""
         for figure in list(self):
             try:
-                figure.frame(run, view)
+                past = None if getattr(figure, "over_time", False) else view.past
+                figure.frame(past or run, view)
             except Exception as error:
                 super().remove(figure)
                 text = f"{type(figure).__name__} is drawn no more: {type(error).__name__}: {error}"

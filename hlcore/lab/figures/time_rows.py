@@ -55,6 +55,7 @@ class TimeRows(Figure):
     """
 
     height = 0  # as high as its place
+    over_time = True
 
     def __init__(self) -> None:
         super().__init__()
@@ -98,6 +99,9 @@ class TimeRows(Figure):
                         style = {"ink": GHOST, "width": 1.4, "quiet": symbol != "L"}  # the loss tells which is which
                         values = np.interp(x + t[0], ghost.t, y, left=np.nan, right=np.nan)
                         row.lines.append(Line(ghost.run, values, style))
+        for k, (name, fork) in enumerate(view.forks.items()):
+            for row in rows:
+                row.lines.extend(of_fork(fork, name, row.symbol, x + t[0], k + 1))
         marks = [m for m in view.marks if m[0] >= t[0]][-MARKS:]
         show_rows(self.widget, rows, [x], float(t[0]), marks, pick=True)
 
@@ -178,6 +182,17 @@ def losses_of(rival: Any, steps: np.ndarray) -> np.ndarray:
         return np.full(len(steps), np.nan)
     mean, at = smooth(rival.recorder.window("loss"), len(known)), np.searchsorted(known, steps).clip(0, len(known) - 1)
     return np.where(known[at] == steps, mean[at], np.nan)
+
+
+def of_fork(fork: Any, name: str, symbol: str, x: np.ndarray, ink: int) -> list[Line]:
+    """The answer and the mean loss of a fork at times x, in its own ink; nan before it was one."""
+    recorder = fork.recorder
+    if symbol not in ("y", "L") or not len(recorder) or (recorder.classes and symbol == "y"):
+        return []
+    loss = smooth(recorder.window("loss"), len(recorder)) if symbol == "L" else None
+    values = recorder.window("output", entries=[0])[:, 0] if loss is None else loss
+    shown = np.interp(x, recorder.window("t"), values, left=np.nan, right=np.nan)
+    return [Line(name, shown, {"ink": ink, "width": 1.6, "quiet": symbol == "y"}, False)]
 
 
 def smooth(values: np.ndarray, last: int) -> np.ndarray:

@@ -1,0 +1,171 @@
+"""The time that can be walked: a cursor over all figures, and the forks that begin where it stands."""
+
+import html
+from functools import partial
+from typing import Any, Self
+
+import ipywidgets as W
+
+from ..errors import bad
+from ..palette import INK
+from ..records.columns import Dataset
+from ..runs.forks import TRUNK, Fork, Forks
+from ..runs.run import Run
+from .panel import Panel
+from .screen import Parts, tab
+from .widgets import button, row
+
+CATCH_UP = 1.0  # seconds in which a fork that was just made comes as far as it can
+
+
+class TimeLine:
+    """The cursor, and the tree of forks, of the run of a cockpit.
+
+    past     the run as it was where the cursor stands; None: now     pending  what a dial was turned to meanwhile
+    widget   the cursor, in one line     list  the forks, a line each
+    """
+
+    def __init__(self, post: Any, quiet: Any, parts: Parts) -> None:
+        self.past: Run | None = None
+        self.pending: dict[str, Any] = {}
+        self.tree: Any = None
+        self._post, self._quiet = post, quiet
+        look = {"readout": False, "layout": W.Layout(flex="1 1 120px", width="auto", min_width="80px")}
+        tip = "Walk through the time of this run; arrow keys, too"
+        self.cursor = W.FloatSlider(value=0, min=0, max=1, step=0.01, description="time", tooltip=tip, **look)
+        quiet.observe(self.cursor, partial(post, "picked"))
+        self._fork = button("Fork", "Another run from here on, with the settings of the dials", partial(post, "fork"))
+        self._now = button("Now", "Let the cursor go", partial(post, "picked"))
+        self.widget = row([self.cursor, self._now, self._fork])
+        self.list = tab([])
+        parts.under.append(self.widget)
+        parts.tabs["forks"] = self.list
+
+    def go(self, run: Run, t: float | None) -> Run | None:
+        """Let the cursor stand where the run was at time t; None, or a time to come: now."""
+        self.pending, self.past = {}, None
+        if t is not None and run.learner.steps and t < run.learner.t - 1e-9:
+            self.past = run.at(step_at(run, max(0.0, t)))
+        return self.past
+
+    def wait_for_fork(self, name: str, value: Any) -> str:
+        """A dial was turned in the past: the next fork will have that; a bad value is an HLError."""
+        assert self.past is not None
+        self.past.settings.replace(**{name: value})
+        self.pending[name] = value
+        return name
+
+    def renew(self, run: Run) -> None:
+        """Begin a tree of its own for another run, and for one that begins anew."""
+        if self.tree is None or self.tree.trunk is not run or not run.learner.steps:
+            self.tree = Forks(run)
+
+    def grow(self, steps: int | None, **changes: Any) -> Fork:
+        """A fork, which at once comes as far as it can in a second."""
+        fork: Fork = self.tree.grow(steps, **changes)
+        self.tree.catch_up(CATCH_UP)
+        return fork
+
+    def show(self, run: Run) -> None:
+        """Bring slider, buttons and list up to date."""
+        at = (self.past or run).learner.t
+        told = ", ".join(f"{run.settings.about()[k].letter} = {v:.3g}" for k, v in self.pending.items())
+        with self._quiet:
+            self.cursor.max = max(run.learner.t, 1e-6)
+            self.cursor.step = self.cursor.max / 2000
+            self.cursor.value = at
+        self._now.disabled = self.past is None
+        self._fork.description = f"Fork: {told}" if told else "Fork" if self.past is None else f"Fork at t {at:.4g}"
+        self._list()
+
+    def _list(self) -> None:
+        """A line a fork: its colour and dash, its name, how far from the run, pin and delete."""
+        made = list(self.tree.made.values())
+        lines = [_line(k, fork, self.tree) for k, fork in enumerate(made)]
+        names = [(fork.name, fork.pinned) for fork in made]
+        if names != getattr(self, "_named", None):
+            self._named, self._words = names, [W.HTML(line) for line in lines]
+            self.list.children = [
+                row([words, *self._buttons(fork)]) for words, fork in zip(self._words, made, strict=True)
+            ] or [W.HTML("No fork yet: put the cursor where one is to begin, turn a dial, press Fork.")]
+        for words, line in zip(self._words, lines, strict=True):
+            words.value = line
+
+    def _buttons(self, fork: Fork) -> list[W.Widget]:
+        pin = "Unpin" if fork.pinned else "Pin"
+        return [
+            button(f"{pin} {fork.name}", "A pinned fork stays when there are too many",
+                   partial(self._post, "fork pin", (fork.name, not fork.pinned))),
+            button(f"Delete {fork.name}", "Let this fork go", partial(self._post, "fork delete", fork.name)),
+        ]  # fmt: skip
+
+
+class Walked(Panel):
+    """A panel whose run can be walked: `run` is the run, `time` its time line."""
+
+    run: Run
+    time: TimeLine
+
+    def at(self, t: float) -> Run:
+        """The run as it was at time t, to the bit: its point, settings, report and record; the cursor goes there."""
+        if not 0 <= t <= self.run.learner.t + 1e-9:
+            raise bad("at", f"t = {t:g}", f"a time between 0 and {self.run.learner.t:g}")
+        there = self.time.go(self.run, t) or self.run
+        self.walked()
+        return there
+
+    def fork(self, **changes: Any) -> str:
+        """Another run from where the cursor stands (or from now), with these settings; returns its name.
+
+        It goes on beside this one, as far as this one is.
+        """
+        past = self.time.past
+        fork = self.time.grow(None if past is None else past.learner.steps, **self.time.pending | changes)
+        self.time.pending = {}
+        self.walked()
+        return fork.name
+
+    def forks(self) -> dict[str, Run]:
+        """{name: run} of the forks."""
+        return {name: fork.run for name, fork in self.time.tree.made.items()}
+
+    def compare(self, a: str, b: str = TRUNK) -> Dataset:
+        """b - a over the steps that both have on record, curves and |Δθ|; "run" is the run itself."""
+        found: Dataset = self.time.tree.compare(a, b)
+        return found
+
+    def walk_commands(self) -> dict[str, Any]:
+        """What the time line's messages do."""
+        tree = lambda: self.time.tree  # noqa: E731  it is another one after a Reset
+        return {
+            "fork": lambda _: self.fork(),
+            "fork pin": lambda told: (tree().pin(*told), self.walked()),
+            "fork delete": lambda name: (tree().delete(name), self.walked()),
+        }
+
+    def grown(self, tree: Forks) -> Self:
+        """Take the forks of a tree whose trunk this run is."""
+        self.time.tree = tree
+        return self.walked()
+
+    def walked(self) -> Self:
+        """Show where the cursor stands."""
+        raise NotImplementedError
+
+
+def step_at(run: Run, t: float) -> int:
+    """The last step that was not after time t: by the record, and before that in its measure."""
+    times, steps = run.recorder.window("t"), run.recorder.window("step")
+    if len(times) and t >= times[0] - 1e-9:
+        return int(steps[times.searchsorted(t + 1e-9) - 1])
+    return int(t / times[0] * steps[0] + 1e-9) if len(times) else 0
+
+
+def _line(k: int, fork: Fork, tree: Forks) -> str:
+    colour, dash = INK[(k + 1) % len(INK)]
+    style = {"solid": "solid", "dot": "dotted"}.get(dash, "dashed")
+    bar = f'<span style="display:inline-block;width:26px;border-top:3px {style} {colour};vertical-align:middle"></span>'
+    gap = tree.compare(fork.name).gap.values
+    far = fork.error.__class__.__name__ if fork.error else f"|Δθ| {gap[-1]:.2g}" if len(gap) else ""
+    of = "" if fork.of == TRUNK else f" of {html.escape(fork.of)}"
+    return f"{bar} <b>{html.escape(fork.name)}</b>{of}, from step {fork.at:,}; {far}"
