@@ -132,6 +132,12 @@ class Cockpit(Walked, ByHand):
         """The record so far, an xarray.Dataset."""
         return self.run.trajectory()
 
+    def page(self, path: Any) -> Any:
+        """Write what was recorded as a page of one file, to be mailed or handed in; returns where it lies."""
+        from ..page import run_page
+
+        return run_page.write(self.run, path)
+
     def state_string(self) -> str:
         """This run and its forks in one line."""
         return str(self.time.tree.state_string())

@@ -1,5 +1,6 @@
 """The learner: a network that moves through phase space along a stream."""
 
+import math
 from typing import Any, ClassVar, Self
 
 from torch import Tensor
@@ -16,6 +17,14 @@ from ..law.weights import received
 from .base import BaseLearner
 from .catalogue import register
 from .terms import Quantity, Regime, Step
+
+REGIMES = (  # name, the largest τη, words; the first that holds
+    ("frozen", -math.inf, "β = 0: the weights stand still"),
+    ("undamped", 0.0, "η = 0: nothing is forgotten, the weights swing without loss"),
+    ("overdamped", 1.0, "τη ≤ 1: ω forgets smoothly"),
+    ("oscillating", 2.0, "1 < τη ≤ 2: ω changes sign at every step and settles"),
+    ("unstable", math.inf, "τη > 2: ω grows at every step, whatever the data say"),
+)
 
 
 @register("hamiltonian")
@@ -118,17 +127,10 @@ class Learner(BaseLearner):
     def regime(cls, settings: Settings) -> Regime:
         """The regime of the weight costate, whose homogeneous factor is 1 - τη (E*4), and the map to SGD."""
         x, frozen = settings.tau * settings.eta, isinstance(settings.beta, float) and settings.beta == 0
-        for kind, holds, words in (
-            ("frozen", frozen, "β = 0: the weights stand still"),
-            ("undamped", x == 0, "η = 0: nothing is forgotten, the weights swing without loss"),
-            ("overdamped", x <= 1, "τη ≤ 1: ω forgets smoothly"),
-            ("oscillating", x <= 2, "1 < τη ≤ 2: ω changes sign at every step and settles"),
-            ("unstable", True, "τη > 2: ω grows at every step, whatever the data say"),
-        ):
-            if holds:
-                cure = "lower {eta} or {tau}" if kind == "unstable" else "lower {tau}, {beta} or {phi}, or raise {eta}"
-                return Regime(kind, words, kind == "unstable", _as_sgd(settings), cure)
-        raise AssertionError
+        at = 0 if frozen else next(k for k, (_, most, _) in enumerate(REGIMES) if x <= most)
+        kind, _, words = REGIMES[at]
+        cure = "lower {eta} or {tau}" if kind == "unstable" else "lower {tau}, {beta} or {phi}, or raise {eta}"
+        return Regime(kind, words, kind == "unstable", _as_sgd(settings), cure)
 
     def clear(self) -> None:
         """h to its initial state, z to zero, as after a sample with end=True."""

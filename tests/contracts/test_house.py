@@ -26,7 +26,7 @@ FLOORS = [  # imports point down only
     {"studies"},
     {"devices"},
     {"adapters"},
-    {"lab"},
+    {"lab", "page"},
     {"online", "grid", "school", "arena", "__init__", "__main__"},
 ]
 CONTRACT = {
