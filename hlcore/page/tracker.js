@@ -60,10 +60,10 @@ function tracker() {
 
   const frame = (now) => { // one burst of learning and one picture
     if (!playing) return;
-    const from = run.steps, end = performance.now() + BURST, seconds = Math.min(0.2, (now - last) / 1000);
+    const from = run.steps, end = performance.now() + BURST, seconds = Math.min(0.2, Math.max(0.001, (now - last) / 1000)); // a frame's time may lie before the press
     due = Math.min(due + speed * seconds, Math.max(1, speed * 0.2)); last = now;
     while (playing && due >= 1 && performance.now() < end) { const n = Math.min(20, Math.floor(due)); stepped(n); due -= n; }
-    if (seconds > 0) rate = 0.9 * rate + (0.1 * (run.steps - from)) / seconds;
+    rate = 0.9 * rate + (0.1 * (run.steps - from)) / seconds;
     if (stop && !asks.look()) { playing = false; stop = null; }
     if (!playing || !still || now - drawn > 500) { drawn = now; draw(); }
     if (!playing || now - spoken > 250) { spoken = now; tell(); }

@@ -74,6 +74,14 @@ def test_a_prediction_is_asked_and_answered_by_the_run(tab):
     assert tab.locator(".count").inner_text() == "2/3"
 
 
+def test_full_speed_goes_on_however_soon_a_frame_comes(tab):
+    tab.evaluate("lab.load(lab.run.state); lab.speed = Infinity")
+    for _ in range(5):
+        before = tab.evaluate("lab.toggle(), lab.run.steps")
+        tab.wait_for_function(f"() => lab.run.steps > {before + 20}", timeout=20_000)
+        tab.evaluate("lab.pause()")
+
+
 def test_keys_dials_and_marks(tab):
     tab.locator(".ask button", has_text="Skip").click()
     tab.evaluate("document.activeElement.blur()")
