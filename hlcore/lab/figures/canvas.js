@@ -37,7 +37,7 @@ function bounds(columns) {
 }
 
 // A column of pixels is entered, goes to its extremes and is left: what lies between cannot be seen. In pieces, since a
-// browser without a GPU takes more than twice the time for the outline of one long line as for that of many short ones.
+// browser without a GPU takes more time for the outline of one long line than for that of many short ones.
 function path(c, x, y, X, Y) {
   c.lineJoin = "bevel"; c.beginPath();
   let column = NaN, first = 0, low = 0, high = 0, last = 0, pen = false, n = 0;
