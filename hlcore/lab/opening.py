@@ -6,7 +6,7 @@ from typing import Any
 from ..errors import HLError, whole
 from ..runs.run import Run
 
-SECONDS = 1.0  # for all of them: a slow learner shows fewer
+SECONDS = 2.0  # for all of them: a slow learner shows fewer
 OPENING = 300
 
 
