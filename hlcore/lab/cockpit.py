@@ -209,7 +209,6 @@ class Cockpit(Walked, ByHand):
             "new seed": lambda _: self.reset(self.run.seed + 1),
             "preset": self._choose,
             "speed": partial(setattr, self._pace, "speed"),
-            "picked": self._pick,
             "room": partial(setattr, self._rows.arrangement, "room"),
             "rows": lambda told: self._rows.arrangement.change(**told),
             "back": lambda _: None if (t := self._rows.widget.picked) is None else self.back(t),
@@ -240,7 +239,7 @@ class Cockpit(Walked, ByHand):
         self._controls.offer(self.run.experiment.presets)
         self.time.renew(self.run)
         self._show_race()
-        self._pick(None)
+        self.pick(None)
         return self.shown()
 
     def _show_settings(self, source: dict[str, str] | None = None) -> None:
@@ -275,11 +274,6 @@ class Cockpit(Walked, ByHand):
             start: BaseSettings = self.run.experiment.settings
             changes = dict(self.run.experiment.presets[preset])
             self._apply({name: getattr(start, name) for name in start.about()} | changes)
-
-    def _pick(self, t: float | None) -> None:
-        """The time that was clicked: the cursor goes there, and one can go back to it."""
-        self.time.go(self.run, t)
-        self.walked()
 
     def walked(self) -> Self:
         """Show where the cursor stands."""

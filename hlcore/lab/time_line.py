@@ -32,8 +32,9 @@ class TimeLine:
         self._post, self._quiet = post, quiet
         look = {"readout": False, "layout": W.Layout(flex="1 1 120px", width="auto", min_width="80px")}
         tip = "Walk through the time of this run; arrow keys, too"
-        self.cursor = W.FloatSlider(value=0, min=0, max=1, step=0.01, description="time", tooltip=tip, **look)
-        quiet.observe(self.cursor, partial(post, "picked"))
+        # a share of the run's time, 1 is now: a slider whose ends move while it plays answers with a value of its own
+        self.cursor = W.FloatSlider(value=1, min=0, max=1, step=1 / 2000, description="time", tooltip=tip, **look)
+        quiet.observe(self.cursor, partial(post, "walk"))
         self._fork = button("Fork", "Another run from here on, with the settings of the dials", partial(post, "fork"))
         self._now = button("Now", "Let the cursor go", partial(post, "picked"))
         self.widget = row([self.cursor, self._now, self._fork])
@@ -71,9 +72,7 @@ class TimeLine:
         at = (self.past or run).learner.t
         told = ", ".join(f"{run.settings.about()[k].letter} = {v:.3g}" for k, v in self.pending.items())
         with self._quiet:
-            self.cursor.max = max(run.learner.t, 1e-6)
-            self.cursor.step = self.cursor.max / 2000
-            self.cursor.value = at
+            self.cursor.value = 1.0 if self.past is None else at / run.learner.t
         self._now.disabled = self.past is None
         self._fork.description = f"Fork: {told}" if told else "Fork" if self.past is None else f"Fork at t {at:.4g}"
         self._list()
@@ -138,6 +137,8 @@ class Walked(Panel):
         """What the time line's messages do."""
         tree = lambda: self.time.tree  # noqa: E731  it is another one after a Reset
         return {
+            "walk": lambda part: self.pick(None if part >= 1 else part * self.run.learner.t),
+            "picked": self.pick,
             "fork": lambda _: self.fork(),
             "fork pin": lambda told: (tree().pin(*told), self.walked()),
             "fork delete": lambda name: (tree().delete(name), self.walked()),
@@ -147,6 +148,11 @@ class Walked(Panel):
         """Take the forks of a tree whose trunk this run is."""
         self.time.tree = tree
         return self.walked()
+
+    def pick(self, t: float | None) -> None:
+        """A time was clicked, or the slider moved: the cursor goes there, and one can go back to it."""
+        self.time.go(self.run, t)
+        self.walked()
 
     def walked(self) -> Self:
         """Show where the cursor stands."""

@@ -153,14 +153,14 @@ class Recorder:
 
     def until(self, step: int) -> Self:
         """The record as it was after that step, to be read before this one goes on: it shares its memory."""
-        past = copy.copy(self)
+        step, past = whole("step", step, 0), copy.copy(self)
         past._gone = self.count - len(self)
         past.count = past._gone + int(np.searchsorted(self.window("step"), step, "right"))
         return past
 
     def copied(self, capacity: int) -> Self:
         """A record of its own that holds the last `capacity` of these and goes on."""
-        other, kept = copy.copy(self), min(len(self), capacity)
+        other, kept = copy.copy(self), min(len(self), whole("capacity", capacity))
         rows = np.arange(self.count - kept, self.count) % self.capacity
         other.capacity, other.count, other._gone, other._seen = capacity, kept, 0, kept * self.every
         other.axes, other._shapes, other._in_force = dict(self.axes), None, None

@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from numbers import Real
 from typing import Any, Self
 
 import numpy as np
@@ -13,7 +14,7 @@ import xarray
 
 from .. import experiments
 from ..declared import BaseSettings
-from ..errors import HLError, bad, known, number, whole
+from ..errors import HLError, bad, kind, known, number, whole
 from ..experiments import Experiment, differing
 from ..law.point import Report
 from ..learners import BaseLearner, get
@@ -191,7 +192,7 @@ class Run:
     def start_from(self, entry: int, **values: float) -> None:
         """Put one entry of h, z, θ or ω somewhere before the next step: start_from(3, h=0.5, z=0.0)."""
         at = self.learner.steps
-        told = {name: float(value) for name, value in values.items()}
+        told = {name: float(kind(name, value, Real, "a finite number")) for name, value in values.items()}
         hand.put(self.learner.point, whole("entry", entry, 0), told)
         self.placed[at] = entry, told
 

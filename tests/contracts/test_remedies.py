@@ -11,6 +11,7 @@ from torch.nn.utils.rnn import pack_sequence
 
 import hlcore
 from hlcore import Diverged, HLError, OutputNetwork, Recurrent, Sample, experiments, learners
+from hlcore.runs.run import Run
 
 NAN, INF = float("nan"), float("inf")
 NAMES = ["hamiltonian", "sgd", "bptt", "hl-bptt", "rtrl"]  # they take a network without state
@@ -129,7 +130,8 @@ def test_a_good_sample_after_a_bad_one_and_a_masked_target_are_learned_from():
 
 
 def test_the_error_travels_between_processes_and_the_lab_names_the_sample():
-    learner, stream = experiments.get("tracker-water-flow").learner()
+    run = Run(experiments.get("tracker-water-flow"))
+    learner, stream = run.learner, run.stream
     bad = Sample(stream[0].u * NAN, stream[0].target, end=False)
     with pytest.raises(Diverged) as caught:
         learner.step(bad)
@@ -137,9 +139,9 @@ def test_the_error_travels_between_processes_and_the_lab_names_the_sample():
     assert type(sent) is Diverged and str(sent) == str(caught.value) and sent.quantity == caught.value.quantity
     from hlcore.lab.equations import stopped
 
-    assert "u of the sample: got nan" in stopped(sent, learner)
+    assert "u of the sample: got nan" in stopped(sent, run)
     real = Diverged("omega", "w", 1.0, 3)
-    assert "lower τ, β or φ, or raise η" in stopped(real, learner) and "{" not in stopped(real, learner)
+    assert "lower τ, β or φ, or raise η" in stopped(real, run) and "{" not in stopped(real, run)
 
 
 class Normed(hlcore.Network):

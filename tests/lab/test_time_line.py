@@ -25,7 +25,7 @@ def panel():
 
 def test_all_figures_stand_where_the_cursor_stands(panel):
     shown = panel.figures[-1]
-    panel.time.cursor.set_state({"value": 12.0})  # as the browser does
+    panel.time.cursor.set_state({"value": 12.0 / panel.run.learner.t})  # as the browser does
     other = Run(panel.run.experiment)
     other.step(120)
     assert shown.steps == 120 and np.array_equal(shown.theta, other.recorder.window("theta", 1))
