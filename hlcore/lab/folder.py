@@ -2,15 +2,15 @@
 
 import json
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import bad
+from .translation import language, translated, words_of
 
-SOLUTION = re.compile(r"\n*<details><summary>Solution</summary>.*?</details>\n*", re.S)
+SOLUTION = re.compile(r"\n*<details><summary>(?:Solution|解答)</summary>.*?</details>\n*", re.S)
 
 
 def sources() -> list[Path]:
@@ -23,15 +23,18 @@ def sources() -> list[Path]:
 
 
 def hand_out(out: Path, solutions: bool = True) -> list[Path]:
-    """The labs that are not yet in folder `out`, written there; what is there already is somebody's work and stays."""
+    """The labs that are not yet in folder `out`, written there; what is there already is somebody's work and stays.
+
+    With HL_LANG=ja those that have Japanese words have them.
+    """
+    spoken = language()
     try:
         out.mkdir(parents=True, exist_ok=True)
         fresh = [lab for lab in sources() if not (out / lab.name).exists()]
         for lab in fresh:
-            if solutions:
-                shutil.copyfile(lab, out / lab.name)
-            else:
-                (out / lab.name).write_text(without_solutions(lab.read_text(encoding="utf-8")), encoding="utf-8")
+            text, words = lab.read_text(encoding="utf-8"), words_of(lab, spoken)
+            text = translated(text, words.read_text(encoding="utf-8")) if words.exists() else text
+            (out / lab.name).write_text(text if solutions else without_solutions(text), encoding="utf-8", newline="\n")
     except OSError as error:
         raise bad("out", str(out), "a folder that can be written", str(error)) from error
     return [out / lab.name for lab in fresh]

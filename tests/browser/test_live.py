@@ -43,6 +43,7 @@ def test_it_plays_and_pauses(panel):
     step = panel.step()
     panel.tab.wait_for_timeout(400)
     assert panel.step() == step and panel.canvas()["points"] > 200 and panel.canvas()["ink"] > 5000
+    assert panel.button("Now").is_disabled(), "the time cursor moves by hand alone"
 
 
 def test_a_slider_moved_while_it_plays_changes_the_kernel_the_words_and_the_picture(panel):
