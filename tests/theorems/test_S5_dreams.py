@@ -284,7 +284,7 @@ def test_forgetting_takes_its_share():
     ("make", "word"),
     [
         (lambda: Hopfield(torch.randn(3, 3)), "symmetric"),
-        (lambda: Hopfield(torch.zeros(3, 3), part=1.5), "probability"),
+        (lambda: Hopfield(torch.zeros(3, 3), part=1.5), "share or a chance"),
         (lambda: Hopfield(torch.zeros(3, 3), decay=-1), "decay"),
         (lambda: Nights(torch.zeros(2, 3)), "spins"),
         (lambda: Nights(None), "neither"),
