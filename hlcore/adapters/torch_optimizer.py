@@ -23,9 +23,10 @@ class Optimizer(torch.optim.Optimizer):
     settings  those of all groups without their own; `Settings.from_sgd(lr, momentum)` are SGD's (P, section 4)
     order     "sequential" or "euler"
 
-    On an output network it is the Learner of the same order and settings, to the bit. ω is the state of each weight,
-    with v where a metric is in force; t, the time that schedules read, is the group's. A weight without gradient
-    glides on: its ω only dissipates. A step that would write inf or nan raises `Diverged` and moves nothing.
+    On an output network it is the Learner of the same order and settings, to the bit (with a metric to a rounding).
+    ω is the state of each weight, with v where a metric is in force; t, the time of schedules, is the group's. A
+    weight without gradient glides on: its ω only dissipates. A step that would write inf or nan raises `Diverged` and
+    moves nothing.
     HLError for settings that only a network with a state has (eta_z, control), and for a sparse or complex gradient.
     """
 

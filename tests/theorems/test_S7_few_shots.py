@@ -169,7 +169,7 @@ def test_an_eager_learner_is_worse_than_none():
     ("make", "word"),
     [
         (lambda: Shrink(0, 3), "inputs"),
-        (lambda: Shrink.from_dictionary(torch.zeros(3, 2), 0.1), "not all zero"),
+        (lambda: Shrink.from_dictionary(torch.zeros(3, 2), 0.1), "some are not zero"),
         (lambda: Shrink.from_dictionary(torch.ones(3, 2), -0.1), "lam"),
         (lambda: Blurred(0, taps=4), "odd"),
         (lambda: Blurred(0, rate=1.2), "chance"),
