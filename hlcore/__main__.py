@@ -12,7 +12,6 @@ from .command import assignments, told
 from .errors import bad, whole
 from .files import place, writable
 from .records.export import checked, save
-from .runs.run import Run
 
 
 @told
@@ -85,6 +84,8 @@ def _run(given: argparse.Namespace) -> int:
 
 def _run_page(given: argparse.Namespace, experiment: experiments.Experiment) -> int:
     """The run as a page, as far as it went."""
+    from .runs.run import Run  # with xarray, which `list` does without
+
     if given.out is not None or given.every != 1:
         raise bad("--page", "--out or --every beside it", "--page alone", "run it twice: the bits are the same")
     pages, path = _needs_lab("--page", "page.run_page"), writable(place(given.page))
