@@ -162,3 +162,18 @@ def test_a_history_is_bounded_and_reaches_back_to_the_beginning(monkeypatch):
     other = Run(run.experiment)
     other.step(1234)
     assert torch.equal(weights(there), weights(other)) and isinstance(run._history, History)
+
+
+def test_what_was_undone_is_no_longer_jumped_to():
+    run = Run(experiments.get("tracker-sinusoid", units=5))
+    run.step(600)
+    run.back(300)
+    run.set(beta=0.5)
+    run.step(300)
+    other = Run(experiments.get("tracker-sinusoid", units=5))
+    other.step(300)
+    other.set(beta=0.5)
+    other.step(250)
+    there = run.at(550)
+    assert torch.equal(weights(there), weights(other))
+    assert not torch.equal(weights(there), weights(run)), "the control"
