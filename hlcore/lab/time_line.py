@@ -1,6 +1,7 @@
 """The time that can be walked: a cursor over all figures, and the forks that begin where it stands."""
 
 import html
+import math
 from functools import partial
 from typing import Any, Self
 
@@ -171,7 +172,7 @@ def _line(k: int, fork: Fork, tree: Forks) -> str:
     colour, dash = INK[(k + 1) % len(INK)]
     style = {"solid": "solid", "dot": "dotted"}.get(dash, "dashed")
     bar = f'<span style="display:inline-block;width:26px;border-top:3px {style} {colour};vertical-align:middle"></span>'
-    gap = tree.compare(fork.name).gap.values
-    far = fork.error.__class__.__name__ if fork.error else f"|Δθ| {gap[-1]:.2g}" if len(gap) else ""
+    gap = tree.apart(fork.name)
+    far = fork.error.__class__.__name__ if fork.error else f"|Δθ| {gap:.2g}" if math.isfinite(gap) else "on its way"
     of = "" if fork.of == TRUNK else f" of {html.escape(fork.of)}"
     return f"{bar} <b>{html.escape(fork.name)}</b>{of}, from step {fork.at:,}; {far}"

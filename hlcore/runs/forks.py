@@ -1,5 +1,6 @@
 """A run and its forks: a small tree of runs that share a past, compared pairwise, and told in one line."""
 
+import math
 import time
 from dataclasses import dataclass
 from typing import Any, Self
@@ -107,6 +108,14 @@ class Forks:
     def compare(self, a: str, b: str = TRUNK) -> Dataset:
         """b - a over the steps that both have on record, see `difference`."""
         return difference(self.run(a), self.run(b))
+
+    def apart(self, name: str) -> float:
+        """max |Δθ| from the trunk, now; nan while the fork is behind it, or has other weights."""
+        one, other = self.run(name).learner, self.trunk.learner
+        a, b = one.traced()["theta"], other.traced()["theta"]
+        if one.steps != other.steps or a.keys() != b.keys():
+            return math.nan
+        return max((float((b[k] - x).abs().max()) for k, x in a.items() if x.numel()), default=0.0)
 
     def state_string(self) -> str:
         """The run with all its forks, in one line."""

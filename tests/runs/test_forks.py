@@ -177,3 +177,11 @@ def test_what_was_undone_is_no_longer_jumped_to():
     there = run.at(550)
     assert torch.equal(weights(there), weights(other))
     assert not torch.equal(weights(there), weights(run)), "the control"
+
+
+def test_how_far_apart_they_are_now_is_the_last_of_the_difference():
+    tree = Forks(walked())
+    name = tree.grow(300, eta=3.0).name
+    assert np.isnan(tree.apart(name)), "it is still behind"
+    tree.catch_up(60.0)
+    assert tree.apart(name) == pytest.approx(float(tree.compare(name).gap[-1]), rel=1e-6) and tree.apart(name) > 1e-4
