@@ -12,6 +12,7 @@ from ..experiments import get
 from ..experiments.few_shots import OTHER, started
 from ..learners.one_shot import one_shot, scanned
 from ..networks import Recurrent, Shrink
+from ..runs.side_by_side import SideBySide
 from ..streams import Blurred
 
 SHOTS = (100, 300, 1000)
@@ -50,17 +51,25 @@ def shots(seed: int, rate: float = 0.06, test: int = 2000) -> dict[str, list[flo
     return found
 
 
-def online(seed: int, start: str, learner: str, **settings: Any) -> list[float]:
-    """Mean square error online, over the PARTS of 3000 tokens; the wavelet gets wider at 1500."""
-    experiment = get("few-shot-spikes", start=start, learner=learner, **settings)
-    actor, stream = experiment.learner(seed)
-    losses = np.full(PARTS[-1][1], np.inf)
+def online(seeds: int, start: str, learner: str, **settings: Any) -> list[list[float]]:
+    """Mean square error online of each seed, over the PARTS of 3000 tokens; the wavelet gets wider at 1500."""
+    experiment, steps = get("few-shot-spikes", start=start, learner=learner, **settings), PARTS[-1][1]
+    if learner == "hamiltonian":
+        lanes = SideBySide([(experiment, seed) for seed in range(seeds)])
+        losses = torch.stack([lanes.step().loss for _ in range(steps)], 1).double().nan_to_num(np.inf).numpy()
+    else:
+        losses = np.stack([_alone(*experiment.learner(seed), steps) for seed in range(seeds)])
+    return [[float(one[a:b].mean()) for a, b in PARTS] for one in losses]
+
+
+def _alone(actor: Any, stream: Any, steps: int) -> np.ndarray:
+    losses = np.full(steps, np.inf)
     try:
-        for k in range(len(losses)):
+        for k in range(steps):
             losses[k] = actor.step(stream[k]).loss
     except Diverged:
         pass
-    return [float(losses[a:b].mean()) for a, b in PARTS]
+    return losses
 
 
 def image(seed: int, pixels: int) -> dict[str, float]:
@@ -104,7 +113,7 @@ def main(seeds: int = 5) -> None:
                 if name == "none":
                     continue
                 name = f"{name.split(',')[0]}, lr .05"
-            means = np.mean([online(seed, start, learner, **settings) for seed in range(seeds)], 0)
+            means = np.mean(online(seeds, start, learner, **settings), 0)
             print(f"| {start} | {name} | {' | '.join(f'{x:.4f}' for x in means)} |", flush=True)
     print("\n| image, PSNR in dB | blurred | linear filter | RNN |\n|---|--:|--:|--:|")
     means = np.mean([list(image(seed, (SIDE - PATCH + 1) ** 2).values()) for seed in range(seeds)], 0)
