@@ -53,12 +53,13 @@ def _experiment(build: Build, **changes: float) -> Experiment:
 
 
 def _row(name: str, found: np.ndarray) -> None:
+    found = np.nan_to_num(found, nan=np.inf)
     cells = [f"{np.median(row):.3g} ({row.min():.3g} … {row.max():.3g})" for row in found]
     print(f"| {name} | {' | '.join(cells)} |", flush=True)
 
 
 def main(seeds: int = 10) -> None:
-    """Print both tables: medians, in brackets the least and the largest; nan where it flew away."""
+    """Print both tables: medians, in brackets the least and the largest; inf where it flew away."""
     torch.set_num_threads(1)
     print(f"| error / persistence | {' | '.join(f'g = {g:g}' for g in GAINS)} |\n|---|{'---|' * len(GAINS)}")
     for series in SERIES:
