@@ -67,9 +67,8 @@ def main(seeds: int = 5) -> None:
         print(f"| {depth} | " + " | ".join(f"{np.mean(c):.3g} ± {np.std(c):.2g}" for c in cells) + " |", flush=True)
     print("\n| learner | right, first quarter | last quarter |\n|---|--:|--:|")
     for name, options in RACE.items():
-        first, last = np.array([told(seed, options) for seed in range(seeds)]).T
-        cells = [f"{x.mean():.3f} ± {x.std():.3f}" for x in (first, last)]
-        print(f"| {name} | {' | '.join(cells)} |", flush=True)
+        first, last = (f"{x.mean():.3f} ± {x.std():.3f}" for x in np.array([told(k, options) for k in range(seeds)]).T)
+        print(f"| {name} | {first} | {last} |", flush=True)
 
 
 if __name__ == "__main__":

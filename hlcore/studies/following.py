@@ -44,8 +44,9 @@ def follow(experiment: Experiment, steps: int, seed: int = 0) -> Followed:
 def follow_all(name: str, case: str, steps: int, seeds: int = 10) -> list[Followed]:
     """The same for many seeds side by side. A step of sign flips is the law of s = +1 by ±τ, without dissipation."""
     flips = name == "local-tracking"
-    told = {"learner": "hamiltonian", "s": 1, "eta": 0.0, "eta_z": 0.0} if flips else {}
-    experiment = experiments.get(name, case=case, dtype="float64", **told)
+    experiment = experiments.get(name, case=case, dtype="float64", learner="hamiltonian")
+    if flips:
+        experiment = experiment.replace(settings=experiment.settings.replace(s=1, eta=0.0, eta_z=0.0))
     lanes = SideBySide([(experiment, seed) for seed in range(seeds)])
     tau, pairs = lanes.numbers.tau, []
     for k in range(whole("steps", steps, 4)):
