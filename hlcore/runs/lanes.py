@@ -1,7 +1,7 @@
 """Many runs side by side: one pure step for all, batched over their settings by vmap."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -74,12 +74,13 @@ class Lanes:
 
     def step(self, place: Place, numbers: Callable[[int], Tensors]) -> tuple[Place, Tensor]:
         """(one step of every lane, whether its L, H', h and z are finite); the first is not traced, its z is open."""
-        k, take = place.steps, self._step if place.steps else self._batched
+        k, take = place.steps, cast(Any, self._step if place.steps else self._batched)
         sample = self.pure.sample(k)
         at: Any = place.phase
         taken: Taken = take(*at[:3], at.z or {}, numbers(k), sample.u, sample.target, sample.end)
         parts: Any = taken.phase[:4] if k else tree_map(_side_by_side, taken.phase[:4])
-        phase, loss = Phase(*parts[:3], parts[3] or None), taken.loss.double()
+        theta, omega, h, z = parts
+        phase, loss = Phase(theta, omega, h, z or None), taken.loss.double()
         return Place(k + 1, phase, loss, place.total + loss, place.diverged), taken.fine
 
     def point(self, place: Place, i: int, settings: Settings) -> PhasePoint:

@@ -24,11 +24,11 @@ def race(runs: int = 1024, steps: int = 2000, threads: int = 2) -> None:
     for dtype in ("float32", "float64"):
         experiment = hlcore.experiments.get("tracker-water-flow", dtype=dtype)
         loop, swept = [], []
-        first, _ = taken(lambda: hlcore.sweep(experiment, grid, 500))  # with the trace
+        first, _ = taken(hlcore.sweep, experiment, grid, 500)  # with the trace
         for turn in range(TURNS):  # in turns, so that both meet the same machine
             learner, stream = experiment.replace(settings=experiment.settings.replace(eta=1.0 + turn)).learner(0)
-            loop.append(taken(lambda: learner.run(stream, steps)))
-            swept.append(taken(lambda: hlcore.sweep(experiment, grid, steps)))
+            loop.append(taken(learner.run, stream, steps))
+            swept.append(taken(hlcore.sweep, experiment, grid, steps))
         (took, _), (one, _) = np.median(swept, 0), np.median(loop, 0)
         wall, work = side * side * np.median(np.divide(loop, swept), 0)
         print(
@@ -38,10 +38,10 @@ def race(runs: int = 1024, steps: int = 2000, threads: int = 2) -> None:
         )
 
 
-def taken(work: Callable[[], Any]) -> tuple[float, float]:
+def taken(work: Callable[..., Any], *given: Any) -> tuple[float, float]:
     """Seconds, and of them those of the processor: on a busy machine the two part."""
     wall, own = time.perf_counter(), time.process_time()
-    work()
+    work(*given)
     return time.perf_counter() - wall, time.process_time() - own
 
 

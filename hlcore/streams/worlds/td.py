@@ -7,12 +7,13 @@ from torch import Tensor
 
 from ...errors import bad, number
 from ...law.arrays import row_max, zeros
-from ...law.loss import DeclaredLoss
+from ...law.loss import DeclaredLoss, Slope
 
 
 class TD(DeclaredLoss):
     """The loss that `td` makes; its discount γ."""
 
+    slope: Slope
     discount: float
 
 
