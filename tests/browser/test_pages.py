@@ -9,6 +9,7 @@ import torch
 from hlcore import experiments
 from hlcore.page import lab_page, run_page
 from hlcore.runs.run import Run
+from hlcore.words import catalogue
 
 from . import site
 
@@ -59,7 +60,7 @@ def test_the_page_fits_and_speaks(tab, width, height, language):
     tab.locator(f"button[lang={language}]").click()
     assert tab.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
     assert tab.evaluate("document.documentElement.lang") == language
-    words = json.loads(lab_page.HERE.parent.joinpath("words.json").read_text())
+    words = catalogue()["page"]
     assert tab.locator("h1").inner_text() == words["title"][language]
     assert tab.locator(".answer").first.is_visible() and tab.locator("canvas").count() == 3
 
