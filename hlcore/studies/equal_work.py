@@ -68,8 +68,8 @@ def main(seeds: int = 5) -> None:
     print("\n| learner | right, first quarter | last quarter |\n|---|--:|--:|")
     for name, options in RACE.items():
         first, last = np.array([told(seed, options) for seed in range(seeds)]).T
-        cells = [f"{x.mean():.3f} ± {x.std():.3f}" for x in (first, last)]
-        print(f"| {name} | {' | '.join(cells)} |", flush=True)
+        both = [f"{x.mean():.3f} ± {x.std():.3f}" for x in (first, last)]
+        print(f"| {name} | {' | '.join(both)} |", flush=True)
 
 
 if __name__ == "__main__":
