@@ -137,7 +137,8 @@ def page(found: dict[str, float], cosines: dict[str, list[float]], fraction: flo
         "has a leapfrog of that size), the same β, η and, where nothing else is said, the same metric (β divided by "
         "the running root mean square of "
         "each weight's gradient); nothing was tuned per law. Laws that learn at an end move weights less often. "
-        "**Bold**: within a tenth of the best. A cell is about 1.7 s of a core: ten seeds are about eleven minutes of two.",
+        "**Bold**: within a tenth of the best. "
+        "A cell is about 1.7 s of a core: ten seeds are about eleven minutes of two.",
         "",
         "| law | " + " | ".join(STREAMS) + " | cosine with the gradient | its bias |",
         "|:--|" + "--:|" * len(STREAMS) + "--:|:--|",
