@@ -6,13 +6,13 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 from torch.func import vmap
+from torch.fx.experimental.proxy_tensor import make_fx
 
 from ..errors import bad
 from ..experiments import Experiment
 from ..law.sample import Sample
 from ..law.step import Phase, first_phase, step
 from ..learners.learner import Learner
-from .traced import Traced
 
 
 class Answers(NamedTuple):
@@ -44,7 +44,7 @@ class SideBySide:
         theta, omega, h = (_stacked([phase[i] for phase in phases]) for i in range(3))
         self._start, self._zero = h, {k: torch.zeros_like(x) for k, x in h.items()}
         v = {k: torch.zeros_like(x) for k, x in theta.items()} if self.numbers.metric != "none" else None
-        self.phase, self._step = Phase(theta, omega, h, self._zero, v), Traced(self._batched)
+        self.phase, self._graphs = Phase(theta, omega, h, self._zero, v), dict[Any, Any]()
         self._like = next(iter(theta.values()))
         told = [experiment.settings.at(0.0)._asdict() for experiment, _ in runs]
         varying = ("phi", *(name for name in told[0] if len({one[name] for one in told}) > 1))
@@ -54,7 +54,10 @@ class SideBySide:
         """One step of every run; `numbers` stand in for settings, unchecked: a step of -τ is one back in time."""
         u, target, asked, end = self._samples()
         told = self._told | {name: torch.full_like(asked, x) for name, x in numbers.items()}
-        phase, y, loss = self._step(self.phase, told | {"phi": told["phi"] * asked}, u, target)
+        given = self.phase, told | {"phi": told["phi"] * asked}, u, target
+        if (form := tuple(given[1])) not in self._graphs:  # derivatives are taken apart once, slopes in place and all
+            self._graphs[form] = make_fx(lambda *given: self._batched(*given))(*given)
+        phase, y, loss = self._graphs[form](*given)
         self.phase = phase._replace(h=self._start, z=self._zero) if end else phase
         self.steps += 1
         return Answers(y, target, asked, loss)
