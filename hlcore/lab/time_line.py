@@ -12,6 +12,7 @@ from ..palette import INK
 from ..records.columns import Dataset
 from ..runs.forks import TRUNK, Fork, Forks
 from ..runs.run import Run
+from ..words import tr
 from .panel import Panel
 from .screen import Parts, tab
 from .widgets import button, row
@@ -34,7 +35,9 @@ class TimeLine:
         look = {"readout": False, "layout": W.Layout(flex="1 1 120px", width="auto", min_width="80px")}
         tip = "Walk through the time of this run; arrow keys, too"
         # a share of the run's time, 1 is now: a slider whose ends move while it plays answers with a value of its own
-        self.cursor = W.FloatSlider(value=1, min=0, max=1, step=1 / 2000, description="time", tooltip=tip, **look)
+        self.cursor = W.FloatSlider(
+            value=1, min=0, max=1, step=1 / 2000, description=tr("time"), tooltip=tr(tip), **look
+        )
         quiet.observe(self.cursor, partial(post, "walk"))
         self._fork = button("Fork", "Another run from here on, with the settings of the dials", partial(post, "fork"))
         self._now = button("Now", "Let the cursor go", partial(post, "picked"))
@@ -75,7 +78,7 @@ class TimeLine:
         with self._quiet:
             self.cursor.value = 1.0 if self.past is None else at / run.learner.t
         self._now.disabled = self.past is None
-        self._fork.description = f"Fork: {told}" if told else "Fork" if self.past is None else f"Fork at t {at:.4g}"
+        self._fork.description = tr(f"Fork: {told}" if told else "Fork" if self.past is None else f"Fork at t {at:.4g}")
         self._list()
 
     def _list(self) -> None:
@@ -87,7 +90,7 @@ class TimeLine:
             self._named, self._words = names, [W.HTML(line) for line in lines]
             self.list.children = [
                 row([words, *self._buttons(fork)]) for words, fork in zip(self._words, made, strict=True)
-            ] or [W.HTML("No fork yet: put the cursor where one is to begin, turn a dial, press Fork.")]
+            ] or [W.HTML(tr("No fork yet: put the cursor where one is to begin, turn a dial, press Fork."))]
         for words, line in zip(self._words, lines, strict=True):
             words.value = line
 
@@ -175,4 +178,4 @@ def _line(k: int, fork: Fork, tree: Forks) -> str:
     gap = tree.apart(fork.name)
     far = fork.error.__class__.__name__ if fork.error else f"|Δθ| {gap:.2g}" if math.isfinite(gap) else "on its way"
     of = "" if fork.of == TRUNK else f" of {html.escape(fork.of)}"
-    return f"{bar} <b>{html.escape(fork.name)}</b>{of}, from step {fork.at:,}; {far}"
+    return f"{bar} <b>{html.escape(fork.name)}</b>" + tr(f"{of}, from step {fork.at:,}; {far}")

@@ -103,8 +103,10 @@ class Hamiltonian:
         """φ as a tensor beside L, made once as long as it stays the same."""
         last, made = self._factor
         if isinstance(phi, Tensor) or last != phi or made.dtype != L.dtype or made.device != L.device:
+            if isinstance(phi, Tensor):  # on its device, where nobody looks at it
+                return phi.to(L.dtype).expand_as(L)
             made = torch.full_like(L, phi, requires_grad=False)
-            self._factor = (None if isinstance(phi, Tensor) else phi), made
+            self._factor = phi, made
         return made
 
     def velocity(self, u: Any, h: State, tau: float) -> Tensors:
