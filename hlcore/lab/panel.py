@@ -149,7 +149,7 @@ class Panel(Named, W.VBox):
         self._status.value = f'<span role="status" aria-live="off">{tr(self.status())}</span>'
         self._alarm.value = alarmed(self.alarm())
         self._gate.keymap = {key: tr(words) for key, (_, _, words) in self.hotkeys().items()}
-        self._gate.say(tr(self.words()), self.playing)
+        self._gate.say(self.words(), self.playing)
 
     def warn(self, text: str) -> None:
         """Show a line that stays for a few seconds and stops nothing."""

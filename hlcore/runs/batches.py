@@ -29,10 +29,20 @@ class Batch:
         """On to step `until`, or to the next place after `stop`, or until all have diverged."""
         try:
             while self.place.steps < until and not stop.is_set() and bool((self.place.diverged < 0).any()):
-                self.place = self.lanes.steps(self.place, self._numbers, min(AT_ONCE, until - self.place.steps))
+                self._steps(min(AT_ONCE, until - self.place.steps))
         except BaseException:
             stop.set()
             raise
+
+    def _steps(self, n: int) -> None:
+        """n steps, or those before an interrupt, and a look at what they made."""
+        there, fine = self.place, torch.ones_like(self.place.diverged, dtype=torch.bool)
+        try:
+            for _ in range(n):
+                there, sound = self.lanes.step(there, self._numbers)
+                fine &= sound
+        finally:
+            self.place = self.lanes.looked_at(self.place, there, fine, self._numbers)
 
 
 def walk(batches: Sequence[Batch], until: int, bar: Any) -> None:

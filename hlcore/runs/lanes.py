@@ -56,21 +56,17 @@ class Lanes:
         dtype = next((p.dtype for p in self.pure.network.parameters()), torch.float64)
         return {name: torch.tensor([getattr(c, name) for c in found], dtype=dtype) for name in self.varying}
 
-    def steps(self, place: Place, numbers: Callable[[int], Tensors], n: int) -> Place:
-        """n steps of every lane; what is not finite any more turns to nan.
+    def looked_at(self, before: Place, there: Place, fine: Tensor, numbers: Callable[[int], Tensors]) -> Place:
+        """`there`, some steps after `before`; what is not finite any more turned to nan.
 
-        That is looked for at the end alone. Where it is found, the steps are taken once more, each looked at.
+        fine  what those steps said. Where something was not finite they are taken once more, each looked at.
         """
-        there, fine = place, torch.ones_like(place.diverged, dtype=torch.bool)
-        for _ in range(n):
-            there, sound = self.step(there, numbers)
-            fine &= sound
         if not bool(_lost(there, fine).any()):
             return there._replace(loss=there.loss.masked_fill(there.diverged >= 0, torch.nan))
-        for _ in range(n):
-            place, sound = self.step(place, numbers)
-            place = _buried(place, _lost(place, sound))
-        return place
+        while before.steps < there.steps:
+            before, sound = self.step(before, numbers)
+            before = _buried(before, _lost(before, sound))
+        return before
 
     def step(self, place: Place, numbers: Callable[[int], Tensors]) -> tuple[Place, Tensor]:
         """(one step of every lane, whether its L, H', h and z are finite); the first is not traced, its z is open."""

@@ -48,7 +48,7 @@ class Rooms(World):
         self.path, self.dead_ends, self.hard, self.moves = whole("length", length, 2), dead_ends, hard, moves
         self.rules, self.guidance = tuple(rules), share("guidance", guidance)
         self.temperature = None if temperature is None else number("temperature", temperature, positive=True)
-        _crisp(bytes(9), self.rules)  # an unknown rule is told here
+        action_bounds(np.zeros((4, 2)), np.zeros((4, 2)), np.zeros(2), self.rules)  # an unknown rule is told here
 
     def begin(self, rng: np.random.Generator) -> Any:
         places = [(0, 0)]
