@@ -90,6 +90,7 @@ class Captured:
         """Give the point to the learner and report the last step; `Diverged` where it is not finite."""
         if not self._after:
             return self._report
+        self.learner.inventory.check()
         self._refuse()
         learner = self.learner
         with torch.no_grad():
@@ -119,8 +120,6 @@ class Captured:
             )
         if not isinstance(sample.u, Tensor) or not isinstance(sample.target, Tensor | None):
             raise bad(what, "several inputs or targets in a sample", "one tensor each", BY_STEP)
-        if isinstance(learner.settings.beta, Mapping) or learner.settings.metric != "none":
-            raise bad(what, "β per weight or a metric", "one β", BY_STEP)
         if learner.torch_start and not all(learner._omega.started):
             late = [name for name, begun in zip(learner.law.names, learner._omega.started, strict=True) if not begun]
             raise bad(
@@ -140,7 +139,11 @@ class Captured:
         """The settings in force now: written where the graph reads them, or captured with it."""
         learner = self.learner
         found = learner.settings.at(self._t)
-        if found is self._told or found == self._told:
+        if found is self._told:
+            return
+        if isinstance(found.beta, Mapping) or found.metric != "none":
+            raise bad("captured", "β per weight or a metric", "one β", BY_STEP)
+        if found == self._told:
             return
         like, momentum = learner._momentum
         keep = momentum if momentum is not None and like == learner.settings else 1 - found.tau * found.eta

@@ -255,6 +255,8 @@ def json_copy(state):
         (lambda: Rooms(1), "length"),
         (lambda: Rooms(guidance=2), "guidance"),
         (lambda: Rooms(rules=["gude"]), "guide"),
+        (lambda: Rooms(rules=[["guide"]]), "one of guide"),
+        (lambda: Rooms(rules=3), "names of rules"),
         (lambda: Rooms(temperature=0), "temperature"),
         (lambda: td_logic(0.9, -1), "strength"),
         (lambda: td_logic(1.5, 0), "discount"),

@@ -160,6 +160,19 @@ def test_what_no_graph_can_hold_is_refused():
     ):
         with pytest.raises(HLError, match=text):
             graph.step(harm)
+    graph.step(sample)
+    kept, before = copy.deepcopy(learner.network.module.weight), learner.settings
+    for harm in (Settings(beta={"module.bias": 0.1}), Settings(metric="rms")):
+        learner.settings = harm
+        with pytest.raises(HLError, match="β per weight or a metric"):
+            graph.step(sample)
+    learner.settings = before
+    graph.step(sample)
+    assert graph.look().t == 3 and not torch.equal(kept, learner.network.module.weight), "and it goes on"
+    graph.step(sample)
+    learner.network.module.weight = torch.nn.Parameter(torch.ones(3, 4))
+    with pytest.raises(HLError, match="replaced by another tensor"):
+        graph.look()
     for text, made in (
         ("before its first step", begun(steps=0)),
         ("β per weight", begun(settings=Settings(beta={"module.bias": 0.1}))),

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import unknown
+from ...errors import known
 
 UNKNOWN, TRUE = np.array([0.0, 1.0]), np.array([1.0, 1.0])
 RULES = {
@@ -72,8 +72,7 @@ def action_bounds(found: Any, visited: Any, coin: Any, rules: Iterable[str]) -> 
     """
     rules = tuple(rules)
     for name in rules:
-        if name not in RULES:
-            raise unknown("rule", name, RULES)
+        known("rule", name, RULES)
     found, new, coin, one = np.asarray(found), negated(visited), np.asarray(coin), np.ones(2)
     acts = np.broadcast_to(UNKNOWN, (len(found) + 1, 2))
     if "shield" in rules:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ...errors import number, share, whole
+from ...errors import kind, number, share, whole
 from ...law.sample import Sample
 from ..world import World
 from .logic import action_bounds
@@ -46,7 +46,7 @@ class Rooms(World):
     ) -> None:
         super().__init__(seed, explore)
         self.path, self.dead_ends, self.hard, self.moves = whole("length", length, 2), dead_ends, hard, moves
-        self.rules, self.guidance = tuple(rules), share("guidance", guidance)
+        self.rules, self.guidance = tuple(kind("rules", rules, Iterable, "names of rules")), share("guidance", guidance)
         self.temperature = None if temperature is None else number("temperature", temperature, positive=True)
         action_bounds(np.zeros((4, 2)), np.zeros((4, 2)), np.zeros(2), self.rules)  # an unknown rule is told here
 
