@@ -9,6 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hlcore import streams
+from hlcore.streams.chaos import Lorenz
+from hlcore.streams.recall import Copied, Recall, Sung
 
 REPLAYABLE = {
     "iris": lambda seed: streams.iris(seed, batch=4),
@@ -95,3 +97,39 @@ def test_a_clock_ends_with_its_stream():
     time = Time()
     short = streams.Labelled(torch.arange(5), torch.arange(5), epochs=1)
     assert len(list(streams.Clock(short, 0.1, now=lambda: time.now, sleep=time.sleep))) == 5
+
+
+FAR = {
+    "recall": lambda seed, batch: Recall(12, seed, batch=batch),
+    "copied": lambda seed, batch: Copied(5, seed, batch),
+    "sung": lambda seed, batch: Sung(16, seed, batch),
+    "lorenz": lambda seed, batch: Lorenz(seed, batch=batch),
+}
+
+
+@pytest.mark.parametrize("name", FAR)
+def test_rows_of_a_batch_are_streams_of_their_own(name):
+    one, two, other = FAR[name](0, 3), FAR[name](0, 3), FAR[name](1, 3)
+    walk = [one[k] for k in range(60)]
+    assert all(torch.equal(two[k].u, walk[k].u) for k in (41, 3, 59, 0)), "of seed and index alone"
+    assert any(not torch.equal(other[k].u, walk[k].u) for k in range(60)), "the seed matters"
+    u = torch.stack([sample.u for sample in walk])
+    assert u.shape[1] == 3 and all(not torch.equal(u[:, a], u[:, b]) for a, b in ((0, 1), (0, 2), (1, 2)))
+    assert FAR[name](0, 1)[7].u.shape == (1, *u.shape[2:])
+
+
+def test_what_is_asked_for_is_what_was_told():
+    stream, noise = Recall(12, 0, batch=4), []
+    for episode in range(50):
+        samples = [stream[13 * episode + k] for k in range(13)]
+        cue = sum(s.u[:, 0] for s in samples)
+        asked = [s for s in samples if s.target is not None]
+        assert len(asked) == 1 and torch.equal(asked[0].target[:, 0], cue) and bool((cue.abs() == 1).all())
+        assert all(bool((s.u[:, 2] == (s is asked[0])).all()) for s in samples)
+        noise += [s.u[:, 1] for s in samples]
+    told = torch.cat(noise)
+    assert bool((told.abs() == 1).all()) and abs(float(told.mean())) < 4 / len(told) ** 0.5, (
+        "fair signs, to 4 deviations"
+    )
+    copied = Copied(5, 0, 3)
+    assert all(torch.equal(copied[k].target, copied[k - 5].u if k >= 5 else 0 * copied[0].u) for k in range(12))

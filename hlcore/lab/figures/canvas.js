@@ -93,7 +93,9 @@ class Pen {
     const dx = this.x - x0, dy = this.y - y0, length = Math.hypot(dx, dy);
     for (let at = 0; at < length;) {
       const end = Math.min(length, at + this.rest);
-      if (this.k % 2 === 0) this.piece(x0 + (dx * at) / length, y0 + (dy * at) / length, x0 + (dx * end) / length, y0 + (dy * end) / length);
+      // a piece inks the pixel in which it ends, too: half a pixel less at either end of a dash
+      const from = at + 0.5 * (this.rest === this.dash[this.k]), to = end - 0.5 * (this.rest - (end - at) < 1e-3);
+      if (this.k % 2 === 0 && to > from) this.piece(x0 + (dx * from) / length, y0 + (dy * from) / length, x0 + (dx * to) / length, y0 + (dy * to) / length);
       this.rest -= end - at; at = end;
       if (this.rest < 1e-3) { this.k = (this.k + 1) % this.dash.length; this.rest = this.dash[this.k]; }
     }
