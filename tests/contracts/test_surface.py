@@ -349,8 +349,8 @@ def chosen(name, call, tmp):
     """Good values of the parameters that have no default."""
     table, found = good(tmp), {}
     if inspect.isclass(call) and issubclass(call, BaseLearner):
-        known = {learners.RHEL: hlcore.Leapfrog}
-        network = known.get(call, hlcore.Rotations)(3, 4, 3) if call.stateful or call in known else linear()
+        wanted = {learners.RHEL: hlcore.Leapfrog, learners.Coupled: lambda *_: networks.Graph(2, 3, [[0, 1]])}
+        network = wanted.get(call, hlcore.Rotations)(3, 4, 3) if call.stateful or call in wanted else linear()
         return {"network": network, "loss": mse_loss}
     for parameter in inspect.signature(call).parameters.values():
         if parameter.default is parameter.empty and parameter.kind not in (
