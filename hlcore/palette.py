@@ -6,7 +6,8 @@ from typing import Any
 BLUE, ORANGE, GREEN, PINK, SKY, VERMILION = "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00"
 GREY, PALE, BLACK, WHITE = "#808080", "#D9D9D9", "#111111", "#FFFFFF"
 YELLOW = "#F0E442"  # of a mark on a map, with a dark edge
-ALARM = VERMILION  # readable on white and on black
+ALARM = VERMILION  # behind words in BLACK: as a colour of small words it is too pale on white
+FLAG = f"background:{ALARM};color:{BLACK};border-radius:4px;padding:0 4px"  # the style of words that alarm
 ON_MAP = "#222222"  # words on a light map, in the dark theme too
 GRID, CLEAR = "rgba(128,128,128,0.25)", "rgba(0,0,0,0)"
 LAND = (WHITE, "#A9C4DC", "#7F9BB3")  # of a loss: the valley, the heights, the lines of equal height

@@ -37,7 +37,7 @@ class Autosave:
         try:
             content = {"by": SELF, "steps": run.learner.steps, "state": run.state_string()}
             write_whole(writable(file, folder=True), json.dumps(content))
-            if resting:
+            if resting and len(run.recorder):
                 export.save(run.trajectory(), file.with_suffix(".nc"))
         except HLError as error:
             self.trouble = f"not kept for a dead kernel: {error}"

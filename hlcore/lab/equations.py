@@ -11,7 +11,7 @@ from ..declared import About
 from ..errors import SMALLER, Diverged, HLError
 from ..law.gap import dissipations, lived_through
 from ..learners import Regime
-from ..palette import ALARM, WHITE
+from ..palette import FLAG
 from ..words import tr
 
 
@@ -37,16 +37,16 @@ def law(run: Any, touched: str = "", past: bool = False) -> str:
     past  the time cursor stands here: the numbers of that moment take the place of the words
     """
     learner = run.learner
-    lit = f'<b style="background:{ALARM};color:{WHITE};border-radius:4px;padding:0 4px">'
+    lit = f'<b style="{FLAG}">'
     about = learner.settings.about()
     symbols = {name: f"{lit}{x.symbol}</b>" if name == touched else x.symbol for name, x in about.items()}
     spans = (f"<span>{tr(equation).format(**symbols)}</span>" for equation in learner.equations)
     if past and run.report is not None:
         return f'<div class="hl-equations">{" ".join(spans)}</div><div>{moment(learner, run.report)}</div>'
     regime = regime_of(run)
-    colour = ALARM if regime.alarm else "inherit"
+    look = FLAG if regime.alarm else ""
     words = f"<b>{html.escape(tr(regime.kind))}</b>: {html.escape(tr(regime.words))}"
-    named = f'<span style="color:{colour}">{words}</span>' if regime.kind else ""
+    named = f'<span style="{look}">{words}</span>' if regime.kind else ""
     return (
         f'<div class="hl-equations">{" ".join(spans)}</div>'
         f"<div>{' · '.join(filter(None, (html.escape(tr(regime.note)), named)))}</div>"

@@ -9,7 +9,7 @@ import anywidget
 import ipywidgets as W
 import traitlets
 
-from ..palette import ALARM
+from ..palette import FLAG
 from ..words import language, of_scripts, tr
 
 STYLE = {"description_width": "initial"}  # or labels are cut off
@@ -55,7 +55,7 @@ def column(widgets: Iterable[W.Widget], **layout: Any) -> W.VBox:
 
 def alarmed(text: str) -> str:
     """The text as an alarm, in HTML."""
-    return f'<span role="alert" style="color:{ALARM};font-weight:600">⚠ {html.escape(tr(text))}</span>' if text else ""
+    return f'<span role="alert" style="{FLAG};font-weight:600">⚠ {html.escape(tr(text))}</span>' if text else ""
 
 
 class Named:

@@ -106,10 +106,10 @@ def _server(folder: Path, options: list[str], ready: str) -> Iterator[str]:
             server.kill()
 
 
-def open_notebook(tab: Any, address: str, name: str) -> None:
+def open_notebook(tab: Any, address: str, name: str, reset: bool = True) -> None:
     """Open a notebook in JupyterLab with an idle kernel; again if ipykernel lost the first request (lab/jupyter.py)."""
     for last in (False, True):
-        tab.goto(f"{address}/lab/tree/{name}?token={TOKEN}&reset", timeout=90_000)
+        tab.goto(f"{address}/lab/tree/{name}?token={TOKEN}{'&reset' * reset}", timeout=90_000)
         tab.wait_for_selector(".jp-Notebook", timeout=90_000)
         try:
             tab.wait_for_selector("text=Python 3 (ipykernel) | Idle", timeout=60_000)
@@ -119,12 +119,20 @@ def open_notebook(tab: Any, address: str, name: str) -> None:
                 raise
 
 
+# whether every code cell of the notebook has been run, seen or not
+RUN = """() => { const cells = window.jupyterapp.shell.currentWidget.content.model.cells;
+    for (let i = 0; i < cells.length; i++)
+        if (cells.get(i).type === 'code' && cells.get(i).executionCount === null) return false;
+    return true; }"""
+
+
 def run_all(tab: Any) -> None:
-    """Run all cells, and see that they begin."""
-    for _ in range(5):  # the command is lost while JupyterLab still makes up its mind which document is current
+    """Run all cells, and see that they were: once more where the command, or a request to the kernel, was lost."""
+    for _ in range(5):  # a command is lost while JupyterLab still makes up its mind which document is current
         tab.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
         try:
             tab.locator(".jp-InputPrompt", has_text=re.compile(r"\[[*\d]")).first.wait_for(timeout=3000)
+            tab.wait_for_function(RUN, timeout=180_000)  # a request: lab/jupyter.py tells how an early one can get lost
             return
         except Exception as error:
             last = error

@@ -42,10 +42,7 @@ def opened(folder, play):
     """The panel as `make lab` opens it, in the language of HL_LANG, in which its button is called `play`."""
     panels.notebook(folder)
     with site.jupyterlab(folder, options=of_make_lab(folder)) as address, site.page(1366, 768) as tab:
-        tab.goto(
-            f"{address}/lab/tree/a.ipynb?token={site.TOKEN}", timeout=90_000
-        )  # without ?reset: as make lab opens it
-        tab.wait_for_selector("text=Python 3 (ipykernel) | Idle", timeout=90_000)
+        site.open_notebook(tab, address, "a.ipynb", reset=False)  # as make lab opens it
         site.run_all(tab)
         yield panels.Panel(tab, True, folder).wait(play)
 

@@ -105,3 +105,20 @@ def test_a_place_that_cannot_be_written_is_told_once(tmp_path, monkeypatch):
     panel._keeping.keep()
     assert panel._keeping.autosave.trouble.count("not kept") == 1
     panel.close()
+
+
+def test_a_run_that_is_reset_and_rests_is_kept_on(monkeypatch):
+    monkeypatch.setattr(autosave, "EVERY", 0.0)
+    panel = Cockpit(experiments.get(NAME), opening=0)
+    saved = autosave.Autosave()
+    panel.step(20)
+    saved.keep(panel.run)
+    saved.keep(panel.run, resting=True)
+    assert kept()["steps"] == 20 and autosave.place(panel.run.experiment).with_suffix(".nc").exists()
+    panel.reset()
+    saved.keep(panel.run, resting=True)
+    assert saved.trouble == "" and kept()["steps"] == 0, "nothing is on record yet, and that is no trouble"
+    panel.step(30)
+    saved.keep(panel.run, resting=True)
+    assert saved.trouble == "" and kept()["steps"] == 30
+    assert xarray.load_dataset(autosave.place(panel.run.experiment).with_suffix(".nc")).sizes["time"] == 30

@@ -7,7 +7,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from ...palette import ALARM, YELLOW
+from ...palette import FLAG, YELLOW
 from ...studies.directions import FLOATS, KEPT, LENGTHS, edge, errors, sums
 from ..figures.chart import curve, styled
 from ..widgets import STYLE, menu
@@ -73,7 +73,7 @@ class Directions(Player):
         where = "at any T" if np.isinf(limit) else f"up to T = {limit:,.0f}"
         text = f"{told}FPTT's gradient is wrong by <b>{self.error:.1e}</b> of itself; the formula trusts it {where}."
         if self.error > 1e-3:
-            return text + f' <span style="color:{ALARM};font-weight:600">⚠ the start was not held</span>'
+            return text + f' <span style="{FLAG};font-weight:600">⚠ the start was not held</span>'
         return text
 
 

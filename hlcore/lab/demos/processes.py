@@ -14,7 +14,7 @@ import plotly.graph_objects as go
 from ...devices import Lost, Outcome, Workers
 from ...errors import HLError, bad, whole
 from ...experiments import Experiment
-from ...palette import ALARM
+from ...palette import ALARM, BLACK
 from ..figures.chart import Plot, curve, placed, styled
 from ..panel import Panel
 from ..widgets import menu, row
@@ -154,9 +154,10 @@ class Fleet(Panel):
         except Lost as lost:
             self.lost, self._doomed = lost, None
             if self.figure is not None:
-                ink, text = {"color": ALARM}, f"rank {lost.rank} lost"
-                told = {"annotation_text": text, "annotation_position": "bottom right", "annotation": {"font": ink}}
-                self.figure.add_vline(x=self.ticks, line={**ink, "dash": "dash"}, **told)
+                look = {"font": {"color": BLACK}, "bgcolor": ALARM}
+                told = {"annotation_text": f"rank {lost.rank} lost", "annotation_position": "bottom right"}
+                line = {"color": ALARM, "dash": "dash"}
+                self.figure.add_vline(x=self.ticks, line=line, annotation=look, **told)
             return
         Path(f"{self.checkpoint}.next").replace(self.checkpoint)
         self.ticks += BURST

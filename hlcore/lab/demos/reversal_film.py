@@ -7,7 +7,7 @@ import ipywidgets as W
 import numpy as np
 import plotly.graph_objects as go
 
-from ...palette import ALARM
+from ...palette import FLAG
 from ...studies.reversal import UNITS, Reel, reel
 from ..figures.chart import curve, maps_over_curves
 from ..widgets import menu, slider
@@ -62,7 +62,7 @@ class Film(Player):
         if shown.refused:
             why, drift = html.escape(shown.refused), f"⚠ drift {shown.drift:.1e}, above the trusted {TRUSTED:.1e}: "
             drift += "Reversible refuses to make a gradient of it."
-            return text + f'<span style="color:{ALARM};font-weight:600" title="{why}">{drift}</span>'
+            return text + f'<span style="{FLAG};font-weight:600" title="{why}">{drift}</span>'
         return text + f"drift {shown.drift:.1e}: trusted."
 
 
