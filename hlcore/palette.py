@@ -9,6 +9,7 @@ YELLOW = "#F0E442"  # of a mark on a map, with a dark edge
 ALARM = VERMILION  # readable on white and on black
 ON_MAP = "#222222"  # words on a light map, in the dark theme too
 GRID, CLEAR = "rgba(128,128,128,0.25)", "rgba(0,0,0,0)"
+DEPTHS = ("#440154", "#414487", "#2A788E", "#22A884", "#7AD151", "#FDE725")  # viridis: rising in lightness
 LAND = (WHITE, "#A9C4DC", "#7F9BB3")  # of a loss: the valley, the heights, the lines of equal height
 
 # the lines of a chart, in this order: colour and dash, by plotly's names

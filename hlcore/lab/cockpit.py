@@ -1,7 +1,6 @@
 """The Cockpit: a run with its controls, its figures and its words."""
 
 import html
-import math
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, Self
@@ -11,7 +10,7 @@ import torch
 
 from .. import learners
 from ..errors import HLError, bad, whole
-from ..experiments import Experiment, differing
+from ..experiments import Experiment
 from ..law.settings import BaseSettings
 from ..runs.forks import Forks
 from ..runs.run import Run
@@ -25,11 +24,13 @@ from .figures.time_rows import TimeRows
 from .keeping import Keeping
 from .opening import OPENING, Opening
 from .pace import Pace
+from .races import Raced
 from .screen import FullScreen, Parts, beside, place, tab
+from .survey import Survey, Surveyed
 from .time_line import TimeLine, Walked
 
 
-class Cockpit(Walked, ByHand):
+class Cockpit(Walked, Surveyed, Raced, ByHand):
     """The panel of an experiment: play it, change its Hamiltonian while it learns, and see all it moves.
 
     controls  names of the controls to show beside Play and its kin ("eta", "beta", "presets", ...); None: all
@@ -61,7 +62,8 @@ class Cockpit(Walked, ByHand):
         self.figures = Gallery([self._rows, self._phase], figures or ())
         self.parts, self._full = Parts(), FullScreen()
         self.time = TimeLine(self._loop.post, self._quiet, self.parts)
-        self.owns(self.figures, self._full)
+        self.survey = Survey(self._loop.post, self._quiet, self.parts)
+        self.owns(self.figures, self._full, self.survey)
         self._build()
         for trait in ("picked", "room", "rows"):
             self._quiet.observe(self._rows.widget, partial(self._loop.post, trait), trait)
@@ -103,31 +105,6 @@ class Cockpit(Walked, ByHand):
         self.run.back(int(self.run.recorder.window("step")[times.searchsorted(t + 1e-9) - 1]))
         return self._show_all()
 
-    def race(self, rival: str | bool | None = True) -> Self:
-        """Let another learner (by name; True: "sgd") take the same run from here on; `gap` says how far apart."""
-        try:
-            self.run.race(rival)
-        finally:
-            self._show_race()
-        return self
-
-    @property
-    def gap(self) -> float:
-        """The largest |Δθ| from the rival since `race`; nan without a race."""
-        return math.nan if self.run.rival is None else self.run.rival.gap
-
-    def pin(self) -> Self:
-        """Keep the run that is shown as a ghost behind the next ones."""
-        changed = equations.told(differing(self.run.experiment.settings, self.settings), self.settings.about())
-        self._rows.pin(", ".join(filter(None, (f"seed {self.run.seed}", changed))))
-        return self
-
-    def unpin(self) -> Self:
-        """Let the ghosts go."""
-        self._rows.unpin()
-        self.draw()
-        return self
-
     def trajectory(self) -> Any:
         """The record so far, an xarray.Dataset."""
         return self.run.trajectory()
@@ -166,6 +143,7 @@ class Cockpit(Walked, ByHand):
         if self._rows.arrangement.room:  # a browser looks
             self.view.opening = None if self.asked else self.opening.before(self.run)
         self.view.past, self.view.forks = self.time.past, self.forks()
+        self.survey.mark(self.run, self.view.forks)
         self.figures.draw(self.run, self.view, self.warn)
         self._controls.rows.show(self._rows.arrangement.seats)
 
@@ -212,10 +190,10 @@ class Cockpit(Walked, ByHand):
             "room": partial(setattr, self._rows.arrangement, "room"),
             "rows": lambda told: self._rows.arrangement.change(**told),
             "back": lambda _: None if (t := self._rows.widget.picked) is None else self.back(t),
-            "race": self.race,
-            "pin": lambda on: self.pin() if on else self.unpin(),
             **self._keeping.commands(),
             **self.walk_commands(),
+            **self.race_commands(),
+            **self.survey_commands(),
             **{name: partial(setattr, self.view, name) for name in ("window", "maps", "phase")},
             **{f"set {name}": partial(self._turn, name) for name in controls.dials},
             **{f"units {name}": partial(self.view.units.__setitem__, name) for name in controls.units},
@@ -237,6 +215,7 @@ class Cockpit(Walked, ByHand):
     def _show_all(self) -> Self:
         """Everything anew: title, settings, figures, words."""
         self._controls.offer(self.run.experiment.presets)
+        self.survey.offer(self.run)
         self.time.renew(self.run)
         self._show_race()
         self.pick(None)
@@ -246,11 +225,6 @@ class Cockpit(Walked, ByHand):
         seen = self.time.past or self.run
         self._controls.show(seen.settings.replace(**self.time.pending), source)
         self._law.value = equations.law(seen, self._touched, self.time.past is not None)
-
-    def _show_race(self) -> None:
-        """Who learns what, and against whom."""
-        self._title.value = equations.title(self.run)
-        self._controls.show_race(None if self.run.rival is None else self.run.rival.learner.name)
 
     def _apply(self, changes: dict[str, Any], source: dict[str, str] | None = None) -> None:
         try:
