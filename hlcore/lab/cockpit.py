@@ -15,6 +15,7 @@ from ..law.settings import BaseSettings
 from ..runs.forks import Forks
 from ..runs.run import Run
 from . import equations
+from .band import Banded
 from .by_hand import ByHand
 from .controls import Controls
 from .figures.figure import View
@@ -25,12 +26,15 @@ from .keeping import Keeping
 from .opening import OPENING, Opening
 from .pace import Pace
 from .races import Raced
+from .runs_table import Runs, RunsTable
 from .screen import FullScreen, Parts, beside, place, tab
 from .survey import Survey, Surveyed
+from .terms import Terms
 from .time_line import TimeLine, Walked
+from .widgets import row
 
 
-class Cockpit(Walked, Surveyed, Raced, ByHand):
+class Cockpit(Walked, Surveyed, Runs, Raced, Banded, ByHand):
     """The panel of an experiment: play it, change its Hamiltonian while it learns, and see all it moves.
 
     controls  names of the controls to show beside Play and its kin ("eta", "beta", "presets", ...); None: all
@@ -60,10 +64,14 @@ class Cockpit(Walked, Surveyed, Raced, ByHand):
         self._rows, self._phase = TimeRows(), PhasePortrait()
         self._keeping = Keeping(self, lambda text: setattr(self._controls.text, "value", text), self._rows.widget.save)
         self.figures = Gallery([self._rows, self._phase], figures or ())
-        self.parts, self._full = Parts(), FullScreen()
+        self.parts, self._full, self._terms = Parts(), FullScreen(), Terms()
         self.time = TimeLine(self._loop.post, self._quiet, self.parts)
+        self.table = RunsTable(lambda what, name: self._loop.post(f"run {what}", name))
+        write = self.button("CSV table", "Write this table into a file beside the notebook", "runs csv")
+        self.parts.tabs["runs"] = tab([self.table, row([write])])
         self.survey = Survey(self._loop.post, self._quiet, self.parts)
-        self.owns(self.figures, self._full, self.survey)
+        self.owns(self.figures, self._full, self._terms, self.survey, self.table)
+        self.parts.switches.append(self._band_switch())
         self._build()
         for trait in ("picked", "room", "rows"):
             self._quiet.observe(self._rows.widget, partial(self._loop.post, trait), trait)
@@ -91,6 +99,7 @@ class Cockpit(Walked, Surveyed, Raced, ByHand):
     def reset(self, seed: int | None = None) -> Self:
         """Back to step 0 with the settings in force, from the same seed or another."""
         self._rest()
+        self.keep()
         self._far = 0
         self.run.reset(seed)
         return self._show_all()
@@ -153,8 +162,11 @@ class Cockpit(Walked, Surveyed, Raced, ByHand):
         super().refresh_status()
         self._keeping.keep(resting=not self.playing)
         self.time.show(self.run)
+        self.show_runs()
+        self.follow_band()
         if self.run.dt is not None and self.time.past is None:
             self._law.value = equations.law(self.run, self._touched)
+        self._terms.tell(self.time.past or self.run)
         self._summary.value = html.escape(equations.summary(self.run))
         self._summary.layout.display = "none" if self._alarm.value else "block"  # they share a line: nothing jumps
 
@@ -194,18 +206,24 @@ class Cockpit(Walked, Surveyed, Raced, ByHand):
             **self.walk_commands(),
             **self.race_commands(),
             **self.survey_commands(),
+            **self.runs_commands(),
+            **self.band_commands(),
             **{name: partial(setattr, self.view, name) for name in ("window", "maps", "phase")},
             **{f"set {name}": partial(self._turn, name) for name in controls.dials},
             **{f"units {name}": partial(self.view.units.__setitem__, name) for name in controls.units},
         }
         bar = [self._keeping.again, *controls.transport(self._play), self._full]
-        tabs = {"portrait": tab([controls.phase, self._phase.widget], "portrait")} | controls.tabs() | self.parts.tabs
+        tabs = (
+            {"portrait": tab([controls.phase, self._phase.widget], "portrait")}
+            | controls.tabs(self.parts.switches)
+            | self.parts.tabs
+        )
         side = place("side", beside(controls.chosen(*controls.dials), tabs))
         screen = [
             place("head", [self._title, *controls.chosen("presets")]),
             place("bar", bar),
             *self.parts.bar,
-            place("law", [self._law]),
+            place("law", [self._law, self._terms]),
             place("words", [self._status, self._alarm, self._summary]),
             self.figures.front,
             place("body", [side, place("main", [self._rows.widget, *self.parts.under, self._gate])]),
@@ -262,9 +280,11 @@ class Cockpit(Walked, Surveyed, Raced, ByHand):
         self._loop.pause()
         self._loop.error = None
 
-    def adopt(self, run: Run) -> None:
-        """Another run in the place of this one; its learner may have other controls."""
+    def adopt(self, run: Run, keep: bool = True) -> None:
+        """Another run in the place of this one, which is kept in the table; its learner may have other controls."""
         self._rest()
+        if keep:
+            self.keep()
         before, self.run, self._named, self._touched = self.run, run, False, ""
         if type(run.learner) is not type(before.learner):
             self._build()

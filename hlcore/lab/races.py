@@ -19,18 +19,22 @@ class Raced(Panel):
     _rows: Any
     _title: Any
 
-    def race(self, rival: str | bool | None = True) -> Self:
-        """Let another learner (by name; True: "sgd") take the same run from here on; `gap` says how far apart."""
+    def race(self, *rivals: str | bool | None) -> Self:
+        """Let other learners (by name; none or True: "sgd") take the same run from here on; None ends the race.
+
+        Each has one ink in all rows; `gap` says how far apart they are.
+        """
         try:
-            self.run.race(rival)
+            self.run.race(*rivals)
         finally:
             self._show_race()
         return self
 
     @property
     def gap(self) -> float:
-        """The largest |Δθ| from the rival since `race`; nan without a race."""
-        return math.nan if self.run.rival is None else self.run.rival.gap
+        """The largest |Δθ| from the rivals since `race`; nan without a race, or where they have other weights."""
+        known = [rival.gap for rival in self.run.rivals if not math.isnan(rival.gap)]
+        return max(known, default=math.nan)
 
     def pin(self) -> Self:
         """Keep the run that is shown as a ghost behind the next ones."""
@@ -47,8 +51,13 @@ class Raced(Panel):
     def _show_race(self) -> None:
         """Who learns what, and against whom."""
         self._title.value = equations.title(self.run)
-        self._controls.show_race(None if self.run.rival is None else self.run.rival.learner.name)
+        self._controls.show_race([rival.name for rival in self.run.rivals])
 
     def race_commands(self) -> dict[str, Any]:
         """What the messages of these controls do."""
-        return {"race": self.race, "pin": lambda on: self.pin() if on else self.unpin()}
+        return {"race": self._join, "pin": lambda on: self.pin() if on else self.unpin()}
+
+    def _join(self, name: str | None) -> None:
+        """Chosen from the menu: one more rival, all of them from here on; None: none."""
+        there = [rival.name for rival in self.run.rivals]
+        self.race(*([None] if name is None else [*there, name]))

@@ -1,19 +1,16 @@
 """The time that can be walked: a cursor over all figures, and the forks that begin where it stands."""
 
-import html
-import math
 from functools import partial
 from typing import Any, Self
 
 import ipywidgets as W
 
 from ..errors import bad
-from ..palette import INK
 from ..records.columns import Dataset
 from ..runs.forks import TRUNK, Fork, Forks
 from ..runs.run import Run
 from .panel import Panel
-from .screen import Parts, tab
+from .screen import Parts
 from .widgets import button, row
 
 CATCH_UP = 1.0  # seconds in which a fork that was just made comes as far as it can
@@ -23,7 +20,7 @@ class TimeLine:
     """The cursor, and the tree of forks, of the run of a cockpit.
 
     past     the run as it was where the cursor stands; None: now     pending  what a dial was turned to meanwhile
-    widget   the cursor, in one line     list  the forks, a line each
+    widget   the cursor, in one line
     """
 
     def __init__(self, post: Any, quiet: Any, parts: Parts) -> None:
@@ -39,9 +36,7 @@ class TimeLine:
         self._fork = button("Fork", "Another run from here on, with the settings of the dials", partial(post, "fork"))
         self._now = button("Now", "Let the cursor go", partial(post, "picked"))
         self.widget = row([self.cursor, self._now, self._fork])
-        self.list = tab([])
         parts.under.append(self.widget)
-        parts.tabs["forks"] = self.list
 
     def go(self, run: Run, t: float | None) -> Run | None:
         """Let the cursor stand where the run was at time t; None, or a time to come: now."""
@@ -76,28 +71,6 @@ class TimeLine:
             self.cursor.value = 1.0 if self.past is None else at / run.learner.t
         self._now.disabled = self.past is None
         self._fork.description = f"Fork: {told}" if told else "Fork" if self.past is None else f"Fork at t {at:.4g}"
-        self._list()
-
-    def _list(self) -> None:
-        """A line a fork: its colour and dash, its name, how far from the run, pin and delete."""
-        made = list(self.tree.made.values())
-        lines = [_line(k, fork, self.tree) for k, fork in enumerate(made)]
-        names = [(fork.name, fork.pinned) for fork in made]
-        if names != getattr(self, "_named", None):
-            self._named, self._words = names, [W.HTML(line) for line in lines]
-            self.list.children = [
-                row([words, *self._buttons(fork)]) for words, fork in zip(self._words, made, strict=True)
-            ] or [W.HTML("No fork yet: put the cursor where one is to begin, turn a dial, press Fork.")]
-        for words, line in zip(self._words, lines, strict=True):
-            words.value = line
-
-    def _buttons(self, fork: Fork) -> list[W.Widget]:
-        pin = "Unpin" if fork.pinned else "Pin"
-        return [
-            button(f"{pin} {fork.name}", "A pinned fork stays when there are too many",
-                   partial(self._post, "fork pin", (fork.name, not fork.pinned))),
-            button(f"Delete {fork.name}", "Let this fork go", partial(self._post, "fork delete", fork.name)),
-        ]  # fmt: skip
 
 
 class Walked(Panel):
@@ -136,13 +109,10 @@ class Walked(Panel):
 
     def walk_commands(self) -> dict[str, Any]:
         """What the time line's messages do."""
-        tree = lambda: self.time.tree  # noqa: E731  it is another one after a Reset
         return {
             "walk": lambda part: self.pick(None if part >= 1 else part * self.run.learner.t),
             "picked": self.pick,
             "fork": lambda _: self.fork(),
-            "fork pin": lambda told: (tree().pin(*told), self.walked()),
-            "fork delete": lambda name: (tree().delete(name), self.walked()),
         }
 
     def grown(self, tree: Forks) -> Self:
@@ -166,13 +136,3 @@ def step_at(run: Run, t: float) -> int:
     if len(times) and t >= times[0] - 1e-9:
         return int(steps[times.searchsorted(t + 1e-9) - 1])
     return int(t / times[0] * steps[0] + 1e-9) if len(times) else 0
-
-
-def _line(k: int, fork: Fork, tree: Forks) -> str:
-    colour, dash = INK[(k + 1) % len(INK)]
-    style = {"solid": "solid", "dot": "dotted"}.get(dash, "dashed")
-    bar = f'<span style="display:inline-block;width:26px;border-top:3px {style} {colour};vertical-align:middle"></span>'
-    gap = tree.apart(fork.name)
-    far = fork.error.__class__.__name__ if fork.error else f"|Δθ| {gap:.2g}" if math.isfinite(gap) else "on its way"
-    of = "" if fork.of == TRUNK else f" of {html.escape(fork.of)}"
-    return f"{bar} <b>{html.escape(fork.name)}</b>{of}, from step {fork.at:,}; {far}"

@@ -91,6 +91,21 @@ class Forks:
         known("fork", name, self.made)
         self.made[name].pinned = pinned
 
+    def rooted(self, name: str) -> Self:
+        """The same runs with that fork as the trunk; what was the trunk is a fork of it, "before NAME"."""
+        root = self.made[known("fork", name, self.made)]
+        if root.of != TRUNK:
+            return self.rooted(root.of).rooted(name)
+        tree, taken = type(self)(root.run), [TRUNK, *self.made]
+        old = next(x for n in range(1, MOST + 2) if (x := f"before {name}" + f" ({n})" * (n > 1)) not in taken)
+        tree.made[old] = Fork(old, self.trunk, TRUNK, root.at, True)
+        for fork in self.made.values():
+            if fork is not root:
+                later = fork.of == TRUNK and fork.at > root.at
+                of = old if later else TRUNK if fork.of == name else fork.of
+                tree.made[fork.name] = Fork(fork.name, fork.run, of, fork.at, fork.pinned, fork.error)
+        return tree
+
     def behind(self) -> list[Fork]:
         """Those that have still to come as far as the run is, the farthest behind first."""
         left = [f for f in self.made.values() if f.error is None and f.run.learner.steps < self.trunk.learner.steps]

@@ -8,7 +8,8 @@ from hlcore import HLError, experiments
 from hlcore.lab import Cockpit, Figure
 from hlcore.runs.run import Run
 
-from .test_cockpit import every, plan
+from .test_cockpit import plan
+from .test_runs_table import ask
 
 
 class Steps(Figure):
@@ -58,10 +59,9 @@ def test_a_dial_that_is_turned_in_the_past_waits_for_fork(panel):
     (theirs,) = again.forks().values()
     for x, y in zip(theirs.learner.law.theta, fork.learner.law.theta, strict=True):
         assert torch.equal(x, y)
-    buttons = {b.description: b for b in every(panel.time.list) if hasattr(b, "click")}
-    buttons[f"Pin {name}"].click()
+    ask(panel, "pin", name)
     assert panel.time.tree.made[name].pinned
-    buttons[f"Delete {name}"].click()
+    ask(panel, "delete", name)
     assert not panel.forks() and name not in [line["name"] for row in plan(panel)["rows"] for line in row["lines"]]
     panel.fork(beta=0.01)
     panel.reset()

@@ -59,6 +59,16 @@ function path(c, x, y, X, Y) {
   c.stroke();
 }
 
+// the area between two curves, where both are there
+function between(c, x, low, high, X, Y) {
+  const there = [...x.keys()].filter((i) => Number.isFinite(low[i]) && Number.isFinite(high[i]));
+  if (!there.length) return;
+  c.beginPath();
+  for (const i of there) c.lineTo(X(x[i]), Y(low[i]));
+  for (const i of there.reverse()) c.lineTo(X(x[i]), Y(high[i]));
+  c.fill();
+}
+
 const line = (c, x0, y0, x1, y1) => { c.beginPath(); c.moveTo(x0, y0); c.lineTo(x1, y1); c.stroke(); };
 
 function unpack(model) {
@@ -105,7 +115,8 @@ function drawRows(c, w, h, look, { plan, columns, maps }, { view, pointer, picke
   for (const row of rows) {
     const height = (room * share(row)) / whole, upper = top + BAND, lower = top + height - 4;
     const shown = row.lines.map((_, k) => (row.log ? ys[first + k].map((v) => Math.log10(Math.max(v, 1e-12))) : ys[first + k]));
-    const [lo, hi] = bounds(view ? shown.map((y) => y.filter((_, i) => x[i] >= t0 && x[i] <= t1)) : shown);
+    const drawn = shown.filter((_, k) => !row.lines[k].band && !row.lines[k].edge); // a wide band may leave the row
+    const [lo, hi] = bounds(view ? drawn.map((y) => y.filter((_, i) => x[i] >= t0 && x[i] <= t1)) : drawn);
     const Y = (v) => lower - ((v - lo) / (hi - lo)) * (lower - upper);
     c.lineWidth = 1; c.setLineDash([]); c.font = `11px ${FONT}`; c.textBaseline = "middle";
     const grid = ticks(lo, hi, Math.max(3, Math.floor((lower - upper) / 28)));
@@ -124,9 +135,12 @@ function drawRows(c, w, h, look, { plan, columns, maps }, { view, pointer, picke
       map += size;
     }
     drawMarks(c, marks, look, X, upper, lower);
-    const order = [...row.lines.keys()].sort((a, b) => (row.lines[b].ink === -2) - (row.lines[a].ink === -2)); // ghosts behind
+    const behind = (k) => row.lines[k].ink === -2 || Boolean(row.lines[k].band);
+    const order = [...row.lines.keys()].sort((a, b) => behind(b) - behind(a)); // ghosts and bands
     for (const k of order) {
       const one = row.lines[k];
+      if (one.edge) continue;
+      if (one.band) { c.fillStyle = look.ink(one.ink); c.globalAlpha = 0.25; between(c, x, shown[k], shown[k + 1], X, Y); c.globalAlpha = 1; continue; }
       c.strokeStyle = look.ink(one.ink); c.setLineDash(look.dash(one.ink)); c.lineWidth = one.width || 1.7;
       c.globalAlpha = (one.faint ? 0.35 : 1) * (plan.ahead ? 0.42 : 1);
       path(c, x || [], shown[k] || [], X, Y);
@@ -142,15 +156,15 @@ function drawRows(c, w, h, look, { plan, columns, maps }, { view, pointer, picke
     if (!row.log && !row.map && grid.shared) { c.textAlign = "right"; c.fillText("×" + power(grid.shared), LEFT - 7, y); c.textAlign = "left"; }
     c.font = `11px ${FONT}`;
     const told = row.lines.map((one, k) => {
-      const values = ys[first + k], value = values && values.length ? short(values[at === null ? values.length - 1 : at]) : "";
-      return `${one.name} ${value}`;
+      const values = ys[first + k], value = values && values.length ? short(values[at === null ? (plan.last ?? values.length) - 1 : at]) : "";
+      return one.band ? one.name : `${one.name} ${value}`;
     });
     const wide = told.reduce((sum, text) => sum + 48 + c.measureText(text).width, pen - 18) > right;
     row.lines.forEach((one, k) => {
       if (one.quiet) return;
       const text = wide ? one.name : told[k], need = 30 + c.measureText(text).width;
       if (pen + need > right - (plan.pick ? 16 : 0)) { if (pen < right) c.fillText("…", pen, y); pen = Infinity; return; }
-      c.strokeStyle = look.ink(one.ink); c.setLineDash(look.dash(one.ink)); c.lineWidth = 2; line(c, pen, y, pen + 24, y);
+      c.strokeStyle = look.ink(one.ink); c.setLineDash(look.dash(one.ink)); c.lineWidth = one.band ? 9 : 2; c.globalAlpha = one.band ? 0.25 : 1; line(c, pen, y, pen + 24, y); c.globalAlpha = 1;
       c.setLineDash([]); c.fillStyle = look.text; c.fillText(text, pen + 30, y);
       pen += need + 18;
     });
@@ -287,7 +301,7 @@ function render({ model, el }) {
     const c = canvas.getContext("2d"), look = appearance(el, model.get("theme")), data = unpack(model), { plan } = data;
     c.setTransform(scale, 0, 0, scale, 0, 0); c.clearRect(0, 0, w, h);
     canvas.setAttribute("aria-label", plan.about || "");
-    pointAt = KINDS[plan.kind]?.(c, w, h, look, data, { view, pointer, picked: model.get("picked"), places, hovered, talls });
+    pointAt = KINDS[plan.kind]?.(c, w, h, look, data, { view, pointer, picked: dragged === undefined ? model.get("picked") : dragged, places, hovered, talls });
     tellRoom(h - TOP - BOTTOM);
     if (pressed !== null && pointer !== null) {
       c.fillStyle = look.grid; c.fillRect(Math.min(pressed, pointer), TOP, Math.abs(pointer - pressed), h - TOP - BOTTOM);
@@ -312,6 +326,8 @@ function render({ model, el }) {
   const ask = (changes) => { model.set("rows", changes); model.save_changes(); };
   const height = (event) => (event.clientY - canvas.getBoundingClientRect().top) / zoom;
   const gripAt = (x, y) => {
+    const low = (model.get("height") || canvas.clientHeight) / zoom - BOTTOM, there = model.get("picked") !== null;
+    if (model.get("plan").points && (y > low || (there && Math.abs(x - cursorAt()) <= 5))) return { what: "time" };
     const k = places.findIndex((row) => y < row.bottom - 4);
     const edge = places.findIndex((row) => Math.abs(y - row.bottom) <= 4);
     if (edge >= 0 && edge < places.length - 1) return { what: "tall", k: edge, from: y };
@@ -324,9 +340,20 @@ function render({ model, el }) {
     const part = Math.min(0.9, Math.max(0.1, (y - a.top) / both));
     talls[a.symbol] = part * sum; talls[b.symbol] = (1 - part) * sum;
   };
+  // the time cursor, drawn along by its line or by the time axis; beyond the last record it is let go
+  let dragged;
+  const drag = (px, done) => {
+    const x = unpack(model).columns[0], t = timeAt(Math.max(px, LEFT)), last = x[(model.get("plan").last ?? x.length) - 1];
+    dragged = t >= last ? null : t + model.get("plan").start;
+    if (done || !told) told = requestAnimationFrame(() => { told = 0; send(); });
+    if (done) { cancelAnimationFrame(told); told = 0; send(); dragged = undefined; }
+  };
+  let told = 0;
+  const send = () => { if (dragged !== undefined) { model.set("picked", dragged); model.save_changes(); } };
   const letGo = (y) => {
     const names = places.map((row) => row.symbol);
-    if (grip.what === "tall") ask({ tall: { ...talls } });
+    if (grip.what === "time") drag(pointer, true);
+    else if (grip.what === "tall") ask({ tall: { ...talls } });
     else if (grip.what === "hide") ask({ shown: { [names[grip.k]]: false } });
     else {
       const to = places.findIndex((row) => y < row.bottom), [name] = names.splice(grip.k, 1);
@@ -341,23 +368,29 @@ function render({ model, el }) {
     const x = unpack(model).columns[0], [a, b] = view || (x && x.length ? [x[0], x[x.length - 1]] : [0, 1]);
     return a + ((px - LEFT) / (wide() - RIGHT - LEFT)) * (b - a);
   };
+  const cursorAt = () => {
+    const a = timeAt(LEFT), b = timeAt(wide() - RIGHT);
+    return LEFT + ((model.get("picked") - model.get("plan").start - a) / (b - a)) * (wide() - RIGHT - LEFT);
+  };
   canvas.addEventListener("pointermove", (event) => {
     pointer = place(event); hovered = height(event);
     if (grip?.what === "tall") pull(hovered);
+    else if (grip?.what === "time") drag(pointer, false);
     else if (!grip && model.get("plan").pick) {
       const found = gripAt(pointer, hovered);
-      canvas.style.cursor = found ? { tall: "row-resize", move: "grab", hide: "pointer" }[found.what] : "crosshair";
+      canvas.style.cursor = found ? { tall: "row-resize", move: "grab", hide: "pointer", time: "ew-resize" }[found.what] : "crosshair";
     }
     soon();
   });
   canvas.addEventListener("pointerleave", () => { pointer = pressed = hovered = null; soon(); });
   if (model.get("plan").kind === "rows") {
     const pick = model.get("plan").pick;
-    canvas.title = `${pick ? "click: choose a time to go Back to; " : ""}drag: zoom into a stretch; double click: all of it again${pick ? "; drag a row by its symbol or its lower edge, × hides it: see the tab rows" : ""}`;
+    canvas.title = `${pick ? "click: the time cursor jumps there; drag it by its line, or along the time axis; " : ""}drag elsewhere: zoom into a stretch; double click: all of it again${pick ? "; drag a row by its symbol or its lower edge, × hides it: see the tab rows" : ""}`;
     canvas.style.cursor = "crosshair";
     canvas.addEventListener("pointerdown", (event) => {
       grip = pick ? gripAt(place(event), height(event)) : null;
       if (grip) canvas.setPointerCapture(event.pointerId); else pressed = place(event);
+      if (grip?.what === "time") { pointer = place(event); drag(pointer, false); soon(); }
     });
     canvas.addEventListener("pointerup", (event) => {
       if (grip) { letGo(height(event)); return; }

@@ -1,0 +1,32 @@
+"""What a term of the equations is now: its number, beside the pointer that rests on it or has clicked it."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import traitlets
+
+from . import equations
+from .widgets import Named
+
+
+class Terms(Named, anywidget.AnyWidget):
+    """Tells the terms of the equations in its panel, the elements of class hl-term.
+
+    numbers  {data-term of an element: what is told}
+    """
+
+    _esm = Path(__file__).with_name("terms.js")
+    _css = Path(__file__).with_name("terms.css")
+    numbers = traitlets.Dict().tag(sync=True)
+
+    def tell(self, run: Any) -> None:
+        """Where this run is."""
+        learner, about = run.learner, run.settings.about()
+        more = {k: f"{a.words} ({a.unit})" if a.unit else a.words for k, a in about.items()}
+        more |= {k: q.words for k, q in learner.quantities.items()} | {"loss": "loss", "hamiltonian": "Hamiltonian"}
+        self.numbers = {
+            k: f"{re.sub('<[^>]*>', '', name.replace('<sub>', '_'))} = {x:.4g} at t = {learner.t:.4g}: {more[k]}"
+            for k, (name, x) in equations.numbers(learner, run.report).items()
+        }
