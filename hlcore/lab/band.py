@@ -22,12 +22,12 @@ PART = 0.1  # of the value in force: the small step
 
 
 class Start(NamedTuple):
-    """Where a band begins: the experiment with the settings in force, step, time, (θ, ω, h, z), the losses before."""
+    """Where a band begins: experiment and settings in force, step, time, (θ, ω, h, z) or None at 0, the losses before."""
 
     experiment: Experiment
     step: int
     t: float
-    phase: tuple[dict[str, torch.Tensor], ...]
+    phase: tuple[dict[str, torch.Tensor], ...] | None
     losses: np.ndarray
 
 
@@ -39,7 +39,8 @@ def begin(run: Run, behind: int) -> Start:
     point, recorder = there.learner.point, run.recorder
     losses = recorder.window("loss")[recorder.window("step") <= first][-SMOOTH:]
     parts = tuple({k: x.clone() for k, x in part.items()} for part in (point.theta, point.omega, point.h, point.z))
-    return Start(run.experiment.replace(seed=run.seed, settings=run.settings), first, point.t, parts, losses)
+    experiment = run.experiment.replace(seed=run.seed, settings=run.settings)
+    return Start(experiment, first, point.t, parts if first else None, losses)
 
 
 def band(start: Start, setting: str, steps: int) -> Iterator[Band]:

@@ -73,7 +73,7 @@ def _terms(equation: str, learner: Any) -> str:
 def numbers(learner: Any, report: Any) -> dict[str, tuple[str, float]]:
     """{name: (what it is, as HTML; its number)} of every term at one time: settings, L, H', how large a quantity is."""
     settings, parts = learner.settings, learner.traced()
-    found = {k: (a.symbol, settings.in_force(k)) for k, a in settings.about().items() if a.words and not a.choices}
+    found = {k: (a.symbol, settings.in_force(k)) for k, a in settings.about().items() if a.words}
     if report is not None:
         found |= {"loss": ("L", report.loss), "hamiltonian": ("H'", report.hamiltonian)}
         for k, q in learner.quantities.items():

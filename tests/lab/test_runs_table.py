@@ -48,7 +48,7 @@ def test_what_was_run_stands_in_the_table(panel, tmp_path, monkeypatch):
     assert rows[name]["loads"] and not rows["run"]["loads"] and rows[name]["sort"][1] == 150
     panel.step(5)
     panel.fork(eta=2.0)
-    panel.reset(seed=4)
+    panel.race(None).reset(seed=4)
     assert list(panel.runs().index) == ["run", "run 1"] and panel.runs().seed.tolist() == [4, 0]
     press(panel, "CSV table")
     written = pd.read_csv(tmp_path / "tracker-sinusoid-runs.csv", index_col=0)

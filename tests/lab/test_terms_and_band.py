@@ -81,6 +81,7 @@ def test_it_is_made_in_a_process_of_its_own_once_it_is_asked_for(panel):
     panel.step(30).set(eta=0.7)
     assert panel.view.band is None and not panel._aside.working
     panel._banded.set_state({"value": True})
+    panel.refresh_status()  # a notebook's loop does that after a message
     assert panel._aside.working
     end = time.monotonic() + 240
     while panel.view.band is None and time.monotonic() < end:
