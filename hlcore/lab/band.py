@@ -22,7 +22,7 @@ PART = 0.1  # of the value in force: the small step
 
 
 class Start(NamedTuple):
-    """Where a band begins: experiment and settings in force, step, time, (θ, ω, h, z) or None at 0, the losses before."""
+    """Where a band begins: experiment, settings in force, step, time, (θ, ω, h, z) or None at 0, the losses before."""
 
     experiment: Experiment
     step: int

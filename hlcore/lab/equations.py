@@ -84,7 +84,9 @@ def numbers(learner: Any, report: Any) -> dict[str, tuple[str, float]]:
 
 def moment(learner: Any, report: Any) -> str:
     """Every number of the equations at one time, as HTML."""
-    told = " · ".join(f"{name} = {x:.3g}" for name, x in numbers(learner, report).values())
+    about = learner.settings.about()
+    terms = [term for k, term in numbers(learner, report).items() if k not in about or not about[k].choices]
+    told = " · ".join(f"{name} = {x:.3g}" for name, x in terms)
     return f"<b>t = {report.t:.5g}</b>: {told}"
 
 
@@ -100,8 +102,12 @@ def summary(run: Any) -> str:
     if recorder.names(name):
         said.append(f"largest |{quantity.symbol}| {float(abs(recorder.window(name, 1)).max()):.3g}")
     said += [regime] if regime else []
-    for raced in run.rivals:
-        said.append(f"max |Δθ| from {raced.learner.title} {raced.gap:.2g}{', which diverged' * bool(raced.error)}")
+    gaps = [
+        f"{raced.learner.title if len(run.rivals) == 1 else raced.name} {raced.gap:.2g}"
+        + ", which diverged" * bool(raced.error)
+        for raced in run.rivals
+    ]
+    said += [f"max |Δθ| from {', '.join(gaps)}"] if gaps else []
     return "; ".join(said) + "."
 
 

@@ -65,7 +65,7 @@ def test_a_race_is_chosen_from_the_menu(panel):
     ):
         menu.select_option(name)
         panel.until(lambda title=title: title in panel.tab.inner_text("body"), what=title)
-    panel.until(lambda: "max |Δθ| from torch.optim.SGD" in panel.tab.inner_text("body"), what="the gap in words")
+    panel.until(lambda: "max |Δθ| from rtrl" in panel.tab.inner_text("body"), what="the gap in words")
     menu.select_option("race …")
     panel.until(lambda: "raced by" not in panel.tab.inner_text("body"), what="its end")
     panel.press("Pause")
