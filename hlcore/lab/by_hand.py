@@ -13,7 +13,6 @@ from .drive import Drive
 from .figures.phase import axes
 from .panel import Panel
 
-
 BESIDE = 0.5  # seconds in which the forks may catch up with a step
 
 
