@@ -49,9 +49,9 @@ def band(start: Start, setting: str, steps: int) -> Iterator[Band]:
     value = start.experiment.settings.in_force(setting)
     rows = []
     try:
-        for _, t, _, taken, d in carried(pure, setting, steps, start.step, start.t, start.phase):
+        for _, at, _, taken, d in carried(pure, setting, steps, start.step, start.t, start.phase):
             rows.append(
-                [t, *(float(x.flatten()[0]) for x in (taken.output, d.output)), float(taken.loss), float(d.loss)]
+                [at, *(float(x.flatten()[0]) for x in (taken.output, d.output)), float(taken.loss), float(d.loss)]
             )
     except Diverged:  # as far as it goes
         pass

@@ -188,7 +188,7 @@ class Controls:
 
     def tabs(self, switches: Sequence[W.Widget] = ()) -> dict[str, W.Widget]:
         """What lies in the tabs beside the phase portrait: the rows, further switches and units; state and export."""
-        made = {"units": partial(self._pickers, switches), "state": self._state}
+        made: dict[str, Callable[[], W.Widget]] = {"units": partial(self._pickers, switches), "state": self._state}
         titles = {"units": "rows", "state": "save"}
         return {titles[name]: make() for name, make in made.items() if name in self.shown}
 

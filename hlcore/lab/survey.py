@@ -145,13 +145,13 @@ class Survey:
             return
         table, about = self.found.table, self.of.settings.about()
         x, y = (str(name) for name in list(table.dims)[:2])
-        sides = [{"letter": about[name].letter, "values": table[name].values.tolist(),
+        across, up = [{"letter": about[name].letter, "values": table[name].values.tolist(),
                   "log": about[name].scale == "log"} for name in (x, y)]  # fmt: skip
         shown = self._shown.value
         cells = table[shown].values[..., 0].astype(float)
         blank = "diverged" if shown != "diverged" else "never"
         cells = np.where(cells < 0, np.nan, cells) if shown == "diverged" else cells
-        self.picture.show(*sides, cells, self._shown.label, blank, self.found.border, self.found.says)
+        self.picture.show(across, up, cells, self._shown.label, blank, self.found.border, self.found.says)
 
     def mark(self, run: Run, beside: dict[str, Run]) -> None:
         """Show on the map where this run is, and those beside it, in their inks."""

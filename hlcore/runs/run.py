@@ -146,7 +146,8 @@ class Run:
         Raises HLError where the settings mean nothing to one of them; the race there was goes on then.
         """
         named = ["sgd" if name is True else name for name in names or (True,) if name is not None and name is not False]
-        self.rivals = tuple(Rival(name, self.learner, self.recorder) for name in dict.fromkeys(named))
+        made = [Rival(name, self.learner, self.recorder) for name in named]
+        self.rivals = tuple({rival.name: rival for rival in made}.values())
 
     @property
     def rival(self) -> Rival | None:
