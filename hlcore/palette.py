@@ -20,9 +20,9 @@ INK = [
 
 # the same for the canvas, which is lighter in a dark notebook; dashes are lengths of lines and gaps
 CANVAS: dict[str, Any] = {
-    "light": {"inks": [BLUE, ORANGE, GREEN, PINK], "tone": "0,0,0", "paper": WHITE},
-    "dark": {"inks": [SKY, ORANGE, "#2FBF97", "#E39CC4"], "tone": "255,255,255", "paper": BLACK},
-    "dashes": [[], [7, 4], [2, 3], [9, 3, 2, 3]],
+    "light": {"inks": [BLUE, ORANGE, GREEN, PINK, GREY, VERMILION], "tone": "0,0,0", "paper": WHITE},
+    "dark": {"inks": [SKY, ORANGE, "#2FBF97", "#E39CC4", "#ABABAB", VERMILION], "tone": "255,255,255", "paper": BLACK},
+    "dashes": [[], [7, 4], [2, 3], [9, 3, 2, 3], [13, 4], [13, 3, 2, 3]],
     "mark": VERMILION,
     "below": BLUE,  # zero, on a map
     "above": VERMILION,

@@ -125,16 +125,16 @@ class Runs(Panel):
     def show_runs(self) -> None:
         """Bring the table up to date."""
         made, before = self.time.tree.made, {line.name for line in self._earlier}
+        inks = {name: k for k, name in enumerate([TRUNK, *map(_race, self.run.rivals), *made])}
         rows = []
         for line in self._lines():
-            place = [TRUNK, *made].index(line.name) if line.name in (TRUNK, *made) else None
             sort = [None if isinstance(x, float) and not np.isfinite(x) else x for x in line[: len(COLUMNS)]]
             rows.append(
                 {
                     "id": line.name,
                     "sort": sort,
                     "text": [_told(x) for x in line[: len(COLUMNS)]],
-                    "ink": "" if place is None else _ink(place),
+                    "ink": _ink(inks[line.name]) if line.name in inks else "",
                     "pinned": made[line.name].pinned if line.name in made else None,
                     "deletes": line.name in made or line.name in before,
                     "loads": line.name in made or (line.name in before and not line.why),
@@ -149,7 +149,7 @@ class Runs(Panel):
         for name, fork in tree.made.items():
             yield _line(name, fork.run)._replace(apart=tree.apart(name))
         for rival in self.run.rivals:
-            yield _line(f"race {rival.name}", rival, self.run.seed)._replace(apart=rival.gap)
+            yield _line(_race(rival), rival, self.run.seed)._replace(apart=rival.gap)
         yield from self._earlier
 
     def _write(self) -> Path:
@@ -166,6 +166,10 @@ def _line(name: str, run: Any, seed: int | None = None) -> Line:
     told = equations.told(differing(start, settings), settings.about()) or "as given"
     mean = float(loss.mean()) if len(loss) else float("nan")
     return Line(name, learner.steps, mean, run.seed if seed is None else seed, 0.0, learner.title, told)
+
+
+def _race(rival: Any) -> str:
+    return f"race {rival.name}"
 
 
 def _told(x: Any) -> str:

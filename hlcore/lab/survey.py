@@ -94,9 +94,11 @@ class Survey:
             for name, about in settings.about().items()
             if about.scale in ("log", "linear") and isinstance(settings.in_force(name), float)
         }
-        if list(free.items()) != list(self._menus[0].options):
+        of, now = self.of, run.experiment
+        stale = of is not None and (of.name, of.options, of.dtype) != (now.name, now.options, now.dtype)
+        if stale or list(free.items()) != list(self._menus[0].options):
             self.stop()
-            self.found = None
+            self.found = self.of = None
             first = [name for name in ("eta", "beta") if name in free.values()]
             first = [*first, *(name for name in free.values() if name not in first)]
             with self._quiet:

@@ -111,9 +111,9 @@ class TimeRows(Figure):
                         style = {"ink": GHOST, "width": 1.4, "quiet": symbol != "L"}  # the loss tells which is which
                         values = np.interp(x + t[0], ghost.t, y, left=np.nan, right=np.nan)
                         row.lines.append(Line(ghost.run, values, style))
-        for k, (name, fork) in enumerate(view.forks.items()):
+        for k, (name, fork) in enumerate(view.forks.items(), start=1 + len(run.rivals)):
             for row in rows:
-                row.lines.extend(of_fork(fork, name, row.symbol, x + t[0], k + 1))
+                row.lines.extend(of_fork(fork, name, row.symbol, x + t[0], k))
         for row in rows if view.band is not None else ():
             if not (row.symbol == "y" and recorder.classes):  # that row counts right answers
                 row.lines.extend(of_band(view.band, row.symbol, x + t[0], float(t[-1])))
