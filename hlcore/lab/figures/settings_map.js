@@ -73,23 +73,23 @@ function render({ model, el }) {
     let to = LEFT + bar + 14 + c.measureText(told).width;
     if (sorted.length < values.length && to + 20 + c.measureText(plan.blank).width < w) { hatch(to, y, to + 14, y + 8); c.fillText(plan.blank, to + 18, y + 4); }
     c.save(); c.beginPath(); c.rect(LEFT, TOP, wide, high); c.clip();
-    for (const [ink, width] of [["#111111", 4.5], ["#FFFFFF", 2.2]]) {
+    for (const [ink, width] of [[theme.edge, 4.5], [theme.shine, 2.2]]) {
       c.strokeStyle = ink; c.lineWidth = width; c.lineCap = "round"; c.beginPath();
       for (const [a, b, a2, b2] of plan.border || []) { c.moveTo(px(X.place(a)), py(Y.place(b))); c.lineTo(px(X.place(a2)), py(Y.place(b2))); }
       c.stroke();
     }
     const spot = ([a, b], fill, radius, square) => {
       const x = px(X.place(a)), y = py(Y.place(b));
-      c.fillStyle = fill; c.strokeStyle = "#FFFFFF"; c.lineWidth = 4; c.beginPath();
+      c.fillStyle = fill; c.strokeStyle = theme.shine; c.lineWidth = 4; c.beginPath();
       if (square) { c.moveTo(x, y - radius); c.lineTo(x + radius, y); c.lineTo(x, y + radius); c.lineTo(x - radius, y); c.closePath(); } else c.arc(x, y, radius, 0, 7);
-      c.stroke(); c.strokeStyle = "#111111"; c.lineWidth = 2; c.stroke(); c.fill();
+      c.stroke(); c.strokeStyle = theme.edge; c.lineWidth = 2; c.stroke(); c.fill();
     };
     for (const [a, b, ink] of plan.visited || []) spot([a, b], look.inks[ink % look.inks.length], 5, false);
     if (plan.now) spot(plan.now, theme.mark, 7, true);
     c.restore();
     if (pen) {
-      c.strokeStyle = "#111111"; c.lineWidth = 3; const box = [px(pen[0] / X.n), py((pen[1] + 1) / Y.n), wide / X.n, high / Y.n];
-      c.strokeRect(...box); c.strokeStyle = "#FFFFFF"; c.lineWidth = 1.2; c.strokeRect(...box);
+      c.strokeStyle = theme.edge; c.lineWidth = 3; const box = [px(pen[0] / X.n), py((pen[1] + 1) / Y.n), wide / X.n, high / Y.n];
+      c.strokeRect(...box); c.strokeStyle = theme.shine; c.lineWidth = 1.2; c.strokeRect(...box);
     }
     if (plan.border?.length) { // what the line is: beside the name of x
       c.font = `11px ${FONT}`; c.fillStyle = shade(0.8); c.textAlign = "right"; c.fillText(`line: ${plan.says}`, w - RIGHT, h - BOTTOM + 25);

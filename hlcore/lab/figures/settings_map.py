@@ -8,7 +8,7 @@ import anywidget
 import numpy as np
 import traitlets
 
-from ...palette import CANVAS, DEPTHS
+from ...palette import BLACK, CANVAS, DEPTHS, WHITE
 from ..widgets import Named
 
 LARGEST = float(np.finfo(np.float32).max)
@@ -26,7 +26,7 @@ class SettingsMap(Named, anywidget.AnyWidget):
     _esm = Path(__file__).with_name("settings_map.js")
     cells = traitlets.Bytes(b"").tag(sync=True)
     plan = traitlets.Dict().tag(sync=True)
-    theme = traitlets.Dict(CANVAS | {"depths": list(DEPTHS)}).tag(sync=True)
+    theme = traitlets.Dict(CANVAS | {"depths": list(DEPTHS), "edge": BLACK, "shine": WHITE}).tag(sync=True)
     spot: Any = traitlets.List().tag(sync=True)
 
     def show(
