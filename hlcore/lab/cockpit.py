@@ -29,7 +29,7 @@ from .races import Raced
 from .runs_table import Runs, RunsTable
 from .screen import FullScreen, Parts, beside, place, tab
 from .survey import Survey, Surveyed
-from .terms import Terms
+from .term_notes import Terms
 from .time_line import TimeLine, Walked
 from .widgets import row
 

@@ -137,8 +137,9 @@ class Controls:
         self.race = self._menu("race", [ALONE], "6.2em", racing)
         self.show_race([])
         self.units: dict[str, W.SelectMultiple] = {}
-        for name in self._quantities:
-            self.units[name] = W.SelectMultiple(rows=6, layout=W.Layout(width="auto", min_width="0"))
+        for name, quantity in self._quantities.items():
+            tip, wide = f"entries of {quantity.symbol} that are shown", W.Layout(width="auto", min_width="0")
+            self.units[name] = W.SelectMultiple(rows=6, tooltip=tip, layout=wide)
             self._quiet.observe(self.units[name], partial(post, f"units {name}"), "index")
         self.rows = RowPicker(post, quiet)
         wide = W.Layout(width="auto", min_width="64px")

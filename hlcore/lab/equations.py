@@ -55,7 +55,7 @@ def law(run: Any, touched: str = "", past: bool = False) -> str:
 
 
 def _term(name: str, symbol: str) -> str:
-    """A symbol that tells its number when it is pointed at, see terms.js."""
+    """A symbol that tells its number when it is pointed at, see term_notes.js."""
     return f'<span class="hl-term" tabindex="-1" data-term="{name}">{symbol}</span>'
 
 

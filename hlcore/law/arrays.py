@@ -84,6 +84,12 @@ def row_max(x: Any) -> Any:
     return x.amax(1, keepdim=True) if isinstance(x, Tensor) else x.max(1, keepdims=True)
 
 
+def softmax(xp: Any, x: Any) -> Any:
+    """e^x over the sum of its row, (batch, i)."""
+    e = xp.exp(x - row_max(x))
+    return e / e.sum(1)[:, None]
+
+
 def scatter_rows(k: Any, x: Any, n: int) -> Any:
     """Σ over the batch of x_b in row k_b: (n, j) from (batch,) and (batch, j)."""
     if len(k) == 1:

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Self
 
 from torch import Tensor
 
-from ..errors import HLError, number
+from ..errors import HLError, bad, number
 from ..law.arrays import owned, tensors
 from ..law.loss import Loss
 from ..law.move import stateless
@@ -15,6 +15,7 @@ from ..law.settings import Settings
 from ..law.step import ORDERS
 from ..law.weights import received
 from .base import BaseLearner
+from .captured import Captured
 from .catalogue import register
 from .terms import Quantity, Regime, Step
 
@@ -97,6 +98,15 @@ class Learner(BaseLearner):
         like, momentum = self._momentum
         momentum = momentum if momentum is not None and like == self.settings else None
         return {"torch_start": self.torch_start, "reset_omega": self.reset_omega, "momentum": momentum}
+
+    def captured(self, sample: Sample, every: int = 100, live: bool = False) -> Captured:
+        """This learner's steps as replays of one CUDA graph (`learners.captured`); samples are like this one.
+
+        every  steps between two looks for inf and nan      live  settings can change without a new capture
+        """
+        if type(self).propose is not Learner.propose:
+            raise bad("captured", type(self).__name__, "a Learner with the propose of its own", "call learner.step")
+        return Captured(self, sample, every, live)
 
     def propose(self, sample: Sample) -> Step:
         """The move of this order, and how the weights' costates take it: ω⁺ = (1-τη) ω - τs ∂H'/∂θ (E*4)."""

@@ -1,13 +1,13 @@
 """Many runs side by side: one pure step for all, batched over their settings by vmap."""
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.func import vmap
-from torch.utils._pytree import tree_flatten, tree_leaves, tree_unflatten
+from torch.utils._pytree import tree_flatten, tree_leaves, tree_map, tree_unflatten
 
 from ..law.point import PhasePoint, Tensors
 from ..law.settings import Settings
@@ -56,19 +56,32 @@ class Lanes:
         dtype = next((p.dtype for p in self.pure.network.parameters()), torch.float64)
         return {name: torch.tensor([getattr(c, name) for c in found], dtype=dtype) for name in self.varying}
 
-    def step(self, place: Place, numbers: Tensors) -> Place:
-        """One step of every lane; what is not finite any more turns to nan."""
-        sample = self.pure.sample(place.steps)
-        taken: Taken = self._step(*place.phase[:3], place.phase.z or {}, numbers, sample.u, sample.target, sample.end)
-        phase, lost, loss = taken.phase, ~taken.fine, taken.loss.double()
-        diverged = place.diverged
-        if bool(lost.any()):
-            loss = loss.masked_fill(lost, torch.nan)
-            diverged = torch.where(lost & (diverged < 0), place.steps, diverged)
-            for part in (phase.theta, phase.omega):
-                for x in part.values():
-                    x[lost] = torch.nan
-        return Place(place.steps + 1, phase._replace(z=phase.z or None, v=None), loss, place.total + loss, diverged)
+    def steps(self, place: Place, numbers: Callable[[int], Tensors], n: int) -> Place:
+        """n steps of every lane; what is not finite any more turns to nan.
+
+        That is looked for at the end alone. Where it is found, the steps are taken once more, each looked at.
+        """
+        there, fine = place, torch.ones_like(place.diverged, dtype=torch.bool)
+        for _ in range(n):
+            there, sound = self.step(there, numbers)
+            fine &= sound
+        if not bool(_lost(there, fine).any()):
+            return there._replace(loss=there.loss.masked_fill(there.diverged >= 0, torch.nan))
+        for _ in range(n):
+            place, sound = self.step(place, numbers)
+            place = _buried(place, _lost(place, sound))
+        return place
+
+    def step(self, place: Place, numbers: Callable[[int], Tensors]) -> tuple[Place, Tensor]:
+        """(one step of every lane, whether its L, H', h and z are finite); the first is not traced, its z is open."""
+        k, take = place.steps, cast(Any, self._step if place.steps else self._batched)
+        sample = self.pure.sample(k)
+        at: Any = place.phase
+        taken: Taken = take(*at[:3], at.z or {}, numbers(k), sample.u, sample.target, sample.end)
+        parts: Any = taken.phase[:4] if k else tree_map(_side_by_side, taken.phase[:4])
+        theta, omega, h, z = parts
+        phase, loss = Phase(theta, omega, h, z or None), taken.loss.double()
+        return Place(k + 1, phase, loss, place.total + loss, place.diverged), taken.fine
 
     def point(self, place: Place, i: int, settings: Settings) -> PhasePoint:
         """Where lane i is."""
@@ -91,7 +104,7 @@ class Lanes:
         for x in parts:
             if x is not None:
                 n = x[0].numel()
-                x, left = left[:, :n].reshape(x.shape).to(x.dtype), left[:, n:]
+                x, left = _side_by_side(left[:, :n].reshape(x.shape).to(x.dtype)), left[:, n:]
             found.append(x)
         phase, loss, total = tree_unflatten(found, form)
         return Place(steps, phase, loss, total, place.diverged)
@@ -106,4 +119,27 @@ class Lanes:
 
 
 def _repeated(parts: Tensors, n: int) -> Tensors:
-    return {name: x.expand(n, *x.shape).clone() for name, x in parts.items()}
+    return {name: _side_by_side(x.expand(n, *x.shape)) for name, x in parts.items()}
+
+
+def _side_by_side(x: Tensor) -> Tensor:
+    """(lanes, ...), in memory the lane goes fastest: short rows and columns cost no loop of their own."""
+    return x.movedim(0, -1).clone(memory_format=torch.contiguous_format).movedim(-1, 0)
+
+
+def _lost(place: Place, fine: Tensor) -> Tensor:
+    """Lanes that have diverged in the last steps."""
+    for x in (*place.phase.theta.values(), *place.phase.omega.values()):
+        fine = fine & torch.isfinite(x).flatten(1).all(1)
+    return ~fine & (place.diverged < 0)
+
+
+def _buried(place: Place, lost: Tensor) -> Place:
+    """Those lanes are nan from now on."""
+    diverged = torch.where(lost, place.steps - 1, place.diverged)
+    gone = diverged >= 0
+    for part in (place.phase.theta, place.phase.omega):
+        for x in part.values():
+            x[gone] = torch.nan
+    loss, total = (x.masked_fill(gone, torch.nan) for x in (place.loss, place.total))
+    return place._replace(loss=loss, total=total, diverged=diverged)

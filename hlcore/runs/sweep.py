@@ -16,10 +16,12 @@ from ..errors import MISTAKES, Diverged, HLError, bad, first_line, known, whole
 from ..experiments import Experiment
 from ..law.point import PhasePoint
 from ..records.columns import Dataset
-from .lanes import Lanes, Place
+from .batches import Batch, walk
+from .lanes import Lanes
 
 log = logging.getLogger("hlcore")
-LANES = 1024  # runs in one batch: more do not fit a core's cache
+LANES = 512  # runs in one batch: more do not fit a core's cache
+FEW = 32  # runs in one batch of which it is not worth while to make two
 Measure = Callable[[PhasePoint], Mapping[str, float] | float]
 
 
@@ -100,12 +102,21 @@ class _Table:
 
     def side_by_side(self, column: int, bar: Any) -> str:
         """The runs of one seed in batches; why not, in words, where they cannot."""
+        batches: list[Batch] = []
         try:
             lanes = self._lanes(column)
-            for rows in self._batches(column):
-                self._batch(lanes, rows, column, bar)
+            batches = [self._begun(lanes, rows, column) for rows in self._rows(column)]
+            try:
+                walk(batches, self.steps, bar)
+            except MISTAKES as error:
+                raise _Apart(first_line(error)) from error
+            finally:
+                for batch in batches:
+                    self._write(batch, column)
         except _Apart as why:
             return str(why)
+        for batch in batches:
+            bar.update(len(batch.rows) * (self.steps - batch.place.steps))
         return ""
 
     def _lanes(self, column: int) -> Lanes:
@@ -117,41 +128,22 @@ class _Table:
             raise _Apart(first_line(error)) from error
         return lanes
 
-    def _batches(self, column: int) -> list[np.ndarray]:
-        """Rows still to do, at most LANES together, that have come equally far."""
+    def _rows(self, column: int) -> list[np.ndarray]:
+        """Rows still to do, at most LANES together, that have come equally far; work for every thread."""
         taken, found = self.found["steps"][:, column], list[np.ndarray]()
         for far in np.unique(taken):
             rows = np.flatnonzero((taken == far) & (taken < self.steps) & (self.found["diverged"][:, column] < 0))
-            found += np.array_split(rows, -(-len(rows) // LANES)) if len(rows) else []
+            pieces = max(-(-len(rows) // LANES), min(torch.get_num_threads(), len(rows) // FEW))
+            found += np.array_split(rows, pieces or 1) if len(rows) else []
         return found
 
-    def _batch(self, lanes: Lanes, rows: np.ndarray, column: int, bar: Any) -> None:
+    def _begun(self, lanes: Lanes, rows: np.ndarray, column: int) -> Batch:
         settings, far = [self.settings[i] for i in rows], int(self.found["steps"][rows[0], column])
         place = lanes.unpacked(settings, far, self.phase[rows, column]) if far else lanes.begin(settings)
-        numbers, moving = lanes.numbers(settings, far), _scheduled(settings[0])
-        try:
-            while place.steps < self.steps and bool((place.diverged < 0).any()):
-                if moving:
-                    numbers = lanes.numbers(settings, place.steps)
-                place = lanes.step(place, numbers)
-                bar.update(len(rows))
-        except KeyboardInterrupt:
-            packed = lanes.packed(place)
-            if not self.phase.shape[2]:
-                self.phase = np.full((*self.phase.shape[:2], packed.shape[1]), np.nan)
-            self.phase[rows, column] = packed
-            raise
-        except MISTAKES as error:
-            raise _Apart(first_line(error)) from error
-        finally:
-            self._write(place, rows, column)
-        bar.update(len(rows) * (self.steps - place.steps))
-        if self.measure is not None:
-            for i, row in enumerate(rows):
-                if place.diverged[i] < 0:
-                    self._measured(lanes.point(place, i, settings[i]), row, column)
+        return Batch(lanes, rows, settings, place)
 
-    def _write(self, place: Place, rows: np.ndarray, column: int) -> None:
+    def _write(self, batch: Batch, column: int) -> None:
+        place, rows = batch.place, batch.rows
         diverged = place.diverged.numpy()
         columns = {
             "loss": place.loss, "mean_loss": place.total / max(place.steps, 1), "diverged": diverged,
@@ -159,6 +151,14 @@ class _Table:
         }  # fmt: skip
         for name, values in columns.items():
             self.found[name][rows, column] = values
+        if 0 < place.steps < self.steps:  # interrupted
+            packed = batch.lanes.packed(place)
+            if not self.phase.shape[2]:
+                self.phase = np.full((*self.phase.shape[:2], packed.shape[1]), np.nan)
+            self.phase[rows, column] = packed
+        for i in range(len(rows) if place.steps == self.steps and self.measure is not None else 0):
+            if diverged[i] < 0:
+                self._measured(batch.lanes.point(place, i, batch.settings[i]), rows[i], column)
 
     def one_after_another(self, column: int, bar: Any) -> None:
         """The runs of one seed by the learner itself; one that is interrupted begins anew."""

@@ -145,7 +145,10 @@ class World(Stream):
         return self._place
 
     def _rng(self, k: int, what: int) -> np.random.Generator:
-        return np.random.default_rng((self.seed, what, k))
+        words = self.seed, what, k
+        if max(words) < 1 << 32:  # the same generator; numpy takes four times as long to see that they are words
+            return np.random.default_rng(np.array(words, np.uint32))
+        return np.random.default_rng(words)
 
     def _features(self, state: Any) -> np.ndarray:
         x = np.asarray(self.features(state), dtype=float)

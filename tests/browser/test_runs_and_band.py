@@ -52,7 +52,7 @@ def test_runs_are_sorted_by_a_heading_and_loaded_by_name_with_keys_too(panel):
     assert tab.evaluate(NAMES)[0] == "run 1"
     tab.locator(".hl-runs button:text-is('run 1')").press("Enter")
     panel.until(lambda: panel.step() == 100 and "seed 0" in panel.status(), what="the run before")
-    assert "run 2" in tab.evaluate(NAMES)
+    panel.until(lambda: "run 2" in tab.evaluate(NAMES), what="the run that was left")
     assert tab.evaluate(VIEW)["seen"] == before | {"status": tab.evaluate(VIEW)["seen"]["status"]}, "nothing moved"
     tab.screenshot(path=str(panel.folder / "runs.png"))
 
@@ -77,6 +77,8 @@ def test_the_cursor_is_dragged_along_the_time_axis_and_let_go_at_the_end(panel):
     tab.mouse.move(box["x"] + 0.5 * box["width"], y, steps=5)
     panel.until(lambda: 35 < (now(panel)[1] or 0) < 60, what="the cursor in the middle")
     tab.mouse.up()
+    middle = 1 + (0.5 * box["width"] - 58) / (box["width"] - 70) * 99
+    panel.until(lambda: abs((now(panel)[1] or 0) - middle) < 2, what="where it was let go")
     at, line = now(panel)[1], box["x"] + 58 + (now(panel)[1] - 1) / 99 * (box["width"] - 70)
     tab.mouse.move(line, box["y"] + 60)
     tab.mouse.down()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from hlcore import HLError, experiments
+from hlcore import HLError, Learner, Sample, experiments
 from hlcore.learners.reinforce import Reinforce, ReinforceSettings
 from hlcore.networks import Lifted, OutputNetwork
 from hlcore.streams import worlds
@@ -116,6 +116,35 @@ def test_the_bootstrap_is_held_still_and_the_potential_is_not():
     y.grad = None
     td_logic(0.9, 0.6, 1.0)(y, told).backward()
     assert torch.allclose(y.grad[0, 1], 2 * plain[0, 1]) and torch.equal(y.grad[0, 0], plain[0, 0])
+
+
+LOSSES = {
+    "td": td(0.9), "masked": td(0.9, mask=True), "logic": td_logic(0.9, 0.3, 0.5), "policy": policy_loss(0.2)
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
+def test_the_slopes_by_hand_are_those_of_autograd_and_a_learner_takes_them(loss):
+    rng = np.random.default_rng(0)
+    low = rng.integers(0, 2, (30, 5))
+    t = np.c_[rng.integers(0, 5, 30), rng.normal(size=30), rng.integers(-1, 2, 30), low, np.maximum(low, low[::-1])]
+    y, t = torch.tensor(rng.normal(size=(30, 2, 5)), requires_grad=True), torch.tensor(t)
+    L = loss(y, t)
+    (g,) = torch.autograd.grad(L, y)
+    for xp, at, told in ((np, y.detach().numpy(), t.numpy()), (torch, y.detach(), t)):
+        value, slope = loss.slope(xp, at, told)
+        assert float(value) == pytest.approx(float(L.detach()), rel=1e-14)
+        assert torch.allclose(torch.as_tensor(slope), g, rtol=1e-13, atol=1e-15) and g.abs().max() > 0.1
+    network = OutputNetwork(torch.nn.Linear(5, 5, dtype=torch.float64))
+    found = []
+    for judge in (loss, loss.function):  # a bare function is left to autograd
+        judge = judge if judge is loss else lambda y, t: loss.function(y, t).clone()
+        judge.own_shapes = True
+        learner = Learner(network, judge)
+        found.append((learner.law.read(y.detach(), {}, t).loss, learner.gradient(Sample(y.detach(), t))))
+    (by_hand, mine), (by_graph, theirs) = found
+    assert not isinstance(by_hand, torch.Tensor) and by_graph.requires_grad, "the control"
+    assert all(torch.allclose(mine[name], g, rtol=1e-12, atol=1e-14) for name, g in theirs.items())
 
 
 # ---- T-e: wrong knowledge

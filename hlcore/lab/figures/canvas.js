@@ -42,6 +42,7 @@ function path(c, x, y, X, Y) {
   c.lineJoin = "bevel"; c.beginPath();
   let column = NaN, first = 0, low = 0, high = 0, last = 0, pen = false, n = 0;
   const close = () => {
+    if (c.column) { c.column(column, low, high, last); return; }
     if (high > first) c.lineTo(column, high);
     if (low < first) c.lineTo(column, low);
     if (last !== low) c.lineTo(column, last);
@@ -67,6 +68,74 @@ function between(c, x, low, high, X, Y) {
   for (const i of there) c.lineTo(X(x[i]), Y(low[i]));
   for (const i of there.reverse()) c.lineTo(X(x[i]), Y(high[i]));
   c.fill();
+}
+
+// A pen that `path` takes in the place of a canvas, and that sets pixels itself: without a GPU a browser needs a hundred
+// times as long for the outline of a line of many points. Steep pieces row by row, flat ones column by column.
+const paper = document.createElement("canvas"), blank = new Map();
+class Pen {
+  constructor(c, left, upper, right, lower) {
+    this.c = c; this.scale = c.getTransform().a;
+    this.left = Math.floor(left * this.scale); this.upper = Math.floor(upper * this.scale);
+    this.w = Math.max(1, Math.ceil(right * this.scale) - this.left); this.h = Math.max(1, Math.ceil(lower * this.scale) - this.upper);
+    const size = `${this.w}×${this.h}`;
+    if (blank.size > 12) blank.clear(); // of a size that is no more
+    if (!blank.has(size)) blank.set(size, new ImageData(this.w, this.h));
+    this.image = blank.get(size); this.data = this.image.data; this.data.fill(0);
+  }
+  dip(colour, alpha, width, dash) { // a colour as the look has it
+    const parts = colour[0] === "#" ? [1, 3, 5].map((i) => parseInt(colour.slice(i, i + 2), 16)) : colour.match(/[\d.]+/g).map(Number);
+    [this.r, this.g, this.b] = parts; this.alpha = 255 * alpha * (parts[3] ?? 1);
+    this.half = (width * this.scale) / 2; this.dash = dash.map((d) => d * this.scale); this.rest = this.dash[0]; this.k = 0;
+  }
+  column(x, low, high, last) { // once where it is not dashed
+    if (this.dash.length) { this.lineTo(x, high); this.lineTo(x, low); this.lineTo(x, last); return; }
+    this.moveTo(x, low); this.lineTo(x, high); this.moveTo(x, last);
+  }
+  beginPath() {}
+  stroke() {}
+  moveTo(x, y) { this.x = x * this.scale - this.left; this.y = y * this.scale - this.upper; }
+  lineTo(x, y) {
+    const x0 = this.x, y0 = this.y;
+    this.moveTo(x, y);
+    if (!this.dash.length) { this.piece(x0, y0, this.x, this.y); return; }
+    const dx = this.x - x0, dy = this.y - y0, length = Math.hypot(dx, dy);
+    for (let at = 0; at < length;) {
+      const end = Math.min(length, at + this.rest);
+      if (this.k % 2 === 0) this.piece(x0 + (dx * at) / length, y0 + (dy * at) / length, x0 + (dx * end) / length, y0 + (dy * end) / length);
+      this.rest -= end - at; at = end;
+      if (this.rest < 1e-3) { this.k = (this.k + 1) % this.dash.length; this.rest = this.dash[this.k]; }
+    }
+  }
+  piece(x0, y0, x1, y1) {
+    const dx = Math.abs(x1 - x0), dy = Math.abs(y1 - y0);
+    if (!(dx + dy > 0 && dx + dy < 1e6)) return;
+    if (dx >= dy) this.run(x0, y0, x1, y1, this.w, this.h, 1, this.w);
+    else this.run(y0, x0, y1, x1, this.h, this.w, this.w, 1);
+  }
+  run(a0, b0, a1, b1, along, across, step, stride) { // a: the axis along which it goes, a pixel at a time
+    if (a1 < a0) [a0, b0, a1, b1] = [a1, b1, a0, b0];
+    const slope = (b1 - b0) / (a1 - a0), thick = this.half * Math.sqrt(1 + slope * slope);
+    const end = Math.min(along - 1, Math.floor(a1)), { data, alpha, r, g, b: blue } = this;
+    for (let a = Math.max(0, Math.floor(a0)); a <= end; a++) {
+      const mid = b0 + slope * (Math.min(Math.max(a + 0.5, a0), a1) - a0), from = mid - thick, to = mid + thick;
+      for (let b = Math.max(0, Math.floor(from)), last = Math.min(across, Math.ceil(to)); b < last; b++) {
+        const i = 4 * (a * step + b * stride), ink = alpha * (Math.min(b + 1, to) - Math.max(b, from)), old = data[i + 3];
+        if (old === 0 || (data[i] === r && data[i + 1] === g && data[i + 2] === blue)) {
+          if (ink > old) { data[i] = r; data[i + 1] = g; data[i + 2] = blue; data[i + 3] = ink; }
+          continue;
+        }
+        const under = old * (1 - ink / 255), both = ink + under;
+        data[i] = (r * ink + data[i] * under) / both; data[i + 1] = (g * ink + data[i + 1] * under) / both;
+        data[i + 2] = (blue * ink + data[i + 2] * under) / both; data[i + 3] = both;
+      }
+    }
+  }
+  lift() { // on the canvas with it, pixel by pixel
+    if (paper.width !== this.w || paper.height !== this.h) { paper.width = this.w; paper.height = this.h; }
+    paper.getContext("2d").putImageData(this.image, 0, 0);
+    this.c.save(); this.c.resetTransform(); this.c.drawImage(paper, this.left, this.upper); this.c.restore();
+  }
 }
 
 const line = (c, x0, y0, x1, y1) => { c.beginPath(); c.moveTo(x0, y0); c.lineTo(x1, y1); c.stroke(); };
@@ -135,16 +204,20 @@ function drawRows(c, w, h, look, { plan, columns, maps }, { view, pointer, picke
       map += size;
     }
     drawMarks(c, marks, look, X, upper, lower);
-    const behind = (k) => row.lines[k].ink === -2 || Boolean(row.lines[k].band);
-    const order = [...row.lines.keys()].sort((a, b) => behind(b) - behind(a)); // ghosts and bands
+    const order = [...row.lines.keys()].filter((k) => !row.lines[k].band && !row.lines[k].edge);
+    order.sort((a, b) => (row.lines[b].ink === -2) - (row.lines[a].ink === -2)); // ghosts behind
+    row.lines.forEach((one, k) => {
+      if (one.band) { c.fillStyle = look.ink(one.ink); c.globalAlpha = 0.25; between(c, x, shown[k], shown[k + 1], X, Y); c.globalAlpha = 1; }
+    });
+    const quill = new Pen(c, LEFT, upper - 2, right, lower + 2);
     for (const k of order) {
       const one = row.lines[k];
-      if (one.edge) continue;
-      if (one.band) { c.fillStyle = look.ink(one.ink); c.globalAlpha = 0.25; between(c, x, shown[k], shown[k + 1], X, Y); c.globalAlpha = 1; continue; }
-      c.strokeStyle = look.ink(one.ink); c.setLineDash(look.dash(one.ink)); c.lineWidth = one.width || 1.7;
-      c.globalAlpha = (one.faint ? 0.35 : 1) * (plan.ahead ? 0.42 : 1);
-      path(c, x || [], shown[k] || [], X, Y);
-      if (at !== null) { c.globalAlpha = 1; c.fillStyle = look.ink(one.ink); c.beginPath(); c.arc(X(x[at]), Y(shown[k][at]), 3, 0, 7); c.fill(); }
+      quill.dip(look.ink(one.ink), (one.faint ? 0.35 : 1) * (plan.ahead ? 0.42 : 1), one.width || 1.7, look.dash(one.ink));
+      path(quill, x || [], shown[k] || [], X, Y);
+    }
+    if (row.lines.length) quill.lift();
+    for (const k of at === null ? [] : order) {
+      c.fillStyle = look.ink(row.lines[k].ink); c.beginPath(); c.arc(X(x[at]), Y(shown[k][at]), 3, 0, 7); c.fill();
     }
     c.restore();
     // the band above the curves: symbol, what it is, and the lines by name with their values

@@ -1,9 +1,12 @@
 """Knowledge as potential energy: what it costs a policy to act against bounds."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from ...errors import number
+from ...law.arrays import softmax, zeros
 from ...law.loss import DeclaredLoss
 from .td import td
 
@@ -28,12 +31,23 @@ def td_logic(discount: float, strength: float, temperature: float = 0.1, mask: b
     """
     error, T = td(discount, mask), number("temperature", temperature, positive=True)
     kappa = number("strength", strength)
+    if not kappa:
+        return error
 
     def loss(y: Tensor, t: Tensor) -> Tensor:
         low, up = t[:, 3:].unflatten(1, (2, -1)).unbind(1)
         return error(y, t) + kappa * violation(torch.softmax(y[:, 1] / T, 1), low, up).sum()
 
-    return DeclaredLoss(loss if kappa else error.function, own_shapes=True)
+    def slope(xp: Any, y: Any, t: Any) -> tuple[float, Any]:
+        (L, dy), A = error.slope(xp, y, t), y.shape[2]
+        wanted, up, policy = t[:, 3 : 3 + A] > 0.5, t[:, 3 + A :], softmax(xp, y[:, 1] / T)
+        over, missed = policy - up, 1 - (policy * wanted).sum(1)
+        unmet = (wanted.any(1) & (missed >= 0))[:, None]
+        pull = kappa * (over >= 0) - kappa * (wanted & unmet)
+        dy[:, 1] = policy * (pull - (policy * pull).sum(1)[:, None]) / T
+        return L + kappa * (over.clip(0).sum() + (missed * unmet[:, 0]).sum()), dy
+
+    return DeclaredLoss(loss, slope, own_shapes=True)
 
 
 def policy_loss(temperature: float) -> DeclaredLoss:
@@ -44,4 +58,11 @@ def policy_loss(temperature: float) -> DeclaredLoss:
         chosen = torch.log_softmax(y[:, 0] / T, 1).gather(1, t[:, :1].long())[:, 0]
         return -((t[:, 2] >= 0) * chosen).sum()
 
-    return DeclaredLoss(loss, own_shapes=True)
+    def slope(xp: Any, y: Any, t: Any) -> tuple[float, Any]:
+        begun, place = t[:, 2] >= 0, (range(len(t)), xp.asarray(t[:, 0], dtype=xp.int64))
+        policy, dy = softmax(xp, y[:, 0] / T), zeros(y, *y.shape)
+        dy[:, 0] = policy
+        dy[:, 0][place] -= 1
+        return -(begun * xp.log(policy[place])).sum(), begun[:, None, None] * dy / T
+
+    return DeclaredLoss(loss, slope, own_shapes=True)

@@ -1,7 +1,7 @@
 """Rooms with doors and, somewhere, a coin."""
 
 from collections.abc import Iterable
-from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -48,7 +48,7 @@ class Rooms(World):
         self.path, self.dead_ends, self.hard, self.moves = whole("length", length, 2), dead_ends, hard, moves
         self.rules, self.guidance = tuple(rules), share("guidance", guidance)
         self.temperature = None if temperature is None else number("temperature", temperature, positive=True)
-        action_bounds(np.zeros((4, 2)), np.zeros((4, 2)), np.zeros(2), self.rules)  # an unknown rule is told here
+        _crisp(bytes(9), self.rules)  # an unknown rule is told here
 
     def begin(self, rng: np.random.Generator) -> Any:
         places = [(0, 0)]
@@ -83,17 +83,17 @@ class Rooms(World):
         return float(taken), state, taken or state["moves"] >= self.moves
 
     def features(self, state: Any) -> np.ndarray:
-        return np.r_[self.facts(state).astype(float), 1.0]
+        return np.append(self.facts(state), 1.0)
 
     def facts(self, state: Any) -> np.ndarray:
         """found ×4, visited ×4, coin: (9,) of truths."""
         behind = state["behind"][state["at"]]
-        return np.r_[behind >= 0, (behind >= 0) & state["seen"][behind], state["at"] == self.path - 1]
+        found, coin = behind >= 0, state["at"] == self.path - 1
+        return np.concatenate([found, found & state["seen"][behind], [coin]])
 
     def bounds(self, state: Any) -> np.ndarray:
         """[L_a, U_a] of the five actions, as the rules have it."""
-        crisp = np.repeat(self.facts(state).astype(float)[:, None], 2, 1)
-        return action_bounds(crisp[:4], crisp[4:8], crisp[8], self.rules)
+        return _crisp(self.facts(state).tobytes(), self.rules)
 
     def allowed(self, state: Any) -> Any:
         if not self.hard:
@@ -104,7 +104,7 @@ class Rooms(World):
     def sample(self, k: int) -> Sample:
         told = super().sample(k)
         bounds = torch.from_numpy(self.bounds(self.now).T.reshape(1, -1)).to(self.dtype)
-        return replace(told, target=torch.cat([told.target, bounds], 1))
+        return Sample(told.u, torch.cat([told.target, bounds], 1))
 
     def _choice(self, values: np.ndarray, rng: np.random.Generator) -> int:
         if self.guidance and rng.random() < self.guidance:
@@ -115,6 +115,15 @@ class Rooms(World):
             return super()._choice(values, rng)
         chances = np.exp((values - values.max()) / self.temperature)
         return int(rng.choice(len(values), p=chances / chances.sum()))
+
+
+@lru_cache(4096)
+def _crisp(facts: bytes, rules: tuple[str, ...]) -> np.ndarray:
+    """The bounds where every fact is known: 512 sets of facts, told every move."""
+    known = np.repeat(np.frombuffer(facts, bool).astype(float)[:, None], 2, 1)
+    bounds = action_bounds(known[:4], known[4:8], known[8], rules)
+    bounds.flags.writeable = False
+    return bounds
 
 
 def _beside(place: tuple[int, int]) -> list[tuple[int, int]]:

@@ -1,15 +1,19 @@
 """The loss of a world: the error of temporal differences, with the goal held still."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from ...errors import bad, number
-from ...law.loss import DeclaredLoss
+from ...law.arrays import row_max, zeros
+from ...law.loss import DeclaredLoss, Slope
 
 
 class TD(DeclaredLoss):
     """The loss that `td` makes; its discount γ."""
 
+    slope: Slope
     discount: float
 
 
@@ -24,16 +28,24 @@ def td(discount: float, mask: bool = False) -> TD:
     if number("discount", discount) > 1:
         raise bad("discount", discount, "a number in [0, 1]")
 
-    def loss(y: Tensor, t: Tensor) -> Tensor:
-        a, r, alive = t[:, 0].long(), t[:, 1], t[:, 2]
-        after = y[:, 1].detach()
+    def error(xp: Any, q: Any, after: Any, t: Any) -> tuple[Any, Any]:
+        """(the bracket of each move, 0 before the first; where in q it is)."""
+        alive, place = t[:, 2], (range(len(t)), xp.asarray(t[:, 0], dtype=xp.int64))
         if mask:
-            forbidden = t[:, 3 + after.shape[1] :] < 0.5
-            after = after.masked_fill(forbidden & ~forbidden.all(1, keepdim=True), -torch.inf)
-        goal = r + discount * alive.clamp(min=0) * after.amax(1)
-        error = y[:, 0].gather(1, a[:, None])[:, 0] - goal
-        return 0.5 * ((alive >= 0) * error.square()).sum()
+            free = t[:, 3 + after.shape[1] :] >= 0.5
+            after = xp.where(free | ~free.any(1)[:, None], after, -xp.inf)
+        found = q[place] - (t[:, 1] + discount * alive.clip(0) * row_max(after)[:, 0])
+        return xp.where(alive >= 0, found, 0), place
 
-    declared = TD(loss, own_shapes=True)
+    def loss(y: Tensor, t: Tensor) -> Tensor:
+        return 0.5 * error(torch, y[:, 0], y[:, 1].detach(), t)[0].square().sum()
+
+    def slope(xp: Any, y: Any, t: Any) -> tuple[float, Any]:
+        e, place = error(xp, y[:, 0], y[:, 1], t)
+        dy = zeros(y, *y.shape)
+        dy[:, 0][place] = e
+        return 0.5 * (e @ e), dy
+
+    declared = TD(loss, slope, own_shapes=True)
     declared.discount = discount
     return declared

@@ -17,8 +17,8 @@ class Terms(Named, anywidget.AnyWidget):
     numbers  {data-term of an element: what is told}
     """
 
-    _esm = Path(__file__).with_name("terms.js")
-    _css = Path(__file__).with_name("terms.css")
+    _esm = Path(__file__).with_name("term_notes.js")
+    _css = Path(__file__).with_name("term_notes.css")
     numbers = traitlets.Dict().tag(sync=True)
 
     def tell(self, run: Any) -> None:
