@@ -52,9 +52,10 @@ wheelhouse: env  ## everything that `make env` installs, in one folder for a sti
 	 'hatchling>=1.25' 'editables>=0.5' '.[lab,test]'
 	@du -sh wheelhouse
 
-docs: env  ## the docs site in docs/_build/html (needs Node.js)
+docs: env  ## the docs site in docs/_build/html, its inner links checked; HL_DOCS_EXECUTE=force runs the labs
 	@$(BIN)/python -m tests.api_page
-	@$(BIN)/python -m pip install -q 'jupyter-book>=2,<3' && cd docs && ../$(BIN)/jupyter book build --html
+	@$(BIN)/python -m pip install -q 'sphinx>=8,<10' 'myst-nb>=1.4,<2' 'sphinx-book-theme>=1.1,<2'
+	@HL_DOCS_EXECUTE=$(or $(HL_DOCS_EXECUTE),off) $(BIN)/python -m sphinx -c docs -b html -q -W --keep-going . docs/_build/html && echo "open docs/_build/html/docs/index.html"
 
 check: env  ## style and types, as the tests check them too
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

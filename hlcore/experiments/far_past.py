@@ -45,34 +45,35 @@ def _far(network: str, stream: Stream, units: int, loss: Loss = mse_loss, output
 
 @register("echo-recall", "Far past · echo", PRESETS)
 def echo_recall(
-    seed: int, delay: int = 32, network: str = "rotations", units: int = 16, vary: bool = True, top: float = 1.5
-) -> Setup:
+    seed: int, delay: int = 32, network: str = "rotations", units: int = 16, vary: bool = True, top: float = 1.5,
+    batch: int = 1,
+) -> Setup:  # fmt: skip
     """A sign is told, noise follows, and some time later the sign is asked for; rotations turn by up to `top`."""
-    return _far(network, Recall(delay, seed, vary=vary), units, top=top)
+    return _far(network, Recall(delay, seed, vary=vary, batch=batch), units, top=top)
 
 
 @register("memory-chain", "Far past · memory chain", PRESETS)
-def memory_chain(seed: int, length: int = 32, network: str = "rotations", units: int = 16) -> Setup:
+def memory_chain(seed: int, length: int = 32, network: str = "rotations", units: int = 16, batch: int = 1) -> Setup:
     """A sign at the first token is asked for at the last, with nothing between (after arXiv 2605.24709)."""
-    return _far(network, Recall(length, seed, noise=False, vary=False), units)
+    return _far(network, Recall(length, seed, noise=False, vary=False, batch=batch), units)
 
 
 @register("delay-50", "Far past · fifty back", PRESETS)
-def delay_50(seed: int, delay: int = 50, network: str = "rotations", units: int = 32) -> Setup:
+def delay_50(seed: int, delay: int = 50, network: str = "rotations", units: int = 32, batch: int = 1) -> Setup:
     """An endless stream of signs: say the one of fifty tokens ago (after arXiv 2603.28750)."""
-    return _far(network, Copied(delay, seed), units)
+    return _far(network, Copied(delay, seed, batch), units)
 
 
 @register("sine-1024", "Far past · sine", PRESETS)
-def sine_1024(seed: int, steps: int = 1024, network: str = "rotations", units: int = 16) -> Setup:
+def sine_1024(seed: int, steps: int = 1024, network: str = "rotations", units: int = 16, batch: int = 1) -> Setup:
     """Told once how fast, sing a sine for 1,024 tokens (after arXiv 2603.28750)."""
-    return _far(network, Sung(steps, seed), units)
+    return _far(network, Sung(steps, seed, batch), units)
 
 
 @register("lorenz", "Far past · Lorenz", PRESETS)
-def lorenz(seed: int, ahead: int = 5, network: str = "rotations", units: int = 16) -> Setup:
+def lorenz(seed: int, ahead: int = 5, network: str = "rotations", units: int = 16, batch: int = 1) -> Setup:
     """One coordinate of a chaotic system is seen; where will it be in a quarter of a time unit?"""
-    return _far(network, Lorenz(seed, ahead), units)
+    return _far(network, Lorenz(seed, ahead, batch), units)
 
 
 @register("rows-28", "Far past · digits by rows", PRESETS)

@@ -5,6 +5,7 @@ from torch import Tensor
 
 from ..errors import known, number
 from ..law.settings import Settings
+from ..learners.coupled import CoupledSettings
 from ..networks import Graph, Springs, TotalVariation, coupled
 from ..networks.graph import laplacian_norm
 from ..streams import Clients
@@ -30,25 +31,27 @@ def settings(step: float) -> Settings:
 @register(
     "graph-clients",
     "Clients · a stream on a graph",
-    {"good": {}, "sluggish": {"beta": 0.0005}, "diverges": {"beta": 0.4}},
+    {"good": {}, "sluggish": {"beta": 0.0005}, "one model": {"lam": 3.0}, "diverges": {"beta": 0.4}},
+    learner="coupled",
 )
 def graph_clients(
-    seed: int, coupling: str = "tv", lam: float = 0.1, sigma: float = 0.3,
+    seed: int, coupling: str = "tv", sigma: float = 0.3,
     p_out: float = 0.02, labelled: float = 0.5, noise: float = 1.0, nodes: int = 20,
     jump: int | None = 1000, move: int | None = 2000,
 ) -> Setup:  # fmt: skip
     """Forty clients in two clusters, half of them without labels, learn from one noisy token each per tick.
 
     At tick 1000 one cluster's weights jump; at 2000 three nodes change sides, and the graph is not told.
-    coupling  "tv" (borders are found), "squared" (springs of weight lam) or "none"; nodes: per cluster
+    coupling  "tv" (borders are found), "squared" (springs) or "none"; λ is a setting: it moves while they learn
+    nodes     per cluster
     """
     stream = Clients(seed, (nodes, nodes), 4, p_out=p_out, labelled=labelled, noise=noise, jump=jump, move=move)
     where = (2 * nodes, 4, stream.edges)
     if known("coupling", coupling, COUPLINGS) == "tv":
-        network: Graph = TotalVariation(*where, lam=lam, sigma=sigma)
+        network: Graph = TotalVariation(*where, sigma=sigma)
     else:
-        network = Springs(*where, sigma=lam) if coupling == "squared" else Graph(*where)
-    return Setup(network, stream, LOSS, settings(0.02))
+        network = Springs(*where) if coupling == "squared" else Graph(*where)
+    return Setup(network, stream, LOSS, CoupledSettings.of(settings(0.02)))
 
 
 @register("graph-held", "Clients · data sets on a graph", {"good": {}, "diverges": {"beta": 1.0}})

@@ -12,7 +12,8 @@ from .registry import register, usual
 PRESETS = usual(0.002, 20.2)
 
 
-def _tracker(stream: Stream, units: int, channels: int = 1) -> Setup:
+def tracker(stream: Stream, units: int, channels: int = 1) -> Setup:
+    """The trackers' network and settings for a stream of so many channels."""
     network = Recurrent(torch.nn.RNNCell(channels, units), torch.nn.Linear(units, channels), speed=5.0)
     return Setup(network, stream, mse_loss, Settings(tau=0.1, eta=2.0, beta=0.2, phi=2.0, eta_z=5.0))
 
@@ -20,13 +21,13 @@ def _tracker(stream: Stream, units: int, channels: int = 1) -> Setup:
 @register("tracker-water-flow", "Tracker · water flow", PRESETS)
 def tracker_water_flow(seed: int, units: int = 12, horizon: int = 1) -> Setup:
     """A recurrent network learns to foresee the flow through a real pipeline, hour by hour."""
-    return _tracker(water_flow(horizon), units)
+    return tracker(water_flow(horizon), units)
 
 
 @register("tracker-sinusoid", "Tracker · sinusoid", PRESETS)
 def tracker_sinusoid(seed: int, units: int = 12, frequency: float = 0.2, step: float = 0.1) -> Setup:
     """A recurrent network learns to foresee a sine wave, step by step."""
-    return _tracker(Signal(sines([frequency], [1.0]), step), units)
+    return tracker(Signal(sines([frequency], [1.0]), step), units)
 
 
 @register("tracker-csv", "Tracker · own data", PRESETS, downloads=True)
@@ -36,4 +37,4 @@ def tracker_csv(seed: int, path: str = "", units: int = 12) -> Setup:
     path  of the file; rows with an empty cell are left out
     """
     stream = from_csv(path, gaps="skip")
-    return _tracker(stream, units, len(stream.columns))
+    return tracker(stream, units, len(stream.columns))

@@ -13,6 +13,7 @@ from ..records.columns import Dataset
 from ..runs.run import Run
 from ..runs.sensitivity import carried
 from ..runs.traced import PureStep
+from ..words import tr
 from .aside import Aside
 from .figures.time_rows import SMOOTH, Band, smooth
 from .panel import Panel
@@ -74,8 +75,8 @@ class Banded(Panel):
 
     def _band_switch(self) -> W.ToggleButton:
         """The button; what it needs to be obeyed."""
-        tip = "while it rests: where y and L would go if the dial touched last were a tenth more or less"
-        self._banded = W.ToggleButton(description="which way?", tooltip=tip, layout=W.Layout(width="auto"))
+        tip = tr("while it rests: where y and L would go if the dial touched last were a tenth more or less")
+        self._banded = W.ToggleButton(description=tr("which way?"), tooltip=tip, layout=W.Layout(width="auto"))
         self._quiet.observe(self._banded, lambda on: self._loop.post("which way", on))
         self._aside, self._band_of = Aside("band", self._loop.post), None
         self.owns(self._aside)

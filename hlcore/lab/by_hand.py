@@ -56,7 +56,7 @@ class ByHand(Panel):
 
     def hotkeys(self) -> dict[str, tuple[str, Any, str]]:
         """The panel's keys, and a digit for each preset."""
-        presets = enumerate(self._controls.preset.options[1:10], start=1)
+        presets = enumerate([*self.run.experiment.presets][:9], start=1)
         return super().hotkeys() | {str(k): ("preset", name, f"preset {name}") for k, name in presets}
 
     def _hands(self) -> dict[str, Callable[[Any], Any]]:

@@ -119,10 +119,10 @@ class Cockpit(Walked, Surveyed, Runs, Raced, Banded, ByHand):
         return self.run.trajectory()
 
     def page(self, path: Any) -> Any:
-        """Write what was recorded as a page of one file, to be mailed or handed in; returns where it lies."""
+        """Write what was recorded, forks too, as a page of one file, to be mailed or handed in; returns its path."""
         from ..page import run_page
 
-        return run_page.write(self.run, path)
+        return run_page.write(self.run, path, self.time.tree)
 
     def state_string(self) -> str:
         """This run and its forks in one line."""

@@ -11,11 +11,12 @@ import ipywidgets as W
 from ..declared import About
 from ..errors import unknown
 from ..law.settings import BaseSettings
+from ..words import tr
 from .figures.time_rows import LINES
 from .own_data import OwnData
 from .row_picker import RowPicker
 from .screen import tab
-from .widgets import Quiet, button, column, menu, row
+from .widgets import Quiet, button, column, menu, named, row
 
 Post = Callable[[str, Any], None]
 
@@ -30,12 +31,13 @@ class Dial:
 
     def __init__(self, name: str, about: About, value: Any, post: Post, quiet: Quiet) -> None:
         self.name, self.about, self._post, self._quiet, self._shown = name, about, post, quiet, value
-        tip = f"{about.letter}: {about.words}" + (f" ({about.unit})" if about.unit else "")
+        words = tr(about.words)
+        tip = f"{about.letter}: {words}" + (f" ({tr(about.unit)})" if about.unit else "")
         symbol = about.symbol.replace("<sub>", "<sub style='line-height:0'>")
         titled = f'<span title="{html.escape(tip)}">'
-        name_of = f'<span class="hl-word">&nbsp; {html.escape(about.words)}</span>'
-        words = f'{titled}<b style="font-size:1.15em">{symbol}</b>{name_of}</span>'
-        label = W.HTML(words, layout=W.Layout(min_width="0"))
+        name_of = f'<span class="hl-word">&nbsp; {html.escape(words)}</span>'
+        titled = f'{titled}<b style="font-size:1.15em">{symbol}</b>{name_of}</span>'
+        label = W.HTML(titled, layout=W.Layout(min_width="0"))
         label.add_class("hl-name" if about.choices else "hl-label")
         self.slider, self.field = _slider(about, value, tip), None
         parts = [label, self.slider]
@@ -93,7 +95,7 @@ def _slider(about: About, value: Any, tip: str) -> Any:
         if len(about.choices) > 3:
             return menu(about.choices, width="150px", tooltip=tip)
         tips = [tip] * len(about.choices)
-        return W.ToggleButtons(options=about.choices, style={"button_width": "auto"}, tooltips=tips)
+        return W.ToggleButtons(options=named(about.choices), style={"button_width": "auto"}, tooltips=tips)
     look = {"readout": False, "tooltip": tip, "layout": W.Layout(width="auto", flex="1 1 60px", min_width="60px")}
     number = value if isinstance(value, (int, float)) and not isinstance(value, bool) else 1
     if about.scale == "log":
@@ -138,18 +140,18 @@ class Controls:
         self.show_race([])
         self.units: dict[str, W.SelectMultiple] = {}
         for name, quantity in self._quantities.items():
-            tip, wide = f"entries of {quantity.symbol} that are shown", W.Layout(width="auto", min_width="0")
+            tip, wide = tr(f"entries of {quantity.symbol} that are shown"), W.Layout(width="auto", min_width="0")
             self.units[name] = W.SelectMultiple(rows=6, tooltip=tip, layout=wide)
             self._quiet.observe(self.units[name], partial(post, f"units {name}"), "index")
         self.rows = RowPicker(post, quiet)
         wide = W.Layout(width="auto", min_width="64px")
         tip = "every quantity whole, instead of chosen lines"
-        self.maps = W.ToggleButton(description="heat maps of all units", tooltip=tip, layout=wide)
+        self.maps = W.ToggleButton(description=tr("heat maps of all units"), tooltip=tr(tip), layout=wide)
         self._quiet.observe(self.maps, partial(post, "maps"))
         self.phase = self._menu("phase", [("—", 0)], "100%", "unit of the phase portrait")
         self.own = OwnData(partial(post, "own data"))
         self.text = W.Textarea(
-            placeholder="State and Code write here. Paste a state string and press Load.",
+            placeholder=tr("State and Code write here. Paste a state string and press Load."),
             layout=W.Layout(width="auto", height="200px"),
         )
 
@@ -162,7 +164,7 @@ class Controls:
     def offer(self, presets: Iterable[str]) -> None:
         """Put these presets on the menu."""
         with self._quiet:
-            self.preset.options = [UNCHOSEN, *presets]
+            self.preset.options = named([UNCHOSEN, *presets])
 
     def transport(self, play: W.Widget) -> list[W.Widget]:
         """Play, Step, Reset, New seed, back, ghosts, race, speed, window."""
@@ -196,7 +198,7 @@ class Controls:
     def _pickers(self, switches: Sequence[W.Widget]) -> W.Widget:
         symbols = [W.HTML(f"<b>{quantity.symbol}</b>") for quantity in self._quantities.values()]
         boxes = [column(pair, width="48%") for pair in zip(symbols, self.units.values(), strict=True)]
-        hint = W.HTML(f"Up to {LINES} lines a panel; Ctrl or Shift picks several.")
+        hint = W.HTML(tr(f"Up to {LINES} lines a panel; Ctrl or Shift picks several."))
         return tab([*self.rows.widgets, row([self.maps, *switches]), hint, row(boxes)])
 
     def _state(self) -> W.Widget:
@@ -212,7 +214,7 @@ class Controls:
             ("NetCDF", ".nc", "Write the whole record into a file beside the notebook"),
         )
         write = [button(name, tip, partial(post, "export", ending)) for name, ending, tip in files]
-        return tab([row(tell), self.text, row([W.Label("write a file:"), *write]), row([self.own])])
+        return tab([row(tell), self.text, row([W.Label(tr("write a file:")), *write]), row([self.own])])
 
     def show(self, settings: BaseSettings, source: dict[str, str] | None = None) -> None:
         """Let every control show the settings in force."""
@@ -233,12 +235,12 @@ class Controls:
     def show_picked(self, t: float | None) -> None:
         """Offer the way back to the time that was clicked."""
         self.back.disabled = t is None
-        self.back.description = "Back" if t is None else f"Back to t {t:.4g}"
+        self.back.description = tr("Back" if t is None else f"Back to t {t:.4g}")
 
     def show_race(self, names: Sequence[str]) -> None:
         """The menu says who races; who is chosen beside them races, too."""
         last = names[-1] if names else ALONE
         told = [(" + ".join(names) if name == last else name, name) for name in self._rivals if name not in names[:-1]]
         with self._quiet:
-            self.race.options = [(ALONE, ALONE), *((f"race {label}", name) for label, name in told)]
+            self.race.options = named([(ALONE, ALONE), *((f"race {label}", name) for label, name in told)])
             self.race.value = last

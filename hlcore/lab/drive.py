@@ -7,6 +7,7 @@ from typing import Any
 import ipywidgets as W
 import torch
 
+from ..words import tr
 from .figures.figure import Figure, View
 from .keyboard import Keyboard
 from .widgets import button, row
@@ -29,7 +30,7 @@ class Drive(Figure):
         self._post = post
         self._names: tuple[str, ...] = ()
         self._would = W.HTML()
-        self._keys = Keyboard(self._pressed, within=".hl-drive", about="the moves of the world")
+        self._keys = Keyboard(self._pressed, within=".hl-drive", about=tr("the moves of the world"))
         self.widget: Any = row([])
         self.widget.add_class("hl-drive")
 
@@ -46,13 +47,13 @@ class Drive(Figure):
         count = len(run.stream.names) or getattr(run.stream, "actions", 0) or (0 if values is None else len(values))
         self._offer(run.stream.names or tuple(f"move {a}" for a in range(count)))
         if values is not None:
-            self._would.value = f"HL would take: <b>{self._names[int(values.argmax())]}</b>"
+            self._would.value = tr(f"HL would take: <b>{self._names[int(values.argmax())]}</b>")
 
     def _offer(self, names: tuple[str, ...]) -> None:
         if names == self._names:
             return
         self._names = names
-        self._keys.keymap = {KEYS.get(name, str(a)): name for a, name in enumerate(names)}
+        self._keys.keymap = {KEYS.get(name, str(a)): tr(name) for a, name in enumerate(names)}
         tip = "Make this move; key: {}"
         buttons = [
             button(name, tip.format(KEYS.get(name, a)), partial(self._post, "drive", a)) for a, name in enumerate(names)

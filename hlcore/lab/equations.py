@@ -13,6 +13,7 @@ from ..errors import SMALLER, Diverged, HLError
 from ..law.gap import dissipations, lived_through
 from ..learners import Regime
 from ..palette import ALARM, WHITE
+from ..words import tr
 
 
 def regime_of(run: Any) -> Regime:
@@ -26,10 +27,9 @@ def regime_of(run: Any) -> Regime:
 
 def title(run: Any) -> str:
     """Who learns what, and against whom, as HTML."""
-    titles = ", ".join(html.escape(rival.learner.title) for rival in run.rivals)
-    raced = f", raced by {titles}" if titles else ""
-    learner = f'<span style="opacity:.75">{html.escape(run.learner.title)}{raced}</span>'
-    return f'<b style="font-size:1.25em">{html.escape(run.experiment.title)}</b> &nbsp;{learner}'
+    who, rivals = tr(run.learner.title), ", ".join(tr(rival.learner.title) for rival in run.rivals)
+    learner = f'<span style="opacity:.75">{html.escape(tr(f"{who}, raced by {rivals}") if rivals else who)}</span>'
+    return f'<b style="font-size:1.25em">{html.escape(tr(run.experiment.title))}</b> &nbsp;{learner}'
 
 
 def law(run: Any, touched: str = "", past: bool = False) -> str:
@@ -41,16 +41,16 @@ def law(run: Any, touched: str = "", past: bool = False) -> str:
     lit = f'<b style="background:{ALARM};color:{WHITE};border-radius:4px;padding:0 4px">'
     about = learner.settings.about()
     symbols = {name: _term(name, f"{lit}{x.symbol}</b>" if name == touched else x.symbol) for name, x in about.items()}
-    spans = (f"<span>{_terms(equation, learner).format(**symbols)}</span>" for equation in learner.equations)
+    spans = (f"<span>{_terms(tr(equation), learner).format(**symbols)}</span>" for equation in learner.equations)
     if past and run.report is not None:
         return f'<div class="hl-equations">{" ".join(spans)}</div><div>{moment(learner, run.report)}</div>'
     regime = regime_of(run)
     colour = ALARM if regime.alarm else "inherit"
-    words = f"<b>{html.escape(regime.kind)}</b>: {html.escape(regime.words)}"
+    words = f"<b>{html.escape(tr(regime.kind))}</b>: {html.escape(tr(regime.words))}"
     named = f'<span style="color:{colour}">{words}</span>' if regime.kind else ""
     return (
         f'<div class="hl-equations">{" ".join(spans)}</div>'
-        f"<div>{' · '.join(filter(None, (html.escape(regime.note), named)))}</div>"
+        f"<div>{' · '.join(filter(None, (html.escape(tr(regime.note)), named)))}</div>"
     )
 
 
@@ -93,21 +93,18 @@ def moment(learner: Any, report: Any) -> str:
 def summary(run: Any) -> str:
     """One sentence a screen reader can read: step, loss and its trend, the largest of what moves θ, stability."""
     recorder, learner = run.recorder, run.learner
-    regime = regime_of(run).kind
+    regime = tr(regime_of(run).kind)
     if not len(recorder):
-        return "; ".join(filter(None, ("step 0: not begun", regime))) + "."
+        return "; ".join(filter(None, (tr("step 0: not begun"), regime))) + "."
     loss = recorder.window("loss", 400)
-    said = [f"step {learner.steps:,}: loss {loss[-min(100, len(loss)) :].mean():.3g}, {_trend(loss)}"]
+    said = [tr(f"step {learner.steps:,}: loss {loss[-min(100, len(loss)) :].mean():.3g}, {_trend(loss)}")]
     name, quantity = list(learner.quantities.items())[-1]
     if recorder.names(name):
-        said.append(f"largest |{quantity.symbol}| {float(abs(recorder.window(name, 1)).max()):.3g}")
+        said.append(tr(f"largest |{quantity.symbol}| {float(abs(recorder.window(name, 1)).max()):.3g}"))
     said += [regime] if regime else []
-    gaps = [
-        f"{raced.learner.title if len(run.rivals) == 1 else raced.name} {raced.gap:.2g}"
-        + ", which diverged" * bool(raced.error)
-        for raced in run.rivals
-    ]
-    said += [f"max |Δθ| from {', '.join(gaps)}"] if gaps else []
+    for rival in run.rivals:
+        name = rival.learner.title if len(run.rivals) == 1 else rival.name
+        said.append(tr(f"max |Δθ| from {name}: {rival.gap:.2g}{', which diverged' * bool(rival.error)}"))
     return "; ".join(said) + "."
 
 

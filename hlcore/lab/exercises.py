@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..errors import HLError, bad
+from ..words import tr
 from .cockpit import Cockpit
 
 
@@ -27,7 +28,7 @@ class Exercise:
     def check(self, answer: Any) -> str:
         """One line: solved, not begun (the stub `...`), or what is missing, with the next hint."""
         if answer is ... or answer is None:
-            return f"{self.name}: not begun. Put your answer in place of the three dots."
+            return tr(f"{self.name}: not begun. Put your answer in place of the three dots.")
         self._tries += 1
         try:
             complaint = self._judge(answer)
@@ -38,10 +39,10 @@ class Exercise:
         if complaint is None:
             self._wrong, self._solved = 0, True
             self._state = answer.state_string() if isinstance(answer, Cockpit) else ""
-            return f"{self.name}: solved ✓"
-        hint = f" Hint: {self._hints[min(self._wrong, len(self._hints) - 1)]}" if self._hints else ""
+            return tr(f"{self.name}: solved ✓")
+        hint = tr(f" Hint: {self._hints[min(self._wrong, len(self._hints) - 1)]}") if self._hints else ""
         self._wrong += 1
-        return f"{self.name}: not yet: {complaint}{hint}"
+        return tr(f"{self.name}: not yet: {complaint}") + hint
 
     def report(self) -> str:
         """JSON for a teacher: {"exercise", "solved", "tries", "state"}.

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import bad
-from .translation import language, translated, words_of
+from ..words import language
+from .translation import translated, words_of
 
 SOLUTION = re.compile(r"\n*<details><summary>(?:Solution|解答)</summary>.*?</details>\n*", re.S)
 

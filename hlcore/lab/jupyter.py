@@ -4,10 +4,9 @@ ipykernel mended in the kernel that runs."""
 import sys
 from typing import Any
 
-import anywidget
 import traitlets
 
-from .widgets import Named
+from .widgets import Scripted
 
 ECHO = """
 function initialize({ model }) {
@@ -21,7 +20,7 @@ function initialize({ model }) {
 """
 
 
-class FrameGate(Named, anywidget.AnyWidget):
+class FrameGate(Scripted):
     """Echoes `ping` as `pong` after the browser's next animation frame.
 
     Without this back-pressure a fast loop floods the browser until sliders go dead.

@@ -1,6 +1,7 @@
 // The panel for everyone: its keys, the map of them on "?", words for those who listen, and whether motion is unwanted.
 // `initialize`, which echoes frames, stands before this text: lab/jupyter.py.
 
+const speaking = (model) => (text) => model.get("words")?.[text] || text; // in the language asked for: hlcore/words.py
 const NAMES = { " ": "Space", ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓" };
 const WALK = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End"];
 
@@ -12,18 +13,19 @@ function taken(target, key) {
 }
 
 function render({ model, el }) {
+  const say = speaking(model);
   const said = document.createElement("div"), map = document.createElement("div");
   said.className = "hl-said"; said.setAttribute("aria-live", "polite");
   map.className = "hl-keymap"; map.hidden = true; map.tabIndex = -1;
-  map.setAttribute("role", "dialog"); map.setAttribute("aria-label", "Keys of this panel");
+  map.setAttribute("role", "dialog"); map.setAttribute("aria-label", say("Keys of this panel"));
   el.classList.add("hl-keyboard"); el.append(said);
   let root = null, waits = 0;
 
   const show = (open) => {
-    const rows = [...Object.entries(model.get("keymap")), ...(root.querySelector(".hl-full") ? [["F", "full screen"]] : []), ["?", "this map, and away with it"]];
+    const rows = [...Object.entries(model.get("keymap")), ...(root.querySelector(".hl-full") ? [["F", say("full screen")]] : []), ["?", say("this map, and away with it")]];
     map.replaceChildren(...rows.map(([key, words]) => {
       const line = document.createElement("div"), cap = document.createElement("kbd"), text = document.createElement("span");
-      cap.textContent = NAMES[key] || key; text.textContent = words; line.append(cap, text);
+      cap.textContent = say(NAMES[key] || key); text.textContent = words; line.append(cap, text);
       return line;
     }));
     map.hidden = !open;
@@ -41,7 +43,7 @@ function render({ model, el }) {
   };
   const listen = () => {
     if (!(root = el.closest(model.get("within")))) { waits = setTimeout(listen, 100); return; } // it is not there yet
-    root.tabIndex = 0; root.setAttribute("role", "group"); root.setAttribute("aria-label", model.get("about"));
+    root.tabIndex = 0; root.lang = model.get("lang"); root.setAttribute("role", "group"); root.setAttribute("aria-label", model.get("about"));
     root.dataset.lmSuppressShortcuts = "true"; // JupyterLab's own keys rest while the focus is in here
     root.append(map);
     root.addEventListener("keydown", press);

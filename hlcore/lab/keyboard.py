@@ -7,6 +7,7 @@ from typing import Any
 
 import traitlets
 
+from ..words import language
 from .jupyter import ECHO, FrameGate
 
 KEYS = {  # key: (message, its value, what it does); a panel has those whose message it knows
@@ -32,10 +33,12 @@ class Keyboard(FrameGate):
     said = traitlets.Unicode("").tag(sync=True)
     within = traitlets.Unicode(".hl-panel").tag(sync=True)
     about = traitlets.Unicode("").tag(sync=True)
+    lang = traitlets.Unicode("").tag(sync=True)  # of its words
 
     def __init__(self, hear: Callable[[str], Any], **more: Any) -> None:
         super().__init__(**more)
         self._told, self._playing = -SPOKEN, False
+        self.lang = language()
         self.on_msg(lambda _, content, __: hear(str(content.get("key"))))
 
     def say(self, text: str, playing: bool) -> None:

@@ -1,11 +1,12 @@
 // A button that chooses a CSV file; files dropped anywhere on the panel are taken, too.
 
 function render({ model, el }) {
+  const say = (text) => model.get("words")[text] || text; // in the language asked for: hlcore/words.py
   const field = document.createElement("input"), button = document.createElement("button");
   field.type = "file"; field.accept = ".csv,.tsv,.txt,text/csv"; field.hidden = true;
   button.className = "jupyter-button widget-button lm-Widget"; button.style.width = "auto";
-  button.textContent = "Own data (CSV) …";
-  button.title = "Choose a CSV file, or drop it anywhere on the panel: the network learns to foresee its next row";
+  button.textContent = say("Own data (CSV) …");
+  button.title = say("Choose a CSV file, or drop it anywhere on the panel: the network learns to foresee its next row");
   el.append(button, field);
   const take = async (file) => {
     if (!file) return;

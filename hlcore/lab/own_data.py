@@ -5,19 +5,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import anywidget
 import traitlets
 
 from ..errors import bad
 from ..experiments import Experiment, get
 from ..files import writable, write_whole
 from .autosave import FOLDER
-from .widgets import Named
+from .widgets import Scripted
 
 LIMIT = 5_000_000  # bytes: what a browser can send in one message
 
 
-class OwnData(Named, anywidget.AnyWidget):
+class OwnData(Scripted):
     """A button that chooses a file; its panel takes files that are dropped. take((name, size, content)) is called."""
 
     _esm = Path(__file__).with_name("own_data.js")

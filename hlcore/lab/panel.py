@@ -9,6 +9,7 @@ from typing import Any, Self
 import ipywidgets as W
 
 from ..errors import HLError
+from ..words import tr
 from .jupyter import leave, settle
 from .keyboard import KEYS, Keyboard
 from .loop import LiveLoop
@@ -65,7 +66,7 @@ class Panel(Named, W.VBox):
 
     def words(self) -> str:
         """The state of things for those who listen."""
-        return re.sub("<[^>]*>", "", self.status())
+        return re.sub("<[^>]*>", "", tr(self.status()))
 
     def hotkeys(self) -> dict[str, tuple[str, Any, str]]:
         """{key: (message, its value, what it does)}."""
@@ -142,13 +143,13 @@ class Panel(Named, W.VBox):
     def refresh_status(self) -> None:
         """Bring button, status line and alarm up to date."""
         waits = bool(self.waiting)
-        self._play.disabled, self._play.tooltip = waits, self.waiting or "Go on by itself, until paused"
-        self._play.description = "Pause" if self.playing else "Predict first" if waits else self.play_word()
+        self._play.disabled, self._play.tooltip = waits, tr(self.waiting or "Go on by itself, until paused")
+        self._play.description = tr("Pause" if self.playing else "Predict first" if waits else self.play_word())
         self._play.button_style = "warning" if self.playing else "success"
-        self._status.value = f'<span role="status" aria-live="off">{self.status()}</span>'
+        self._status.value = f'<span role="status" aria-live="off">{tr(self.status())}</span>'
         self._alarm.value = alarmed(self.alarm())
-        self._gate.keymap = {key: words for key, (_, _, words) in self.hotkeys().items()}
-        self._gate.say(self.words(), self.playing)
+        self._gate.keymap = {key: tr(words) for key, (_, _, words) in self.hotkeys().items()}
+        self._gate.say(tr(self.words()), self.playing)
 
     def warn(self, text: str) -> None:
         """Show a line that stays for a few seconds and stops nothing."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import HLError, bad, known
 from ..palette import BLUE
+from ..words import tr
 from .figures.sketch import Sketch
 from .panel import Panel
 from .widgets import row
@@ -53,7 +54,7 @@ class Predict(Panel):
         self.said: Any = None
         self.came: Any = None
         self.commands = {"answer": self.answer, "reveal": lambda _: self.reveal()}
-        title = f'<span style="font-size:15px"><b>Predict</b>&ensp;{html.escape(question)}</span>'
+        title = f'<span style="font-size:15px"><b>{tr("Predict")}</b>&ensp;{html.escape(tr(question))}</span>'
         self._verdict, self._choices = W.HTML(), {}
         if isinstance(answers, Sketch):
             self.owns(answers)
@@ -115,10 +116,10 @@ class Predict(Panel):
         super().refresh_status()
         for text, choice in self._choices.items():
             choice.button_style = "info" if text == self.said else ""
-            choice.description = f"{text} ✓" if text == self.said else text
+            choice.description = f"{tr(text)} ✓" if text == self.said else tr(text)
             choice.disabled = self.came is not None
         self._reveal.disabled = self.said is None or self.came is not None
-        self._verdict.value = self.status()
+        self._verdict.value = tr(self.status())
 
     def hotkeys(self) -> dict[str, tuple[str, Any, str]]:
         """A digit for each answer."""
@@ -137,10 +138,11 @@ class Predict(Panel):
         if self.said is None:
             return "" if self._beside is None else "The panel below waits for your answer."
         if self.came is None:
-            return "Kept. " + ("Look, then Reveal." if self._beside is None else "Now Play, then Reveal.")
+            return "Kept. Look, then Reveal." if self._beside is None else "Kept. Now Play, then Reveal."
         agreed = "as you foresaw ✓" if self.right else "not what you foresaw"
         if isinstance(self._answers, Sketch):
             told = f"Solid: what came, {agreed}: {self.distance:.0%} of the height away."
         else:
-            told = f"You said <b>{html.escape(self.said)}</b>; what came is <b>{html.escape(self.came)}</b>, {agreed}."
-        return f"{told} {html.escape(self.why)}"
+            said, came = (html.escape(tr(text)) for text in (self.said, self.came))
+            told = f"You said <b>{said}</b>; what came is <b>{came}</b>, {agreed}."
+        return f"{tr(told)} {html.escape(tr(self.why))}"

@@ -6,6 +6,7 @@ from typing import Any
 
 import ipywidgets as W
 
+from ..words import tr
 from .figures.arrangement import Seat
 from .screen import place
 from .widgets import Quiet, button, menu, row
@@ -42,7 +43,7 @@ class RowPicker:
                 for seat in seats:
                     if seat.symbol not in self.ticks:
                         look = {"indent": False, "layout": W.Layout(width="auto", min_width="0")}
-                        self.ticks[seat.symbol] = W.Checkbox(description=f"{seat.symbol}  {seat.words}", **look)
+                        self.ticks[seat.symbol] = W.Checkbox(description=f"{seat.symbol}  {tr(seat.words)}", **look)
                         self._quiet.observe(self.ticks[seat.symbol], partial(self._tick, seat.symbol))
                 self._list.children = [self.ticks[name] for name in names]
             for seat in seats:

@@ -1,8 +1,9 @@
 // The runs of a session as a table: a click on a heading sorts, on a name loads; pin and delete where they mean something.
 
 function render({ model, el }) {
+  const say = (text) => model.get("words")[text] || text; // in the language asked for: hlcore/words.py
   const table = document.createElement("table"), head = table.createTHead().insertRow(), body = table.createTBody();
-  table.className = "hl-runs"; table.setAttribute("aria-label", "runs of this session");
+  table.className = "hl-runs"; table.setAttribute("aria-label", say("runs of this session"));
   el.style.minWidth = "0"; el.classList.add("hl-scroll"); el.append(table);
   let by = null, down = false;
   const press = (text, title, what, id) => {
@@ -13,7 +14,7 @@ function render({ model, el }) {
   };
   const titles = model.get("columns").map((column, k) => {
     const cell = document.createElement("th"), made = document.createElement("button");
-    cell.scope = "col"; made.textContent = column; made.title = `sort by ${column}`;
+    cell.scope = "col"; made.textContent = column; made.title = `${say("sort by")}: ${column}`;
     made.addEventListener("click", () => { down = by === k ? !down : false; by = k; draw(); });
     cell.append(made); head.append(cell);
     return cell;
@@ -25,7 +26,7 @@ function render({ model, el }) {
     const ink = document.createElement("i"), load = press("", "", "load", one.id);
     name.append(ink, load); row.append(name);
     for (let k = 1; k < titles.length; k++) row.append(document.createElement("td"));
-    act.append(press("Pin", "a pinned fork stays when there are too many", "pin", one.id), press("Delete", "let this run go", "delete", one.id));
+    act.append(press(say("Pin"), say("a pinned fork stays when there are too many"), "pin", one.id), press(say("Delete"), say("let this run go"), "delete", one.id));
     row.append(act);
     return row;
   };
@@ -43,9 +44,9 @@ function render({ model, el }) {
       const row = known.get(one.id), [ink, load] = row.cells[0].children, [pin, gone] = row.lastChild.children;
       if (body.children[k] !== row) body.insertBefore(row, body.children[k] || null);
       ink.style.borderTop = one.ink; put(load, one.text[0]);
-      load.disabled = !one.loads; load.title = one.loads ? `${one.text[1]}: this run takes the place of the one that is shown` : one.why;
+      load.disabled = !one.loads; load.title = one.loads ? `${one.text[6]}: ${say("this run takes the place of the one that is shown")}` : one.why;
       for (let c = 1; c < titles.length; c++) { put(row.cells[c], one.text[c]); row.cells[c].title = one.text[c]; }
-      pin.hidden = one.pinned === null; gone.hidden = !one.deletes; put(pin, one.pinned ? "Unpin" : "Pin"); pin.dataset.what = one.pinned ? "unpin" : "pin";
+      pin.hidden = one.pinned === null; gone.hidden = !one.deletes; put(pin, one.pinned ? say("Unpin") : say("Pin")); pin.dataset.what = one.pinned ? "unpin" : "pin";
     });
   };
   model.on("change:rows", draw);

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import anywidget
 import numpy as np
 import traitlets
 
@@ -13,10 +12,11 @@ from ..experiments import differing
 from ..files import writable, write_whole
 from ..palette import INK
 from ..runs.forks import TRUNK, Forks
+from ..words import tr
 from . import equations
 from .figures.time_rows import SMOOTH
 from .panel import Panel
-from .widgets import Named
+from .widgets import Scripted
 
 COLUMNS = ("run", "steps", "loss", "seed", "max |Δθ|", "learner", "settings")
 EARLIER = 12  # runs before that are kept
@@ -39,7 +39,7 @@ class Line(NamedTuple):
     why: str = ""
 
 
-class RunsTable(Named, anywidget.AnyWidget):
+class RunsTable(Scripted):
     """What a browser shows: {id, sort, text (a value a column), ink, pinned, deletes, loads, why} a row.
 
     ask(what, id) is called for "load", "pin", "unpin" and "delete".
@@ -47,11 +47,11 @@ class RunsTable(Named, anywidget.AnyWidget):
 
     _esm = Path(__file__).with_name("runs_table.js")
     _css = Path(__file__).with_name("runs_table.css")
-    columns: Any = traitlets.List(list(COLUMNS)).tag(sync=True)
+    columns: Any = traitlets.List().tag(sync=True)
     rows: Any = traitlets.List().tag(sync=True)
 
     def __init__(self, ask: Callable[[str, str], Any]) -> None:
-        super().__init__()
+        super().__init__(columns=[*map(tr, COLUMNS)])
         self.on_msg(lambda _, told, __: ask(str(told.get("what")), str(told.get("id"))))
 
 
@@ -133,7 +133,7 @@ class Runs(Panel):
                 {
                     "id": line.name,
                     "sort": sort,
-                    "text": [_told(x) for x in line[: len(COLUMNS)]],
+                    "text": [tr(_told(x)) for x in line[: len(COLUMNS)]],
                     "ink": _ink(inks[line.name]) if line.name in inks else "",
                     "pinned": made[line.name].pinned if line.name in made else None,
                     "deletes": line.name in made or line.name in before,
@@ -163,9 +163,9 @@ def _line(name: str, run: Any, seed: int | None = None) -> Line:
     learner, loss = run.learner, run.recorder.window("loss", SMOOTH)
     settings = learner.settings
     start = run.experiment.settings if seed is None else type(settings)()
-    told = equations.told(differing(start, settings), settings.about()) or "as given"
+    told = equations.told(differing(start, settings), settings.about()) or tr("as given")
     mean = float(loss.mean()) if len(loss) else float("nan")
-    return Line(name, learner.steps, mean, run.seed if seed is None else seed, 0.0, learner.title, told)
+    return Line(name, learner.steps, mean, run.seed if seed is None else seed, 0.0, tr(learner.title), told)
 
 
 def _race(rival: Any) -> str:

@@ -11,7 +11,8 @@ function scroller(panel) {
   return found;
 }
 
-function render({ el }) {
+function render({ model, el }) {
+  const say = (text) => model.get("words")[text] || text; // in the language asked for: hlcore/words.py
   const button = document.createElement("button");
   button.className = "jupyter-button widget-button lm-Widget hl-full";
   el.appendChild(button);
@@ -21,8 +22,8 @@ function render({ el }) {
     const mine = panel();
     if (!mine) return;
     const full = document.fullscreenElement === mine, box = scroller(mine);
-    button.textContent = full ? "Leave full screen" : "Full screen";
-    button.title = full ? "Back into the notebook; so does Esc" : "The panel alone, with larger letters; Esc leaves it";
+    button.textContent = full ? say("Leave full screen") : say("Full screen");
+    button.title = full ? say("Back into the notebook; so does Esc") : say("The panel alone, with larger letters; Esc leaves it");
     const height = full || !box ? window.innerHeight : box.clientHeight;
     mine.style.setProperty("--hl-room", `${full ? height : Math.min(MOST, Math.max(LEAST, height - MARGIN))}px`);
     mine.style.setProperty("--hl-zoom", full ? Math.min(2.2, Math.max(1.25, height / 576)) : 1);

@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import anywidget
 import ipywidgets as W
 
-from .widgets import Named, column
+from ..words import tr
+from .widgets import Scripted, column
 
 
-class FullScreen(Named, anywidget.AnyWidget):
+class FullScreen(Scripted):
     """The button *Full screen*; beside that it tells its panel how high the window is, and carries the style sheet."""
 
     _esm = Path(__file__).with_name("screen.js")
@@ -45,7 +45,7 @@ def place(name: str, widgets: Sequence[W.Widget]) -> W.Box:
 
 def beside(dials: Sequence[W.Widget], tabs: dict[str, W.Widget]) -> list[Any]:
     """The dials, and the tabs under them."""
-    return [place("dials", dials), W.Tab(list(tabs.values()), titles=list(tabs))]
+    return [place("dials", dials), W.Tab(list(tabs.values()), titles=[*map(tr, tabs)])]
 
 
 def tab(widgets: Sequence[W.Widget], name: str = "tab") -> W.Widget:

@@ -15,6 +15,7 @@ from ..records.columns import Dataset
 from ..runs.run import Run
 from ..runs.sweep import sweep
 from ..studies.stability_border import border
+from ..words import tr
 from .aside import Aside
 from .figures.settings_map import SettingsMap
 from .panel import Panel
@@ -71,13 +72,15 @@ class Survey:
         self.aside = Aside("map", post)
         self._menus = [menu([], width="31%", tooltip=tip) for tip in ("to the right", "upwards")]
         self._shown = menu(SHOWN.items(), width="34%", tooltip="what the colour is")
-        self.steps = W.BoundedIntText(value=STEPS, min=1, max=100_000, tooltip="steps", layout=W.Layout(width="5em"))
+        self.steps = W.BoundedIntText(
+            value=STEPS, min=1, max=100_000, tooltip=tr("steps"), layout=W.Layout(width="5em")
+        )
         self._begin = button("Map", "", lambda: post("survey", not self.aside.working))
         self._told = W.HTML()
         self.picture = SettingsMap()
         quiet.observe(self._shown, partial(post, "survey shown"))
         quiet.observe(self.picture, self._visit, "spot")
-        head = [row([*self._menus, self._shown]), row([self._begin, self.steps, W.Label("steps"), self._told])]
+        head = [row([*self._menus, self._shown]), row([self._begin, self.steps, W.Label(tr("steps")), self._told])]
         parts.tabs["map"] = tab([*head, self.picture], "portrait")
         self._say()
 
@@ -153,7 +156,7 @@ class Survey:
         cells = table[shown].values[..., 0].astype(float)
         blank = "diverged" if shown != "diverged" else "never"
         cells = np.where(cells < 0, np.nan, cells) if shown == "diverged" else cells
-        self.picture.show(across, up, cells, self._shown.label, blank, self.found.border, self.found.says)
+        self.picture.show(across, up, cells, self._shown.label, tr(blank), self.found.border, tr(self.found.says))
 
     def mark(self, run: Run, beside: dict[str, Run]) -> None:
         """Show on the map where this run is, and those beside it, in their inks."""
@@ -180,13 +183,13 @@ class Survey:
             self._post("visit", {n: float(table[n].values[k]) for n, k in zip(names, spot, strict=False)})
 
     def _say(self, words: str = "") -> None:
-        self._begin.description = "Stop" if self.aside.working else "Map"
+        self._begin.description = tr("Stop" if self.aside.working else "Map")
         tip = "what is found stays" if self.aside.working else "run it under every pair, in a process of its own"
-        self._begin.tooltip = tip
+        self._begin.tooltip = tr(tip)
         if not words and self.found is not None:
             shape, steps = self.found.table["loss"].shape, int(self.found.table["steps"].max())
             words = f"{shape[0]} × {shape[1]} runs of {steps:,}"
-        self._told.value = words
+        self._told.value = tr(words)
 
     def close(self) -> None:
         """End the process and the picture."""

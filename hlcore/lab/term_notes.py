@@ -7,6 +7,7 @@ from typing import Any
 import anywidget
 import traitlets
 
+from ..words import tr
 from . import equations
 from .widgets import Named
 
@@ -24,9 +25,12 @@ class Terms(Named, anywidget.AnyWidget):
     def tell(self, run: Any) -> None:
         """Where this run is."""
         learner, about = run.learner, run.settings.about()
-        more = {k: f"{a.words} ({a.unit})" if a.unit else a.words for k, a in about.items()}
-        more |= {k: q.words for k, q in learner.quantities.items()} | {"loss": "loss", "hamiltonian": "Hamiltonian"}
+        more = {k: f"{tr(a.words)} ({tr(a.unit)})" if a.unit else tr(a.words) for k, a in about.items()}
+        more |= {k: tr(q.words) for k, q in learner.quantities.items()} | {
+            "loss": tr("loss"),
+            "hamiltonian": tr("Hamiltonian"),
+        }
         self.numbers = {
-            k: f"{re.sub('<[^>]*>', '', name.replace('<sub>', '_'))} = {x:.4g} at t = {learner.t:.4g}: {more[k]}"
+            k: f"{re.sub('<[^>]*>', '', name.replace('<sub>', '_'))} = {x:.4g} (t = {learner.t:.4g}): {more[k]}"
             for k, (name, x) in equations.numbers(learner, run.report).items()
         }

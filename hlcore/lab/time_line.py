@@ -9,6 +9,7 @@ from ..errors import bad
 from ..records.columns import Dataset
 from ..runs.forks import TRUNK, Fork, Forks
 from ..runs.run import Run
+from ..words import tr
 from .panel import Panel
 from .screen import Parts
 from .widgets import button, row
@@ -31,7 +32,9 @@ class TimeLine:
         look = {"readout": False, "layout": W.Layout(flex="1 1 120px", width="auto", min_width="80px")}
         tip = "Walk through the time of this run; arrow keys, too"
         # a share of the run's time, 1 is now: a slider whose ends move while it plays answers with a value of its own
-        self.cursor = W.FloatSlider(value=1, min=0, max=1, step=1 / 2000, description="time", tooltip=tip, **look)
+        self.cursor = W.FloatSlider(
+            value=1, min=0, max=1, step=1 / 2000, description=tr("time"), tooltip=tr(tip), **look
+        )
         quiet.observe(self.cursor, partial(post, "walk"))
         self._fork = button("Fork", "Another run from here on, with the settings of the dials", partial(post, "fork"))
         self._now = button("Now", "Let the cursor go", partial(post, "picked"))
@@ -70,7 +73,7 @@ class TimeLine:
         with self._quiet:
             self.cursor.value = 1.0 if self.past is None else at / run.learner.t
         self._now.disabled = self.past is None
-        self._fork.description = f"Fork: {told}" if told else "Fork" if self.past is None else f"Fork at t {at:.4g}"
+        self._fork.description = tr(f"Fork: {told}" if told else "Fork" if self.past is None else f"Fork at t {at:.4g}")
 
 
 class Walked(Panel):

@@ -2,19 +2,12 @@
 
 import hashlib
 import json
-import os
 import re
 from pathlib import Path
 
-from ..errors import bad, known
+from ..errors import bad
 
-LANGUAGES = ("en", "ja")
 CELL = re.compile(r"^<!-- ([\w-]+) ([0-9a-f]{8}) -->\n(.*?)(?=^<!-- [\w-]+ [0-9a-f]{8} -->\n|\Z)", re.M | re.S)
-
-
-def language() -> str:
-    """What HL_LANG says, of LANGUAGES; "en" where it is not set."""
-    return str(known("HL_LANG", os.environ.get("HL_LANG", "en"), LANGUAGES))
 
 
 def words_of(lab: Path, language: str) -> Path:

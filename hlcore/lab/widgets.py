@@ -5,9 +5,12 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import anywidget
 import ipywidgets as W
+import traitlets
 
 from ..palette import ALARM
+from ..words import language, of_scripts, tr
 
 STYLE = {"description_width": "initial"}  # or labels are cut off
 
@@ -15,7 +18,7 @@ STYLE = {"description_width": "initial"}  # or labels are cut off
 def button(label: str, tip: str, press: Callable[[], Any], style: str = "") -> W.Button:
     """A button with words on it."""
     layout = W.Layout(width="auto", min_width="64px")
-    made = W.Button(description=label, tooltip=tip, button_style=style, layout=layout)
+    made = W.Button(description=tr(label), tooltip=tr(tip), button_style=style, layout=layout)
     made.on_click(lambda _: press())
     return made
 
@@ -23,12 +26,20 @@ def button(label: str, tip: str, press: Callable[[], Any], style: str = "") -> W
 def slider(kind: Any, value: Any, low: Any, high: Any, label: str, width: str = "300px", **more: Any) -> Any:
     """A slider of the given kind with its label."""
     layout = W.Layout(width=width, min_width="200px")
-    return kind(value=value, min=low, max=high, description=label, style=STYLE, layout=layout, **more)
+    return kind(value=value, min=low, max=high, description=tr(label), style=STYLE, layout=layout, **more)
 
 
-def menu(options: Iterable[Any], label: str = "", width: str = "240px", **more: Any) -> Any:
+def menu(options: Iterable[Any], label: str = "", width: str = "240px", tooltip: str = "", **more: Any) -> Any:
     """A drop-down menu with its label."""
-    return W.Dropdown(options=list(options), description=label, style=STYLE, layout=W.Layout(width=width), **more)
+    look = {"description": tr(label), "tooltip": tr(tooltip), "style": STYLE, "layout": W.Layout(width=width)}
+    return W.Dropdown(options=named(options), **look, **more)
+
+
+def named(options: Iterable[Any]) -> list[Any]:
+    """What can be chosen, values or (words, value), in the language asked for."""
+    given = list(options)
+    pairs = [one if isinstance(one, tuple) else (str(one), one) for one in given]
+    return given if language() == "en" else [(tr(words), value) for words, value in pairs]
 
 
 def row(widgets: Iterable[W.Widget], **layout: Any) -> W.HBox:
@@ -44,7 +55,7 @@ def column(widgets: Iterable[W.Widget], **layout: Any) -> W.VBox:
 
 def alarmed(text: str) -> str:
     """The text as an alarm, in HTML."""
-    return f'<span role="alert" style="color:{ALARM};font-weight:600">⚠ {html.escape(text)}</span>' if text else ""
+    return f'<span role="alert" style="color:{ALARM};font-weight:600">⚠ {html.escape(tr(text))}</span>' if text else ""
 
 
 class Named:
@@ -52,6 +63,16 @@ class Named:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
+
+
+class Scripted(Named, anywidget.AnyWidget):
+    """A widget whose script says some words, each as `words` has it."""
+
+    words = traitlets.Dict().tag(sync=True)
+
+    @traitlets.default("words")
+    def _words(self) -> dict[str, str]:
+        return of_scripts()
 
 
 class Quiet:

@@ -9,6 +9,8 @@ from .bptt import TruncatedBPTT as TruncatedBPTT
 from .catalogue import get as get
 from .catalogue import names as names
 from .catalogue import register as register
+from .coupled import Coupled as Coupled
+from .coupled import CoupledSettings as CoupledSettings
 from .fptt import FPTT as FPTT
 from .least_control import LeastControl as LeastControl
 from .one_step import OneStep as OneStep

@@ -41,7 +41,8 @@ class Captured:
         self._require(learner, sample)
         self._at, self._t = (learner.t, learner.steps), float(learner.t)
         self._report = Report(learner.t, math.nan, math.nan, torch.empty(0))
-        self.live = bool(live) and not (sample.u.is_cpu and learner.law._closed is not None)
+        kind("live", live, bool, "True or False")
+        self.live = live and not (sample.u.is_cpu and learner.law._closed is not None)
         point, omega = learner.point, learner._omega.named()
         self._u, self._target = sample.u.clone(), None if sample.target is None else sample.target.clone()
         self._h = {name: x.clone() for name, x in point.h.items()}

@@ -106,7 +106,11 @@ class SignFlip(BaseLearner):
             "ball": "time turns where |(h, θ, z, ω)|² passes R",
             "never": "HL: the costates alone have the other sign",
         }
-        return Regime(settings.policy, words[settings.policy], cure="lower τ, or flip at each step by Euler's rule")
+        return Regime(
+            {kind: told for told, kind in POLICIES}[settings.policy],
+            words[settings.policy],
+            cure="lower τ, or flip at each step by Euler's rule",
+        )
 
     def sign(self, c: Any, x: Tensor) -> int:
         """s of the next step, from (h, θ, z, ω) = x; the clock is read a quarter step late: no tie."""

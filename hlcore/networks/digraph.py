@@ -126,7 +126,7 @@ class Digraph(Network):
             x = h["x"]
             y, W = x[:, self.outputs], [p * alike(xp, self.mask) for p in w]
             if W:
-                y = xp.concatenate([y, xp.full((len(x), 1), float(_cost(W[0])), dtype=x.dtype)], 1)
+                y = xp.concatenate([y, _cost(W[0]) * xp.ones((len(x), 1), dtype=x.dtype)], 1)
 
             def back(g: Any) -> tuple[Arrays, list[Any]]:
                 dx = 0 * x

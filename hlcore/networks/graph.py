@@ -60,6 +60,9 @@ class Graph(Network):
         """Dθ, (E, n)."""
         return self.everywhere.index_select(0, self.i) - self.everywhere.index_select(0, self.j)
 
+    def couple(self, lam: float) -> None:
+        """λ from now on; clients for themselves have none."""
+
     def power(self, h: Known) -> Tensor:
         """What the edges add to the loss."""
         return self.theta.new_zeros(())
@@ -104,6 +107,10 @@ class TotalVariation(Graph):
         self.norm = whole("norm", norm)
         if self.norm > 2:
             raise bad("norm", repr(norm), "1 or 2")
+
+    def couple(self, lam: float) -> None:
+        """The bound of u from now on."""
+        self.lam = lam
 
     def initial_state(self, batch_size: int) -> State:
         """u and the last difference, (1, E, n) each."""
@@ -153,6 +160,10 @@ class Springs(EdgeNeurons):
         super().__init__(nodes, inputs, edges, weights)
         self.sigma = number("sigma", sigma)
 
+    def couple(self, lam: float) -> None:
+        """The weight of the springs from now on."""
+        self.sigma = lam
+
     def velocity(self, u: Any, h: State, tau: float) -> Tensors:
         """Zero, with D as its derivative by θ."""
         d = self.difference()
@@ -173,6 +184,10 @@ class Copies(EdgeNeurons):
     def __init__(self, nodes: int, inputs: int, edges: Any, weights: Weights = None, lam: float = 0.1) -> None:
         super().__init__(nodes, inputs, edges, weights)
         self.lam = number("lam", lam)
+
+    def couple(self, lam: float) -> None:
+        """λ from now on."""
+        self.lam = lam
 
     def velocity(self, u: Any, h: State, tau: float) -> Tensors:
         """(Dθ - e)/τ."""

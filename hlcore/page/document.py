@@ -12,9 +12,9 @@ import numpy as np
 
 from ..errors import bad
 from ..palette import BLACK, CANVAS, WHITE
+from ..words import catalogue
 
 HERE = Path(__file__).parent
-WORDS = HERE.parent / "words.json"  # {id: {language: text}}
 CANVAS_JS = HERE.parent / "lab/figures/canvas.js"  # the panel's own
 END = "export default "
 
@@ -27,14 +27,13 @@ def document(title: str, scripts: Sequence[Path], data: dict[str, Any]) -> str:
     """
     style = variables() + (HERE / "page.css").read_text(encoding="utf-8")
     script = "'use strict';\n" + "\n".join(map(_room, scripts))
-    words = json.loads(WORDS.read_text(encoding="utf-8"))
     policy = f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; img-src data:"
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>
 <meta http-equiv="Content-Security-Policy" content="{policy}">
 <meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">
 <style>{style}</style></head><body>
-<script type="application/json" id="data">{as_json({**data, "theme": CANVAS, "words": words})}</script>
+<script type="application/json" id="data">{as_json({**data, "theme": CANVAS, "words": catalogue()["page"]})}</script>
 <script>{script}</script></body></html>
 """
 

@@ -136,7 +136,9 @@ class _Listener(TorchDispatchMode):
     def __torch_dispatch__(self, function: Any, types: Any, given: Any = (), named: Any = None) -> Any:
         if function is aten.bmm.default:
             with self:
-                return _products(*given)
+                found = _products(*given)
+            if found is not NotImplemented:
+                return found
         if function._schema.is_mutable or len(function._schema.returns) != 1:
             raise RuntimeError(f"{function} has no place in a graph")
         made = function(*given, **(named or {}))
@@ -163,13 +165,13 @@ def _fused(calls: list[_Call], ends: list[Tensor]) -> list[_Call]:
     return found[::-1]
 
 
-def _products(a: Tensor, b: Tensor) -> Tensor:
+def _products(a: Tensor, b: Tensor) -> Any:
     """Batched matrix products; small ones with a vector in them are a product and a sum."""
     rows, inner, columns = a.shape[1], a.shape[2], b.shape[2]
     if inner == 1:
         return a * b
     if not a.is_cpu or max(inner, rows, columns) > SMALL or (rows > 1 and columns > 1):
-        return aten.bmm.default(a, b)
+        return NotImplemented  # by BLAS, as it stands
     found = a.mT * b if rows == 1 else a * b.mT
     across = found.movedim(0, -1).sum(0 if rows == 1 else 1, keepdim=True)  # so that the lane goes fastest again
     return across.movedim(-1, 0)

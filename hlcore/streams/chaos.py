@@ -13,15 +13,20 @@ LENGTH = 20_000  # samples that are integrated; then from the first again
 
 
 class Lorenz(Stream):
-    """x of Lorenz's system (σ, ρ, β = 10, 28, 8/3), every .05, as 0.1 x: how will it be `ahead` samples later?"""
+    """x of Lorenz's system (σ, ρ, β = 10, 28, 8/3), every .05, as 0.1 x: how will it be `ahead` samples later?
 
-    def __init__(self, seed: int = 0, ahead: int = 5) -> None:
+    batch  as many places of one path side by side, equally far apart
+    """
+
+    def __init__(self, seed: int = 0, ahead: int = 5, batch: int = 1) -> None:
         self.seed, self.ahead, self.dtype = whole("seed", seed, 0), whole("ahead", ahead), torch.get_default_dtype()
+        self._places = np.arange(whole("batch", batch)) * LENGTH // batch
 
     def sample(self, k: int) -> Sample:
         """Token k."""
         x = _path(self.seed)
-        u, y = (torch.full((1, 1), float(x[i % LENGTH]), dtype=self.dtype) for i in (k, k + self.ahead))
+        rows = ((self._places + i) % LENGTH for i in (k, k + self.ahead))
+        u, y = (torch.from_numpy(x[i][:, None]).to(self.dtype) for i in rows)
         return Sample(u, y, end=False)
 
 

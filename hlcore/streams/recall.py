@@ -15,21 +15,22 @@ from .stream import Stream
 
 
 class Episodes(Stream):
-    """Sequences of `steps` tokens each, drawn by (seed, episode)."""
+    """Sequences of `steps` tokens each, `batch` of them side by side, drawn by (seed, episode)."""
 
-    def __init__(self, steps: int, seed: int) -> None:
+    def __init__(self, steps: int, seed: int, batch: int = 1) -> None:
         self.steps, self.seed, self.dtype = whole("steps", steps, 2), whole("seed", seed, 0), torch.get_default_dtype()
+        self.batch = whole("batch", batch)
         self._drawn = lru_cache(maxsize=4)(lambda episode: self.draw(np.random.default_rng((self.seed, episode))))
 
     @abstractmethod
     def draw(self, rng: Any) -> tuple[Tensor, list[Tensor | None]]:
-        """(inputs (steps, d), a target (1, d) or None for each token) of one episode."""
+        """(inputs (steps, batch, d), a target (batch, d) or None for each token) of one episode."""
 
     def sample(self, k: int) -> Sample:
         """Token k mod steps of episode k // steps."""
         episode, token = divmod(k, self.steps)
         u, targets = self._drawn(episode)
-        return Sample(u[token : token + 1], targets[token], end=token == self.steps - 1)
+        return Sample(u[token], targets[token], end=token == self.steps - 1)
 
 
 class Recall(Episodes):
@@ -37,23 +38,24 @@ class Recall(Episodes):
 
     delay  tokens from the first to the last     noise  False: the second channel is silent (a memory chain)
     vary   True: the cue comes in the first quarter, "now" in the second half; False: the first token and the last
+    batch  episodes side by side, with cues and noise of their own and the same times
     """
 
-    def __init__(self, delay: int, seed: int = 0, noise: bool = True, vary: bool = True) -> None:
-        super().__init__(whole("delay", delay) + 1, seed)
+    def __init__(self, delay: int, seed: int = 0, noise: bool = True, vary: bool = True, batch: int = 1) -> None:
+        super().__init__(whole("delay", delay) + 1, seed, batch)
         self.delay, self.noise, self.vary = self.steps - 1, flag("noise", noise), flag("vary", vary)
 
     def draw(self, rng: Any) -> tuple[Tensor, list[Tensor | None]]:
-        """One cue."""
-        cue, late = 2.0 * rng.integers(2) - 1, self.delay
+        """One cue an episode."""
+        cue, late = 2.0 * rng.integers(2, size=self.batch) - 1, self.delay
         first = int(rng.integers(max(1, late // 4))) if self.vary else 0
         now = int(rng.integers(max(1, late // 2), late + 1)) if self.vary else late
-        u = np.zeros((self.steps, 3))
-        u[first, 0], u[now, 2] = cue, 1.0
+        u = np.zeros((self.steps, self.batch, 3))
+        u[first, :, 0], u[now, :, 2] = cue, 1.0
         if self.noise:
-            u[:, 1] = 2.0 * rng.integers(2, size=self.steps) - 1
+            u[:, :, 1] = 2.0 * rng.integers(2, size=u.shape[:2]) - 1
         targets: list[Tensor | None] = [None] * self.steps
-        targets[now] = torch.full((1, 1), cue, dtype=self.dtype)
+        targets[now] = torch.from_numpy(cue[:, None]).to(self.dtype)
         return torch.from_numpy(u).to(self.dtype), targets
 
 
@@ -61,27 +63,30 @@ class Sung(Episodes):
     """Told once, at the first token, how fast: sing sin 2πfk for the rest of the sequence; 4 to 16 turns."""
 
     def draw(self, rng: Any) -> tuple[Tensor, list[Tensor | None]]:
-        """One frequency."""
-        turns = float(rng.uniform(4, 16))
-        y = torch.sin(2 * torch.pi * turns / self.steps * torch.arange(1, self.steps + 1)).to(self.dtype)
-        u = torch.zeros(self.steps, 2, dtype=self.dtype)
-        u[0] = torch.tensor([1.0, turns / 10 - 1])
-        return u, list(y.view(-1, 1, 1))
+        """One frequency an episode."""
+        turns = torch.from_numpy(rng.uniform(4, 16, size=self.batch))
+        y = torch.sin(2 * torch.pi * turns / self.steps * torch.arange(1, self.steps + 1)[:, None]).to(self.dtype)
+        u = torch.zeros(self.steps, self.batch, 2, dtype=self.dtype)
+        u[0] = torch.stack([torch.ones_like(turns), turns / 10 - 1], 1)
+        return u, list(y[:, :, None])
 
 
 class Copied(Stream):
-    """y_k = u_{k-delay}, u independent signs: a stream without end, 0 before the first."""
+    """y_k = u_{k-delay}, u independent signs: `batch` streams without end side by side, 0 before the first."""
 
-    def __init__(self, delay: int, seed: int = 0) -> None:
+    def __init__(self, delay: int, seed: int = 0, batch: int = 1) -> None:
         self.delay, self.seed, self.dtype = whole("delay", delay), whole("seed", seed, 0), torch.get_default_dtype()
+        self.batch = whole("batch", batch)
 
     def sample(self, k: int) -> Sample:
         """Token k."""
-        u, y = (torch.full((1, 1), self._sign(i), dtype=self.dtype) for i in (k, k - self.delay))
+        u, y = (torch.from_numpy(self._signs(i)[:, None]).to(self.dtype) for i in (k, k - self.delay))
         return Sample(u, y, end=False)
 
-    def _sign(self, k: int) -> float:
-        return 0.0 if k < 0 else 2.0 * np.random.default_rng((self.seed, k)).integers(2) - 1
+    def _signs(self, k: int) -> Any:
+        if k < 0:
+            return np.zeros(self.batch)
+        return 2.0 * np.random.default_rng((self.seed, k)).integers(2, size=self.batch) - 1
 
 
 class Strips(Stream):

@@ -7,35 +7,55 @@ import torch
 
 from .. import experiments
 from ..errors import whole
+from ..runs.side_by_side import SideBySide
 
-SLOW = {"beta": 1e-4}  # the list's own β, .0015, is too fast for one episode at a time: HL stays at chance
-CASES: dict[str, tuple[int, dict[str, Any]]] = {  # episodes, options of echo-recall
-    "delay 32 that varies, ϖ < .3": (2000, {"delay": 32, "top": 0.3, **SLOW}),
-    "the same, η_z = .9": (2000, {"delay": 32, "top": 0.3, "eta_z": 0.9, **SLOW}),
-    "the same, β = .0015": (2000, {"delay": 32, "top": 0.3}),
-    "delay 128 that stands, 64 units": (1200, {"delay": 128, "vary": False, "units": 64, "beta": 3e-5}),
-}
+LAST = 200  # episodes that are counted
+NEAR, FAR = {"delay": 32, "top": 0.3}, {"delay": 128}
+Case = tuple[int, dict[str, dict[str, Any]]]  # episodes, {in words: options of echo-recall}; of one form, side by side
+CASES: tuple[Case, ...] = (
+    (
+        2000,
+        {
+            "delay ≤ 32 that varies, ϖ < .3, η_z = .9, β = 1e-4": {**NEAR, "beta": 1e-4, "eta_z": 0.9},
+            "ϖ < .3, η_z = 0, β = 1e-4": {**NEAR, "beta": 1e-4},
+            "ϖ < .3, η_z = .9, β = .0015": {**NEAR, "eta_z": 0.9},
+            "ϖ < .3, η_z = 0, β = .0015": NEAR,
+            "ϖ < 1.5, η_z = .9, β = 1e-4": {"delay": 32, "beta": 1e-4, "eta_z": 0.9},
+            "ϖ < 1.5, η_z = 0, β = 1e-4": {"delay": 32, "beta": 1e-4},
+        },
+    ),
+    (
+        600,
+        {
+            "delay ≤ 128 that varies, ϖ < .075, η_z = .9, β = 1e-4": {**FAR, "top": 0.075, "beta": 1e-4, "eta_z": 0.9},
+            "ϖ < .075, η_z = 0, β = 1e-4": {**FAR, "top": 0.075, "beta": 1e-4},
+        },
+    ),
+    (600, {"delay 128 that stands, 64 units, η_z = 0, β = 3e-5": {**FAR, "vary": False, "units": 64, "beta": 3e-5}}),
+)
 
 
-def recalled(seed: int, episodes: int, **options: Any) -> float:
-    """The share of right answers over the last 200 episodes, each answer given before it is learned from."""
-    learner, stream = experiments.get("echo-recall", seed=seed, **options).learner(seed)
-    right = []
-    for k in range(whole("episodes", episodes) * (options["delay"] + 1)):
-        sample = stream[k]
-        y = learner.step(sample).output
-        if sample.target is not None:
-            right.append(float(y) * float(sample.target) > 0)
-    return sum(right[-200:]) / len(right[-200:])
+def recalled(seeds: int, episodes: int, *options: dict[str, Any]) -> torch.Tensor:
+    """(options, seeds): the share of right answers over the last 200 episodes, each given before it is learned from."""
+    made = [experiments.get("echo-recall", **one) for one in options]
+    lanes = SideBySide([(experiment, seed) for experiment in made for seed in range(seeds)])
+    right, length = torch.zeros(len(made) * seeds, LAST), options[0]["delay"] + 1
+    for k in range(whole("episodes", episodes, LAST) * length):
+        found, column = lanes.step(), (k // length) % LAST
+        told = (found.y * found.target > 0).flatten().float()
+        right[:, column] = torch.where(found.asked > 0, told, right[:, column])
+    return right.mean(1).view(len(made), seeds)
 
 
-def main(seeds: int = 3) -> None:
+def main(seeds: int = 10) -> None:
     """Print the table of forward HL."""
     torch.set_num_threads(1)
-    print("| HL, sequential order, rms metric, one episode at a time | episodes | right, by seed |\n|---|--:|---|")
-    for name, (episodes, options) in CASES.items():
-        found = [f"{recalled(seed, episodes, **options):.3f}" for seed in range(seeds)]
-        print(f"| {name} | {episodes} | {', '.join(found)} |", flush=True)
+    print("| forward HL, rms metric, one episode at a time | episodes | right, median (least … largest) |")
+    print("|---|--:|---|")
+    for episodes, cases in CASES:
+        for name, found in zip(cases, recalled(seeds, episodes, *cases.values()), strict=True):
+            told = f"{float(found.quantile(0.5)):.3f} ({float(found.min()):.3f} … {float(found.max()):.3f})"
+            print(f"| {name} | {episodes} | {told} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from ..experiments import get
 from ..experiments.few_shots import OTHER, started
 from ..learners.one_shot import one_shot, scanned
 from ..networks import Recurrent, Shrink
+from ..runs.side_by_side import SideBySide
 from ..streams import Blurred
 
 SHOTS = (100, 300, 1000)
@@ -21,7 +22,7 @@ ONLINE: dict[str, tuple[str, dict[str, Any]]] = {
     "HL, lr .003": ("hamiltonian", {}),
     "truncated BPTT(4), lr .01": ("bptt", {"window": 4, "every": 1, "beta": 0.02}),
 }
-CENTRE, SIDE, PATCH = 40, 60, 9
+SIDE, PATCH = 60, 9
 
 
 def filtered(u: Tensor, target: Tensor, new: Tensor) -> Tensor:
@@ -50,27 +51,36 @@ def shots(seed: int, rate: float = 0.06, test: int = 2000) -> dict[str, list[flo
     return found
 
 
-def online(seed: int, start: str, learner: str, **settings: Any) -> list[float]:
-    """Mean square error online, over the PARTS of 3000 tokens; the wavelet gets wider at 1500."""
-    experiment = get("few-shot-spikes", start=start, learner=learner, **settings)
-    actor, stream = experiment.learner(seed)
-    losses = np.full(PARTS[-1][1], np.inf)
+def online(seeds: int, start: str, learner: str, **settings: Any) -> list[list[float]]:
+    """Mean square error online of each seed, over the PARTS of 3000 tokens; the wavelet gets wider at 1500."""
+    experiment, steps = get("few-shot-spikes", start=start, learner=learner, **settings), PARTS[-1][1]
+    if learner == "hamiltonian":
+        lanes = SideBySide([(experiment, seed) for seed in range(seeds)])
+        losses = torch.stack([lanes.step().loss for _ in range(steps)], 1).double().nan_to_num(np.inf).numpy()
+    else:
+        losses = np.stack([_alone(*experiment.learner(seed), steps) for seed in range(seeds)])
+    return [[float(one[a:b].mean()) for a, b in PARTS] for one in losses]
+
+
+def _alone(actor: Any, stream: Any, steps: int) -> np.ndarray:
+    losses = np.full(steps, np.inf)
     try:
-        for k in range(len(losses)):
+        for k in range(steps):
             losses[k] = actor.step(stream[k]).loss
     except Diverged:
         pass
-    return [float(losses[a:b].mean()) for a, b in PARTS]
+    return losses
 
 
 def image(seed: int, pixels: int) -> dict[str, float]:
-    """PSNR in dB of a second photograph, learned from one crop of the first, of which the first `pixels` are seen."""
+    """PSNR in dB of a second photograph, learned from the middle of the first, of which `pixels` are seen."""
     from scipy.ndimage import gaussian_filter
     from sklearn.datasets import load_sample_images
 
     traces = []
     for k, photo in enumerate(load_sample_images().images):
-        sharp = photo.mean(-1)[CENTRE : CENTRE + SIDE, CENTRE : CENTRE + SIDE] / 255
+        top, left = ((n - SIDE) // 2 for n in photo.shape[:2])
+        sharp = photo.mean(-1)[top : top + SIDE, left : left + SIDE] / 255
         blurred = gaussian_filter(sharp, 1.5) + 0.01 * np.random.default_rng((seed, k)).standard_normal(sharp.shape)
         rows = np.lib.stride_tricks.sliding_window_view(blurred, (PATCH, PATCH)).transpose(1, 0, 2, 3)  # by columns
         half = PATCH // 2
@@ -103,7 +113,7 @@ def main(seeds: int = 5) -> None:
                 if name == "none":
                     continue
                 name = f"{name.split(',')[0]}, lr .05"
-            means = np.mean([online(seed, start, learner, **settings) for seed in range(seeds)], 0)
+            means = np.mean(online(seeds, start, learner, **settings), 0)
             print(f"| {start} | {name} | {' | '.join(f'{x:.4f}' for x in means)} |", flush=True)
     print("\n| image, PSNR in dB | blurred | linear filter | RNN |\n|---|--:|--:|--:|")
     means = np.mean([list(image(seed, (SIDE - PATCH + 1) ** 2).values()) for seed in range(seeds)], 0)

@@ -74,9 +74,9 @@ class Panel:
         self.errors: list[str] = []
         tab.on("pageerror", lambda error: self.errors.append(f"{error} {error.stack or ''}"))
 
-    def wait(self) -> "Panel":
+    def wait(self, play: str = "Play") -> "Panel":
         """Wait until the panel stands."""
-        self.button("Play").wait_for(timeout=90_000)
+        self.button(play).wait_for(timeout=90_000)
         self.tab.locator("canvas.hl-scope").first.wait_for(timeout=60_000)
         self.until(lambda: self.canvas()["frames"] > 0, what="the first frame")
         self.tab.evaluate(KEYS)

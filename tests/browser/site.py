@@ -87,7 +87,7 @@ def _server(folder: Path, options: list[str], ready: str) -> Iterator[str]:
         server = subprocess.Popen(command, cwd=folder, stdout=out, stderr=out, env=environment)
     address = f"http://127.0.0.1:{port}"
     try:
-        for _ in range(300):
+        while True:  # until it answers or has ended, however slow the machine
             try:
                 urllib.request.urlopen(f"{address}{ready}?token={TOKEN}", timeout=30).close()
                 break

@@ -1,6 +1,7 @@
 """`make lab` opens into one screen: nothing asks, all is in view, nothing jumps, rows go where one likes."""
 
 import re
+from contextlib import contextmanager
 
 import pytest
 
@@ -36,9 +37,9 @@ def of_make_lab(folder):
     return line.replace("$(CURDIR)", str(site.ROOT)).replace("$(SPACES)", str(spaces)).split()
 
 
-@pytest.fixture(scope="module")
-def panel(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("screen")
+@contextmanager
+def opened(folder, play):
+    """The panel as `make lab` opens it, in the language of HL_LANG, in which its button is called `play`."""
     panels.notebook(folder)
     with site.jupyterlab(folder, options=of_make_lab(folder)) as address, site.page(1366, 768) as tab:
         tab.goto(
@@ -46,7 +47,13 @@ def panel(tmp_path_factory):
         )  # without ?reset: as make lab opens it
         tab.wait_for_selector("text=Python 3 (ipykernel) | Idle", timeout=90_000)
         site.run_all(tab)
-        yield panels.Panel(tab, True, folder).wait()
+        yield panels.Panel(tab, True, folder).wait(play)
+
+
+@pytest.fixture(scope="module")
+def panel(tmp_path_factory):
+    with opened(tmp_path_factory.mktemp("screen"), "Play") as made:
+        yield made
 
 
 def rows(panel):
@@ -65,7 +72,10 @@ def test_all_of_it_is_in_view_at_three_sizes_with_the_file_browser_open(panel):
     panel.tab.evaluate("() => window.jupyterapp.commands.execute('filebrowser:activate')")
     panel.press("Step n")
     panel.until(lambda: panel.step() == 100, what="100 steps")
-    widths = []
+    all_in_view(panel)
+
+
+def all_in_view(panel):
     for width, height in SIZES:
         panel.tab.set_viewport_size({"width": width, "height": height})
         panel.tab.wait_for_timeout(700)
@@ -79,7 +89,6 @@ def test_all_of_it_is_in_view_at_three_sizes_with_the_file_browser_open(panel):
                 told["window"],
             )
         assert {"y", "L"} < set(rows(panel)) and len(rows(panel)) >= 4 and panel.cut() == [], width
-        widths.append(told["width"])
         assert told["width"] > 0.75 * (right - left), "it uses what is there"
     panel.tab.set_viewport_size({"width": 1366, "height": 768})
 

@@ -8,7 +8,9 @@ import torch
 
 from hlcore import experiments
 from hlcore.page import lab_page, run_page
+from hlcore.runs.forks import Forks
 from hlcore.runs.run import Run
+from hlcore.words import catalogue
 
 from . import site
 
@@ -59,7 +61,7 @@ def test_the_page_fits_and_speaks(tab, width, height, language):
     tab.locator(f"button[lang={language}]").click()
     assert tab.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
     assert tab.evaluate("document.documentElement.lang") == language
-    words = json.loads(lab_page.HERE.parent.joinpath("words.json").read_text())
+    words = catalogue()["page"]
     assert tab.locator("h1").inner_text() == words["title"][language]
     assert tab.locator(".answer").first.is_visible() and tab.locator("canvas").count() == 3
 
@@ -176,6 +178,23 @@ def test_a_run_as_a_page_is_read_back_and_executes_no_name(browser, recorded, mo
     browser.locator("main > .switch button").nth(1).click()
     browser.wait_for_function("() => document.querySelector('canvas').dataset.maps === '4'")
     assert browser.errors == []
+
+
+def test_forks_are_listed_in_the_colours_of_their_curves(browser, recorded):
+    tree = Forks(Run(experiments.get(NAME)))
+    tree.trunk.step(300)
+    for steps, changes in ((100, {"eta": 1.0}), (200, {"beta": 0.4})):
+        tree.grow(steps, **changes)
+    tree.catch_up(60.0)
+    run_page.write(tree.trunk, recorded, tree)
+    browser.goto(f"file://{recorded}?lang=en")
+    browser.wait_for_function("() => Number(document.querySelector('canvas')?.dataset.frames) > 0")
+    rows = browser.locator("section:has(.key) tr").all_inner_texts()
+    assert len(rows) == 3 and "η = 1" in rows[1] and "β = 0.4" in rows[2] and "100" in rows[1]
+    keys = browser.evaluate("() => [...document.querySelectorAll('.key')].map(e => e.style.borderTop)")
+    assert "dashed" in keys[0] and "dotted" in keys[1] and keys[0].split("rgb")[1] != keys[1].split("rgb")[1]
+    browser.get_by_text("日本語").click()
+    assert "分岐" in browser.locator("section:has(.key)").inner_text() and browser.errors == []
 
 
 def test_the_policy_holds_what_data_might_try(browser, recorded):

@@ -328,7 +328,7 @@ def calls():
                     continue
                 found.setdefault(
                     getattr(part, "__func__", part),
-                    (f"{name}.{method}", lambda tmp, t=thing, m=method: getattr(made(t, tmp), m)),
+                    (f"{name}.{method}", lambda tmp, t=thing, m=method: getattr(made(t, tmp, m), m)),
                 )
     return dict(call for call in found.values() if call)
 
@@ -336,9 +336,12 @@ def calls():
 CALLS = calls()
 
 
-def made(kind, tmp):
-    """An instance of a class, by its constructor's own good values."""
-    return kind(**chosen(kind.__name__, kind, tmp))
+def made(kind, tmp, method=""):
+    """An instance of a class, by its constructor's own good values, ready for a method."""
+    found = kind(**chosen(kind.__name__, kind, tmp))
+    if method == "captured":  # which wants a learner that has begun
+        found.step(sample())
+    return found
 
 
 def chosen(name, call, tmp):

@@ -7,7 +7,8 @@ import pytest
 
 from hlcore import HLError
 from hlcore.lab import folder
-from hlcore.lab.translation import LANGUAGES, translated, words_of
+from hlcore.lab.translation import translated, words_of
+from hlcore.words import LANGUAGES
 
 LABS = sorted((Path(__file__).parents[2] / "labs").glob("*.ipynb"))
 SPOKEN = [(lab, words_of(lab, language)) for lab in LABS for language in LANGUAGES if words_of(lab, language).exists()]

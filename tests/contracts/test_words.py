@@ -1,15 +1,15 @@
 """The catalogue of words: every id that a page says is there, in both languages; English as declared."""
 
-import json
 import re
 
 import pytest
 
 from hlcore.law.settings import Settings
 from hlcore.learners.learner import REGIMES
-from hlcore.page.document import HERE, WORDS
+from hlcore.page.document import HERE
+from hlcore.words import catalogue
 
-CATALOGUE = json.loads(WORDS.read_text())
+CATALOGUE = catalogue()["page"]
 SAID = re.compile(r"""(?:say\(|\b(?:word|label|tip): |button\()["`]([^"`$]+)["`]""")
 NAMED = re.compile(r"\{\w+\}")
 

@@ -49,20 +49,32 @@ def test_the_errors_are_those_of_the_weights():
 
 
 def test_a_turned_option_begins_that_variant():
-    options = {"coupling": ["tv", "squared", "none"], "lam": (0.0, 1.0), "nodes": (3, 30)}
+    options = {"coupling": ["tv", "squared", "none"], "noise": (0.0, 2.0), "nodes": (3, 30)}
     panel = Variants("graph-clients", options, figures=[GraphPicture, ClientErrors], nodes=5)
-    assert panel._dials["nodes"].value == 5 and panel._dials["lam"].value == 0.1
+    assert panel._dials["nodes"].value == 5 and panel._dials["noise"].value == 1.0
     panel.step(3)
     for coupling in ("squared", "none", "tv"):
         panel.vary(coupling=coupling)
         assert panel.run.learner.steps == 0 and panel._dials["coupling"].value == coupling
         panel.step(2)
         assert not panel.alarm()
-    panel._dials["lam"].set_state({"value": 0.4})
-    assert panel.run.learner.network.lam == 0.4 and "lam" in panel.state_string()
-    with pytest.raises(HLError, match="did you mean 'lam'"):
-        Variants("graph-clients", {"lamb": (0, 1)})
+    panel._dials["noise"].set_state({"value": 0.4})
+    assert panel.run.stream.noise == 0.4 and "noise" in panel.state_string()
+    with pytest.raises(HLError, match="did you mean 'noise'"):
+        Variants("graph-clients", {"nois": (0, 1)})
     with pytest.raises(HLError):
-        panel.vary(lam=-1.0)
-    assert panel.run.learner.network.lam == 0.4, "a refused one changes nothing"
+        panel.vary(noise=-1.0)
+    assert panel.run.stream.noise == 0.4, "a refused one changes nothing"
+    panel.close()
+
+
+def test_the_pull_of_an_edge_is_turned_while_it_plays():
+    picture = GraphPicture()
+    panel = Variants("graph-clients", {}, controls=["lam"], figures=[picture], nodes=5)
+    panel.step(200)
+    lit = picture.lit(panel.run).sum()
+    panel.set(lam=3.0)
+    panel.step(200)
+    assert panel.run.learner.steps == 400 and panel.run.learner.network.lam == 3.0, "it goes on, it does not begin anew"
+    assert lit > 0 and picture.lit(panel.run).sum() == 0, "nobody pulls that hard"
     panel.close()

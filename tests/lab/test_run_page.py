@@ -1,8 +1,10 @@
 """A run as a page: from the panel and from the command line, also of a run that broke."""
 
+import base64
 import json
 import re
 
+import numpy as np
 import pytest
 
 import hlcore
@@ -22,6 +24,36 @@ def test_the_panel_writes_its_run(tmp_path):
     data = told(panel.page(tmp_path / "run.html"))
     assert data["state"] == panel.state_string() and data["changes"] == [[120, "η = 3"]] and data["steps"] == 150
     assert len(data["frames"]["curves"]["columns"]) == 1 + 2 + 4 * 2 + 2 + 1, "t, y, h z θ ω, L, H'"
+    panel.close()
+
+
+def column(frame, k):
+    """The values of a line of the page."""
+    return np.frombuffer(base64.b64decode(frame["columns"][k]), "<f4")
+
+
+def test_the_forks_of_a_panel_are_on_its_page_beside_the_run(tmp_path):
+    panel = Cockpit(hlcore.experiments.get("tracker-sinusoid"))
+    alone = told(panel.step(100).page(tmp_path / "alone.html"))
+    panel.at(5.0)
+    panel.fork(eta=1.0)
+    panel.pick(None)
+    panel.fork(beta=0.1)
+    data = told(panel.step(60).page(tmp_path / "run.html"))
+    assert alone["forks"] == [] and len(alone["frames"]["curves"]["plan"]["rows"]) == 7
+    panel.time.tree.catch_up(10.0)
+    data = told(panel.page(tmp_path / "run.html"))
+    assert [(f["at"], f["changes"], f["error"]) for f in data["forks"]] == [(50, ["η = 1"], ""), (100, ["β = 0.1"], "")]
+    again = Cockpit.from_state(data["state"])
+    assert again.forks().keys() == panel.forks().keys() == {f["name"] for f in data["forks"]}
+    frame, rows = data["frames"]["curves"], data["frames"]["curves"]["plan"]["rows"]
+    names = [(row["symbol"], line["name"], line["ink"]) for row in rows for line in row["lines"]]
+    for k, name in enumerate(panel.forks(), start=1):
+        assert {(symbol, name, k) for symbol in ("y", "L", "|Δθ|")} <= set(names)
+        shown, apart = column(frame, 1 + names.index(("|Δθ|", name, k))), panel.compare(name)
+        assert np.isnan(shown).sum() == 0 and shown[-1] > 0 and np.allclose(shown, apart["gap"], rtol=1e-6)
+        assert abs(float(data["forks"][k - 1]["apart"]) / panel.time.tree.apart(name) - 1) < 1e-2
+    assert np.allclose(column(frame, 1 + names.index(("|Δθ|", "η = 1", 1)))[:50], 0), "the control: they share a past"
     panel.close()
 
 

@@ -24,11 +24,11 @@ def test_a_term_of_the_equations_has_its_number_of_the_cursors_moment(panel):
     panel.step(40)
     terms = set(re.findall('data-term="([^"]+)"', panel._law.value))
     assert {"eta", "beta", "omega", "z", "loss", "hamiltonian"} <= terms <= set(panel._terms.numbers)
-    assert panel._terms.numbers["eta"].startswith("η = 0.5 at t = 4")
+    assert panel._terms.numbers["eta"].startswith("η = 0.5 (t = 4)")
     largest = max(float(x.abs().max()) for x in panel.run.learner.traced()["omega"].values())
     assert f"max|ω| = {largest:.4g}" in panel._terms.numbers["omega"]
     panel.at(2.0)
-    assert f"L = {panel.time.past.report.loss:.4g} at t = 2" in panel._terms.numbers["loss"]
+    assert f"L = {panel.time.past.report.loss:.4g} (t = 2)" in panel._terms.numbers["loss"]
     visible = re.sub("<[^>]*>", "", panel._law.value)
     assert "{" not in visible and "ω' = -s ∂H'/∂θ - η ω" in visible, "the words are as before"
 

@@ -84,7 +84,7 @@ def nbval(*paths):
     command += [
         "--nbval",
         "--nbval-current-env",
-        "--nbval-cell-timeout=120",
+        "--nbval-cell-timeout=1200",
         "--import-mode=importlib",
         *map(str, paths),
     ]

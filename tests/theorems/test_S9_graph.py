@@ -9,6 +9,7 @@ from hlcore import Diverged, HLError, Learner, Sample, Settings, experiments
 from hlcore.experiments.graph_clients import LOSS, curvature, settings
 from hlcore.networks import Copies, Graph, Springs, TotalVariation, coupled
 from hlcore.networks.graph import incidence, laplacian_norm
+from hlcore.runs.run import Run
 from hlcore.streams import Clients
 
 LAM = 6.0
@@ -299,6 +300,40 @@ def test_a_copying_edge_chatters_around_the_minimiser(clients):
         for step, n in ((0.01, 200), (0.001, 1000))
     ]
     assert 1e-4 < away[1] < away[0] / 3
+
+
+# ---- λ while they learn --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("coupling", ["tv", "squared", "none"])
+def test_a_pull_that_is_turned_is_the_network_s_from_that_step_on(coupling):
+    """The learner `coupled` beside `Learner`, whose network is turned by hand at the same step: the same bits."""
+    experiment = experiments.get("graph-clients", coupling=coupling, dtype="float64")
+    (turned, stream), (still, _), (net, *_) = experiment.learner(), experiment.learner(), experiment.setup(0)
+    by_hand, name = Learner(net, LOSS, settings(0.02), "sequential"), {"tv": "lam", "squared": "sigma"}.get(coupling)
+    for k in range(120):
+        if k in (40, 80):
+            turned.settings = turned.settings.replace(lam=0.02 if k == 40 else 0.7)
+        if name:
+            setattr(by_hand.network, name, turned.settings.lam)
+        for learner in (turned, by_hand, still):
+            learner.step(stream[k])
+    a, b, c = (learner.network.theta.detach() for learner in (turned, by_hand, still))
+    assert torch.equal(a, b) and float(a.abs().max()) > 0.1, "weights moved"
+    assert torch.equal(a, c) is (coupling == "none"), "to turn it makes a difference where there is a coupling"
+
+
+def test_a_pull_that_is_turned_is_replayed_and_wants_a_graph():
+    run = Run(experiments.get("graph-clients", nodes=5, dtype="float64"))
+    run.step(30)
+    run.set(lam=0.5)
+    run.step(30)
+    again = Run.from_state(run.state_string())
+    assert torch.equal(again.learner.network.theta, run.learner.network.theta) and again.settings.lam == 0.5
+    with pytest.raises(HLError, match="Graph"):
+        experiments.get("iris-linear", learner="coupled").learner()
+    with pytest.raises(HLError, match="lam"):
+        run.set(lam=-1.0)
 
 
 # ---- what is promised of clusters ----------------------------------------------------------------------------------

@@ -4,6 +4,7 @@
 const LEFT = 58, RIGHT = 12, TOP = 28, BOTTOM = 34, BAND = 18;
 const FONT = "system-ui, 'Segoe UI', 'DejaVu Sans', sans-serif";
 const SUPER = "⁰¹²³⁴⁵⁶⁷⁸⁹";
+const speaking = (model) => (text) => model.get("words")?.[text] || text; // in the language asked for: hlcore/words.py
 const KINDS = { rows: drawRows, plane: drawPlane }; // by name: `plan.kind` says which
 
 const power = (e) => "10" + (e < 0 ? "⁻" : "") + [...String(Math.abs(e))].map((d) => SUPER[d]).join("");
@@ -249,7 +250,7 @@ function drawRows(c, w, h, look, { plan, columns, maps }, { view, pointer, picke
   }
   c.setLineDash([]); c.font = `11px ${FONT}`; c.fillStyle = look.soft; c.textAlign = "center"; c.textBaseline = "middle";
   for (const v of time.at) c.fillText(time.label(v), X(v - plan.start), h - BOTTOM + 10);
-  c.fillText(at === null ? (plan.axis || "time t") + (time.shared ? " ×" + power(time.shared) : "") : `${plan.axis ? plan.axis.split(" ").pop() : "t"} = ${(x[at] + plan.start).toPrecision(6) * 1}`, at === null ? (LEFT + right) / 2 : Math.min(Math.max(X(x[at]), LEFT + 30), right - 30), h - 9);
+  c.fillText(at === null ? (plan.axis || look.say("time t")) + (time.shared ? " ×" + power(time.shared) : "") : `${plan.axis ? plan.axis.split(" ").pop() : "t"} = ${(x[at] + plan.start).toPrecision(6) * 1}`, at === null ? (LEFT + right) / 2 : Math.min(Math.max(X(x[at]), LEFT + 30), right - 30), h - 9);
   if (at !== null) { c.strokeStyle = look.axis; c.lineWidth = 1; line(c, X(x[at]), TOP, X(x[at]), h - BOTTOM); }
   labelMarks(c, marks, look, X, right);
   const back = picked === null ? -1 : X(picked - plan.start);
@@ -371,7 +372,7 @@ function render({ model, el }) {
     if (!alive || !w || !h) return;
     const W = Math.round(w * scale), H = Math.round(h * scale);
     if (canvas.width !== W || canvas.height !== H) { canvas.width = W; canvas.height = H; canvas.style.height = `${h * zoom}px`; }
-    const c = canvas.getContext("2d"), look = appearance(el, model.get("theme")), data = unpack(model), { plan } = data;
+    const c = canvas.getContext("2d"), look = { ...appearance(el, model.get("theme")), say: speaking(model) }, data = unpack(model), { plan } = data;
     c.setTransform(scale, 0, 0, scale, 0, 0); c.clearRect(0, 0, w, h);
     canvas.setAttribute("aria-label", plan.about || "");
     pointAt = KINDS[plan.kind]?.(c, w, h, look, data, { view, pointer, picked: dragged === undefined ? model.get("picked") : dragged, places, hovered, talls });
@@ -458,7 +459,8 @@ function render({ model, el }) {
   canvas.addEventListener("pointerleave", () => { pointer = pressed = hovered = null; soon(); });
   if (model.get("plan").kind === "rows") {
     const pick = model.get("plan").pick;
-    canvas.title = `${pick ? "click: the time cursor jumps there; drag it by its line, or along the time axis; " : ""}drag elsewhere: zoom into a stretch; double click: all of it again${pick ? "; drag a row by its symbol or its lower edge, × hides it: see the tab rows" : ""}`;
+    const say = speaking(model), zooms = say("drag: zoom into a stretch; double click: all of it again");
+    canvas.title = pick ? [say("click: the time cursor jumps there; drag it by its line, or along the time axis"), zooms, say("drag a row by its symbol or its lower edge, × hides it: see the tab rows")].join("; ") : zooms;
     canvas.style.cursor = "crosshair";
     canvas.addEventListener("pointerdown", (event) => {
       grip = pick ? gripAt(place(event), height(event)) : null;

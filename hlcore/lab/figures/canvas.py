@@ -8,19 +8,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import anywidget
 import numpy as np
 import traitlets
 
 from ...palette import CANVAS
-from ..widgets import Named
+from ..widgets import Scripted
 
 TARGET = -1  # the ink of what is given, not computed: grey, dotted
 GHOST = -2  # the ink of an earlier run
 MARK = -3  # the ink of what is to be noticed
 
 
-class Canvas(Named, anywidget.AnyWidget):
+class Canvas(Scripted):
     """What the browser draws: `frame` holds float32 columns one after another, `plan` says what they are.
 
     `maps` holds a byte for each cell of the heat maps, 128 for zero. A new `picture` is saved by the browser as a PNG.

@@ -7,6 +7,7 @@ from typing import Any
 import ipywidgets as W
 
 from ...errors import bad
+from ...words import tr
 from ..widgets import alarmed, column, row
 from .figure import View
 
@@ -34,7 +35,7 @@ class Gallery(list[Any]):
             raise bad("figure", repr(figure), "something with a frame(run, view)", "subclass hlcore.lab.Figure")
         super().append(figure)
         if getattr(figure, "widget", None) is not None:
-            head = [W.HTML(f"<b>{html.escape(title)}</b>")] if (title := getattr(figure, "title", "")) else []
+            head = [W.HTML(f"<b>{html.escape(tr(title))}</b>")] if (title := getattr(figure, "title", "")) else []
             self._boxes.append((figure, column([*head, figure.widget], flex="1 1 420px")))
             self._ends.append(figure)
             self._arrange()

@@ -3,6 +3,7 @@
 from itertools import pairwise
 from typing import Any
 
+from ...words import tr
 from .figure import Figure, View
 
 LAST = 600  # records shown at most
@@ -15,7 +16,7 @@ class PhasePortrait(Figure):
 
     def __init__(self) -> None:
         super().__init__()
-        self.widget.show("plane", [], x="h", y="z", about="phase portrait")
+        self.widget.show("plane", [], x="h", y="z", about=tr("phase portrait"))
 
     def frame(self, run: Any, view: View) -> None:
         """Show the last records of unit `view.phase`."""
@@ -23,7 +24,7 @@ class PhasePortrait(Figure):
         run = ahead or run
         quantities, pair = run.learner.quantities, axes(run)
         if not pair:
-            self.widget.show("plane", [], x="", y="", about="no phase portrait: nothing here has a conjugate")
+            self.widget.show("plane", [], x="", y="", about=tr("no phase portrait: nothing here has a conjugate"))
             return
         names, columns = run.recorder.names(pair[0]), []
         if view.phase < len(names):
@@ -35,7 +36,7 @@ class PhasePortrait(Figure):
         layers = [{"draw": "trail", "ink": 0}]
         told = {"ahead": ""} if ahead is not None else {"spots": bool(len(run.recorder))}
         about = f"phase portrait of {x} and {y}; a click into it is a point to start from"
-        self.widget.show("plane", columns, layers=layers, x=x, y=y, about=about, **told)
+        self.widget.show("plane", columns, layers=layers, x=x, y=y, about=tr(about), **told)
 
 
 def axes(run: Any) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ function render({ model, el }) {
   canvas.dataset.lmSuppressShortcuts = "true";
   canvas.style.cssText = "display:block;width:100%;cursor:crosshair";
   el.style.width = "100%"; el.style.minWidth = "0"; el.classList.add("hl-fill"); el.appendChild(canvas);
+  const say = (text) => model.get("words")[text] || text; // in the language asked for: hlcore/words.py
   let pen = null, alive = true, zoom = 1;
 
   const numbers = () => { const b = model.get("cells"); return b && b.byteLength ? new Float32Array(b.buffer.slice(b.byteOffset, b.byteOffset + b.byteLength)) : new Float32Array(0); };
@@ -38,7 +39,7 @@ function render({ model, el }) {
     c.font = `11px ${FONT}`; c.textBaseline = "middle"; c.textAlign = "center"; c.fillStyle = shade(0.7);
     const both = axes(), values = numbers();
     canvas.dataset.cells = values.length; canvas.dataset.border = plan.border?.length || 0; canvas.dataset.visited = plan.visited?.length || 0; // what tests read
-    if (!both) { canvas.setAttribute("aria-label", "a map of two settings, not yet made"); c.fillText("Map: what becomes of this run under each pair", w / 2, h / 2); return; }
+    if (!both) { const hint = say("Map: what becomes of this run under each pair"); canvas.setAttribute("aria-label", hint); c.fillText(hint, w / 2, h / 2); return; }
     const [X, Y] = both, wide = w - LEFT - RIGHT, high = h - TOP - BOTTOM;
     const px = (part) => LEFT + part * wide, py = (part) => TOP + (1 - part) * high;
     const sorted = [...values].filter(Number.isFinite).sort((a, b) => a - b), last = sorted[sorted.length - 1];
@@ -92,12 +93,12 @@ function render({ model, el }) {
       c.strokeRect(...box); c.strokeStyle = theme.shine; c.lineWidth = 1.2; c.strokeRect(...box);
     }
     if (plan.border?.length) { // what the line is: beside the name of x
-      c.font = `11px ${FONT}`; c.fillStyle = shade(0.8); c.textAlign = "right"; c.fillText(`line: ${plan.says}`, w - RIGHT, h - BOTTOM + 25);
+      c.font = `11px ${FONT}`; c.fillStyle = shade(0.8); c.textAlign = "right"; c.fillText(`${say("line")}: ${plan.says}`, w - RIGHT, h - BOTTOM + 25);
     }
     const here = pen && values[pen[0] * Y.n + pen[1]];
     const words = pen ? `${plan.x.letter} = ${short(plan.x.values[pen[0]])}, ${plan.y.letter} = ${short(plan.y.values[pen[1]])}: ${Number.isFinite(here) ? `${plan.told} ${short(here)}` : plan.blank}` : "";
-    canvas.setAttribute("aria-label", `map of ${plan.x.letter} and ${plan.y.letter}; arrow keys move, Enter lets that run play beside this one. ${plan.says ? `Line: ${plan.says}. ` : ""}${words}`);
-    canvas.title = words ? `${words}; click: this run plays beside the present one` : "";
+    canvas.setAttribute("aria-label", `${plan.x.letter}, ${plan.y.letter}; ${say("arrow keys move, Enter lets that run play beside this one")}. ${plan.says ? `${say("line")}: ${plan.says}. ` : ""}${words}`);
+    canvas.title = words ? `${words}; ${say("click: this run plays beside the present one")}` : "";
   };
   const cellAt = (event) => {
     const both = axes(), box = canvas.getBoundingClientRect(), [w, h] = size();

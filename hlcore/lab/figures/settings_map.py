@@ -4,17 +4,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import anywidget
 import numpy as np
 import traitlets
 
 from ...palette import BLACK, CANVAS, DEPTHS, WHITE
-from ..widgets import Named
+from ..widgets import Scripted
 
 LARGEST = float(np.finfo(np.float32).max)
 
 
-class SettingsMap(Named, anywidget.AnyWidget):
+class SettingsMap(Scripted):
     """What a browser draws of a table of runs over two settings; a click, or Enter on a cell, writes `spot`.
 
     cells  float32, a number for each pair, the first setting slowest; nan is hatched

@@ -4,6 +4,7 @@ const LEFT = 58, RIGHT = 14, TOP = 12, BOTTOM = 38, HEIGHT = 210;
 const FONT = "system-ui, 'Segoe UI', 'DejaVu Sans', sans-serif";
 
 function render({ model, el }) {
+  const say = (text) => model.get("words")[text] || text; // in the language asked for: hlcore/words.py
   const plan = model.get("plan"), [x0, x1] = plan.across, [y0, y1] = plan.up, last = plan.points - 1;
   const canvas = document.createElement("canvas");
   canvas.className = "hl-sketch"; canvas.tabIndex = 0; canvas.setAttribute("role", "application");
@@ -51,10 +52,10 @@ function render({ model, el }) {
       c.beginPath(); c.arc(X(pen), Y(drawn[pen] ?? (y0 + y1) / 2), 5, 0, 7); c.stroke();
     }
     const n = drawn.filter((v) => v !== null).length;
-    const told = n === 0 ? "Draw with the pointer, or with the arrow keys" : "";
+    const told = n === 0 ? say("Draw with the pointer, or with the arrow keys") : "";
     if (told) { c.fillStyle = shade(0.7); c.textAlign = "center"; c.font = `14px ${FONT}`; c.fillText(told, (LEFT + w - RIGHT) / 2, (TOP + HEIGHT - BOTTOM) / 2); }
     const at = x0 + (pen / last) * (x1 - x0), high = drawn[pen];
-    canvas.setAttribute("aria-label", `${plan.y} over ${plan.x}, to be drawn: arrow keys move and raise the pen. At ${Number(at.toPrecision(4))} ${high === null ? "nothing is drawn" : Number(high.toPrecision(3))}; ${n} of ${plan.points} places drawn`);
+    canvas.setAttribute("aria-label", `${plan.y}, ${plan.x}: ${say("to be drawn: arrow keys move and raise the pen")}. ${Number(at.toPrecision(4))}: ${high === null ? say("nothing is drawn") : Number(high.toPrecision(3))}; ${n}/${plan.points}`);
     canvas.dataset.drawn = n; canvas.dataset.found = found.length; // what tests read
   };
   // set the height at place k, and everything between it and the place before

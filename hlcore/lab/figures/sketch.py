@@ -4,18 +4,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import anywidget
 import numpy as np
 import traitlets
 
 from ...errors import bad
 from ...palette import CANVAS
-from ..widgets import Named
+from ..widgets import Scripted
 
 POINTS = 41  # of a drawn curve
 
 
-class Sketch(Named, anywidget.AnyWidget):
+class Sketch(Scripted):
     """Axes to draw a curve into, y(x).
 
     x, y          what they are called       across, up  the least and largest of each

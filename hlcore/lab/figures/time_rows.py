@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...records.recorder import Recorder
+from ...words import tr
 from .arrangement import Arrangement
 from .canvas import GHOST, TARGET
 from .figure import Figure, View
@@ -100,7 +101,7 @@ class TimeRows(Figure):
         rows = [row._replace(lines=[line._replace(values=next(columns)) for line in row.lines]) for row in rows]
         if ahead is not None:
             told = f"pale: its first {len(t):,} steps, if you press Play now"
-            show_rows(self.widget, rows, [x], float(t[0]), pick=True, ahead=told)
+            show_rows(self.widget, rows, [x], float(t[0]), pick=True, ahead=tr(told))
             return
         curves = {(row.symbol, line.name): line.values for row in rows for line in row.lines if line.stays}
         self._shown = x + t[0], curves
@@ -128,17 +129,17 @@ def show_rows(
     planned = [
         {
             "symbol": row.symbol,
-            "what": f"{row.words}: {row.heat.told}" if row.heat else row.words,
+            "what": f"{tr(row.words)}: {tr(row.heat.told)}" if row.heat else tr(row.words),
             "weight": row.tall,
             "map": row.heat.plan if row.heat else None,
             "log": row.log,
-            "lines": [{"name": line.name, **line.style} for line in row.lines],
+            "lines": [{"name": tr(line.name), **line.style} for line in row.lines],
         }
         for row in rows
     ]
     columns = [*x, *(line.values for row in rows for line in row.lines)] if x else []
     cells = [row.heat.cells for row in rows if row.heat]
-    about = "over time: " + "; ".join(f"{row.symbol} {row.words}" for row in rows)
+    about = tr("over time") + ": " + "; ".join(f"{row.symbol} {tr(row.words)}" for row in rows)
     canvas.show(
         "rows", columns, cells, **{"rows": planned, "start": start, "marks": [*map(list, marks)], "about": about} | told
     )
@@ -223,7 +224,7 @@ def of_band(band: Band, symbol: str, x: np.ndarray, now: float) -> list[Line]:
     return [
         Line(band.told, edges[0], {"ink": 0, "band": True}, False),
         Line("", edges[1], {"ink": 0, "edge": True, "quiet": True}, False),
-        Line("ahead", middle, {"ink": 0, "width": 1.2, "faint": True, "quiet": True}, False),
+        Line("", middle, {"ink": 0, "width": 1.2, "faint": True, "quiet": True}, False),
     ]
 
 
