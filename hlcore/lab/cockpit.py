@@ -75,6 +75,7 @@ class Cockpit(Walked, Surveyed, Runs, Raced, Banded, ByHand):
         self._build()
         for trait in ("picked", "room", "rows"):
             self._quiet.observe(self._rows.widget, partial(self._loop.post, trait), trait)
+        self._rows.widget.on_msg(lambda _, told, __: self._loop.post("picked", told.get("picked")))
         self._quiet.observe(self._phase.widget, partial(self._loop.post, "start from"), "spot")
         self._show_all()
 

@@ -419,11 +419,18 @@ function render({ model, el }) {
   const drag = (px, done) => {
     const x = unpack(model).columns[0], t = timeAt(Math.max(px, LEFT)), last = x[(model.get("plan").last ?? x.length) - 1];
     dragged = t >= last ? null : t + model.get("plan").start;
-    if (done || !told) told = requestAnimationFrame(() => { told = 0; send(); });
-    if (done) { cancelAnimationFrame(told); told = 0; send(); dragged = undefined; }
+    if (done) clearTimeout(waits);
+    if (done || !waits) next();
   };
-  let told = 0;
-  const send = () => { if (dragged !== undefined) { model.set("picked", dragged); model.save_changes(); } };
+  let waits = 0, asked; // one question at a time: a kernel answers by a frame, or not within a while
+  const next = () => {
+    waits = 0;
+    if (dragged === undefined || dragged === asked) return;
+    go(asked = dragged);
+    waits = setTimeout(next, 400);
+  };
+  const answered = () => { if (waits) { clearTimeout(waits); next(); } };
+  const go = (t) => { if (model.send) model.send({ picked: t }); else { model.set("picked", t); model.save_changes(); } }; // a page has no kernel
   const letGo = (y) => {
     const names = places.map((row) => row.symbol);
     if (grip.what === "time") drag(pointer, true);
@@ -468,12 +475,12 @@ function render({ model, el }) {
       if (grip?.what === "time") { pointer = place(event); drag(pointer, false); soon(); }
     });
     canvas.addEventListener("pointerup", (event) => {
-      if (grip) { letGo(height(event)); return; }
+      if (grip) { pointer = place(event); letGo(height(event)); return; }
       const end = place(event);
       if (pressed !== null && Math.abs(end - pressed) > 8) {
         view = [timeAt(Math.min(pressed, end)), timeAt(Math.max(pressed, end))];
       } else if (pick && pressed !== null && model.get("plan").points && end >= LEFT && end <= wide() - RIGHT) {
-        model.set("picked", timeAt(end) + model.get("plan").start); model.save_changes();
+        go(timeAt(end) + model.get("plan").start);
       }
       pressed = null; soon();
     });
@@ -494,12 +501,12 @@ function render({ model, el }) {
   });
   const changes = ["frame", "maps", "plan", "height", "picked", "theme"].map((what) => `change:${what}`);
   changes.forEach((what) => model.on(what, soon));
-  const settled = () => { if (!grip) for (const name in talls) delete talls[name]; };
+  const settled = () => { answered(); if (!grip && !waits) dragged = asked = undefined; if (!grip) for (const name in talls) delete talls[name]; };
   model.on("change:plan", settled);
   const observer = new ResizeObserver(soon);
   observer.observe(canvas);
   soon();
-  return () => { alive = false; observer.disconnect(); changes.forEach((what) => model.off(what, soon)); model.off("change:plan", settled); clearTimeout(later); };
+  return () => { alive = false; observer.disconnect(); changes.forEach((what) => model.off(what, soon)); model.off("change:plan", settled); clearTimeout(later); clearTimeout(waits); };
 }
 
 export default { render };
