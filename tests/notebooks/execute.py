@@ -13,7 +13,9 @@ KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": 
 def execute(path: Path) -> None:
     """Run the notebook in its folder and write it back without widget states, times and other noise."""
     book = nbformat.read(path, as_version=4)
-    NotebookClient(book, timeout=1200, store_widget_state=False, resources={"metadata": {"path": path.parent}}).execute()
+    NotebookClient(
+        book, timeout=1200, store_widget_state=False, resources={"metadata": {"path": path.parent}}
+    ).execute()
     book.metadata = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
     for cell in book.cells:
         tags = cell.metadata.get("tags", [])
