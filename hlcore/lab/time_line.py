@@ -1,5 +1,7 @@
 """The time that can be walked: a cursor over all figures, and the forks that begin where it stands."""
 
+import time
+from collections import deque
 from functools import partial
 from typing import Any, Self
 
@@ -14,6 +16,8 @@ from .panel import Panel
 from .screen import Parts
 from .widgets import button, row
 
+STEP = 1 / 2000  # of the slider
+ECHO = 5.0  # seconds within which a browser sends back what it is shown
 CATCH_UP = 1.0  # seconds in which a fork that was just made comes as far as it can
 
 
@@ -29,12 +33,11 @@ class TimeLine:
         self.pending: dict[str, Any] = {}
         self.tree: Any = None
         self._post, self._quiet = post, quiet
+        self._shown: deque[tuple[float, float]] = deque(maxlen=16)  # (value, when) of what the slider was shown
         look = {"readout": False, "layout": W.Layout(flex="1 1 120px", width="auto", min_width="80px")}
         tip = "Walk through the time of this run; arrow keys, too"
         # a share of the run's time, 1 is now: a slider whose ends move while it plays answers with a value of its own
-        self.cursor = W.FloatSlider(
-            value=1, min=0, max=1, step=1 / 2000, description=tr("time"), tooltip=tr(tip), **look
-        )
+        self.cursor = W.FloatSlider(value=1, min=0, max=1, step=STEP, description=tr("time"), tooltip=tr(tip), **look)
         quiet.observe(self.cursor, partial(post, "walk"))
         self._fork = button("Fork", "Another run from here on, with the settings of the dials", partial(post, "fork"))
         self._now = button("Now", "Let the cursor go", partial(post, "picked"))
@@ -47,6 +50,14 @@ class TimeLine:
         if t is not None and run.learner.steps and t < run.learner.t - 1e-9:
             self.past = run.at(step_at(run, max(0.0, t)))
         return self.past
+
+    def walked(self, part: float) -> bool:
+        """Whether a person moved the slider: the browser sends back what it is shown, perhaps when it is no more so."""
+        now = time.monotonic()
+        echo = next((one for one in self._shown if now - one[1] < ECHO and abs(part - one[0]) < 0.51 * STEP), None)
+        if echo is not None:
+            self._shown.remove(echo)
+        return echo is None
 
     def wait_for_fork(self, name: str, value: Any) -> str:
         """A dial was turned in the past: the next fork will have that; a bad value is an HLError."""
@@ -70,8 +81,11 @@ class TimeLine:
         """Bring slider, buttons and list up to date."""
         at = (self.past or run).learner.t
         told = ", ".join(f"{run.settings.about()[k].letter} = {v:.3g}" for k, v in self.pending.items())
+        part = 1.0 if self.past is None else at / run.learner.t
+        if part != self.cursor.value:
+            self._shown.append((part, time.monotonic()))
         with self._quiet:
-            self.cursor.value = 1.0 if self.past is None else at / run.learner.t
+            self.cursor.value = part
         self._now.disabled = self.past is None
         self._fork.description = tr(f"Fork: {told}" if told else "Fork" if self.past is None else f"Fork at t {at:.4g}")
 
@@ -113,10 +127,14 @@ class Walked(Panel):
     def walk_commands(self) -> dict[str, Any]:
         """What the time line's messages do."""
         return {
-            "walk": lambda part: self.pick(None if part >= 1 else part * self.run.learner.t),
+            "walk": self._slid,
             "picked": self.pick,
             "fork": lambda _: self.fork(),
         }
+
+    def _slid(self, part: float) -> None:
+        if self.time.walked(part):
+            self.pick(None if part >= 1 else part * self.run.learner.t)
 
     def grown(self, tree: Forks) -> Self:
         """Take the forks of a tree whose trunk this run is."""

@@ -41,6 +41,16 @@ def test_all_figures_stand_where_the_cursor_stands(panel):
         panel.at(32.0)
 
 
+def test_what_the_slider_sends_back_moves_nothing(panel):
+    panel.at(12.0)
+    shown = panel.time.cursor.value
+    panel.command("picked", None)
+    panel.command("walk", shown)  # late
+    assert panel.time.past is None
+    panel.command("walk", shown)  # and now a person
+    assert panel.time.past.learner.steps == 120
+
+
 def test_a_dial_that_is_turned_in_the_past_waits_for_fork(panel):
     panel.at(12.0)
     panel._controls.dials["eta"].field.set_state({"value": 3.5})
