@@ -1,7 +1,6 @@
 """Work beside a panel, in a process of its own: the panel plays on, and what comes is posted to it."""
 
 import multiprocessing
-import pickle
 import threading
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -39,7 +38,7 @@ class Aside:
             threading.Thread(target=self._listen, args=(self._pipe,), daemon=True).start()
         try:
             self._pipe.send((work, given))
-        except (*MISTAKES, OSError, pickle.PicklingError) as error:  # what cannot be pickled says so in many ways
+        except Exception as error:  # what cannot be pickled says so in many ways
             raise bad(self._message, f"{type(error).__name__}: {first_line(error)}", "what can be pickled") from error
         self.working = True
 
