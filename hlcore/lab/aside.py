@@ -15,7 +15,8 @@ Work = Callable[..., Iterable[Any]]
 class Aside:
     """One work at a time: `begin(work, *given)` posts (message, part) for each part that `work(*given)` yields.
 
-    At the end it posts (message, None), after a mistake (f"{message} failed", its words). A work that begins ends the
+    At the end it posts (f"{message} done", None), after a mistake (f"{message} failed", its words): names of their own,
+    since of a name a mailbox keeps the latest alone. A work that begins ends the
     one before as soon as that has its next part; `stop` ends it at once. Work and what is given are pickled.
 
     working  True from `begin` to the end
@@ -58,11 +59,11 @@ class Aside:
         with pipe:
             try:
                 while True:
-                    failed, part = pipe.recv()
+                    told, part = pipe.recv()
                     if self._process is None or pipe is not self._pipe:
                         continue  # it was stopped
-                    self.working = part is not None and not failed
-                    self._post(f"{self._message} failed" if failed else self._message, part)
+                    self.working = not told
+                    self._post(self._message + told, part)
             except (EOFError, OSError):
                 return
 
@@ -75,12 +76,12 @@ def _serve(pipe: Any) -> None:
             work, given = asked
             try:
                 for part in work(*given):
-                    pipe.send((False, part))
+                    pipe.send(("", part))
                     if pipe.poll():
                         break
                 else:
-                    pipe.send((False, None))
+                    pipe.send((" done", None))
             except MISTAKES as error:
-                pipe.send((True, first_line(error)))
+                pipe.send((" failed", first_line(error)))
     except (EOFError, OSError, KeyboardInterrupt):
         return

@@ -139,7 +139,8 @@ class Banded(Panel):
 
         return {
             "which way": switch,
-            "band": lambda found: None if found is None else self._show_band(found),
+            "band": self._show_band,
+            "band done": lambda _: None,
             "band failed": self.warn,
         }
 

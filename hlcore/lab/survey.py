@@ -122,13 +122,10 @@ class Survey:
         self.aside.stop()
         self._say()
 
-    def take(self, level: Level | None) -> None:
-        """A level came, or the end."""
-        if level is None:
-            self.aside.stop()
-        else:
-            self.found = level
-            self.draw()
+    def take(self, level: Level) -> None:
+        """A level came."""
+        self.found = level
+        self.draw()
         self._say()
 
     def make(self, run: Run, x: str, y: str, steps: int, points: int) -> Level:
@@ -236,6 +233,7 @@ class Surveyed(Panel):
             "survey": lambda on: self.survey.begin(self.run) if on else self.survey.stop(),
             "survey shown": lambda _: self.survey.draw(),
             "map": self.survey.take,
+            "map done": lambda _: self.survey.stop(),
             "map failed": self.survey.failed,
             "visit": lambda settings: self.visit(**settings),
         }
