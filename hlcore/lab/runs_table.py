@@ -102,7 +102,7 @@ class Runs(Panel):
                 state = self.time.tree.state_string()
             except HLError as error:
                 why = first_line(error)
-            line = _line(f"{TRUNK} {self._number}", self.run)._replace(state=state, why=why)
+            line = _line(f"{TRUNK} {self._number}", self.run)._replace(state=state, why=why, apart=float("nan"))
             self._earlier = (*self._earlier, line)[-EARLIER:]
 
     def runs_commands(self) -> dict[str, Any]:

@@ -49,6 +49,7 @@ def test_what_was_run_stands_in_the_table(panel, tmp_path, monkeypatch):
     panel.step(5)
     panel.fork(eta=2.0)
     panel.race(None).reset(seed=4)
+    assert np.isnan(panel.runs()["max |Δθ|"]["run 1"])
     assert list(panel.runs().index) == ["run", "run 1"] and panel.runs().seed.tolist() == [4, 0]
     press(panel, "CSV table")
     written = pd.read_csv(tmp_path / "tracker-sinusoid-runs.csv", index_col=0)
