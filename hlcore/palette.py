@@ -10,6 +10,7 @@ ALARM = VERMILION  # behind words in BLACK: as a colour of small words it is too
 FLAG = f"background:{ALARM};color:{BLACK};border-radius:4px;padding:0 4px"  # the style of words that alarm
 ON_MAP = "#222222"  # words on a light map, in the dark theme too
 GRID, CLEAR = "rgba(128,128,128,0.25)", "rgba(0,0,0,0)"
+DEPTHS = ("#440154", "#414487", "#2A788E", "#22A884", "#7AD151", "#FDE725")  # viridis: rising in lightness
 LAND = (WHITE, "#A9C4DC", "#7F9BB3")  # of a loss: the valley, the heights, the lines of equal height
 
 # the lines of a chart, in this order: colour and dash, by plotly's names
@@ -20,9 +21,9 @@ INK = [
 
 # the same for the canvas, which is lighter in a dark notebook; dashes are lengths of lines and gaps
 CANVAS: dict[str, Any] = {
-    "light": {"inks": [BLUE, ORANGE, GREEN, PINK], "tone": "0,0,0", "paper": WHITE},
-    "dark": {"inks": [SKY, ORANGE, "#2FBF97", "#E39CC4"], "tone": "255,255,255", "paper": BLACK},
-    "dashes": [[], [7, 4], [2, 3], [9, 3, 2, 3]],
+    "light": {"inks": [BLUE, ORANGE, GREEN, PINK, GREY, VERMILION], "tone": "0,0,0", "paper": WHITE},
+    "dark": {"inks": [SKY, ORANGE, "#2FBF97", "#E39CC4", "#ABABAB", VERMILION], "tone": "255,255,255", "paper": BLACK},
+    "dashes": [[], [7, 4], [2, 3], [9, 3, 2, 3], [13, 4], [13, 3, 2, 3]],
     "mark": VERMILION,
     "below": BLUE,  # zero, on a map
     "above": VERMILION,

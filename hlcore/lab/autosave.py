@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -28,14 +29,17 @@ class Autosave:
         self.trouble = ""
         self._last, self._steps, self._begun = time.monotonic(), 0, False
 
-    def keep(self, run: Any, resting: bool = False) -> None:
-        """Write what is new, if it is time; at once where a run that was kept comes to rest."""
+    def keep(self, run: Any, resting: bool = False, state: Callable[[], str] | None = None) -> None:
+        """Write what is new, if it is time; at once where a run that was kept comes to rest.
+
+        state  tells the state string, of the run and its forks; None: the run's own
+        """
         due = self._begun if resting else time.monotonic() - self._last >= EVERY
         if not due or self.trouble or run.learner.steps == self._steps:
             return
         file = place(run.experiment)
         try:
-            content = {"by": SELF, "steps": run.learner.steps, "state": run.state_string()}
+            content = {"by": SELF, "steps": run.learner.steps, "state": (state or run.state_string)()}
             write_whole(writable(file, folder=True), json.dumps(content))
             if resting and len(run.recorder):
                 export.save(run.trajectory(), file.with_suffix(".nc"))

@@ -13,6 +13,8 @@ from .drive import Drive
 from .figures.phase import axes
 from .panel import Panel
 
+BESIDE = 0.5  # seconds in which the forks may catch up with a step
+
 
 class ByHand(Panel):
     """A panel with a `run` in which a person may act; what is done is kept in the run, and told in its state string."""
@@ -23,6 +25,7 @@ class ByHand(Panel):
     # what the panel below brings
     view: Any
     adopt: Callable[[Run], None]
+    time: Any
     _controls: Any
     _phase: Any
     _rest: Callable[[], None]
@@ -79,6 +82,7 @@ class ByHand(Panel):
             self._loop.fail(error)
             raise
         finally:
+            self.time.tree.catch_up(BESIDE)
             self.shown()
         return self
 

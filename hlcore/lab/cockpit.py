@@ -1,7 +1,6 @@
 """The Cockpit: a run with its controls, its figures and its words."""
 
 import html
-import math
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, Self
@@ -11,11 +10,12 @@ import torch
 
 from .. import learners
 from ..errors import HLError, bad, whole
-from ..experiments import Experiment, differing
+from ..experiments import Experiment
 from ..law.settings import BaseSettings
 from ..runs.forks import Forks
 from ..runs.run import Run
 from . import equations
+from .band import Banded
 from .by_hand import ByHand
 from .controls import Controls
 from .figures.figure import View
@@ -25,11 +25,16 @@ from .figures.time_rows import TimeRows
 from .keeping import Keeping
 from .opening import OPENING, Opening
 from .pace import Pace
+from .races import Raced
+from .runs_table import Runs, RunsTable
 from .screen import FullScreen, Parts, beside, place, tab
+from .survey import Survey, Surveyed
+from .term_notes import Terms
 from .time_line import TimeLine, Walked
+from .widgets import row
 
 
-class Cockpit(Walked, ByHand):
+class Cockpit(Walked, Surveyed, Runs, Raced, Banded, ByHand):
     """The panel of an experiment: play it, change its Hamiltonian while it learns, and see all it moves.
 
     controls  names of the controls to show beside Play and its kin ("eta", "beta", "presets", ...); None: all
@@ -59,12 +64,18 @@ class Cockpit(Walked, ByHand):
         self._rows, self._phase = TimeRows(), PhasePortrait()
         self._keeping = Keeping(self, lambda text: setattr(self._controls.text, "value", text), self._rows.widget.save)
         self.figures = Gallery([self._rows, self._phase], figures or ())
-        self.parts, self._full = Parts(), FullScreen()
+        self.parts, self._full, self._terms = Parts(), FullScreen(), Terms()
         self.time = TimeLine(self._loop.post, self._quiet, self.parts)
-        self.owns(self.figures, self._full)
+        self.table = RunsTable(lambda what, name: self._loop.post(f"run {what}", name))
+        write = self.button("CSV table", "Write this table into a file beside the notebook", "runs csv")
+        self.parts.tabs["runs"] = tab([self.table, row([write])])
+        self.survey = Survey(self._loop.post, self._quiet, self.parts)
+        self.owns(self.figures, self._full, self._terms, self.survey, self.table)
+        self.parts.switches.append(self._band_switch())
         self._build()
         for trait in ("picked", "room", "rows"):
             self._quiet.observe(self._rows.widget, partial(self._loop.post, trait), trait)
+        self._rows.widget.on_msg(lambda _, told, __: self._loop.post("picked", told.get("picked")))
         self._quiet.observe(self._phase.widget, partial(self._loop.post, "start from"), "spot")
         self._show_all()
 
@@ -89,6 +100,7 @@ class Cockpit(Walked, ByHand):
     def reset(self, seed: int | None = None) -> Self:
         """Back to step 0 with the settings in force, from the same seed or another."""
         self._rest()
+        self.keep()
         self._far = 0
         self.run.reset(seed)
         return self._show_all()
@@ -102,31 +114,6 @@ class Cockpit(Walked, ByHand):
         self._rest()
         self.run.back(int(self.run.recorder.window("step")[times.searchsorted(t + 1e-9) - 1]))
         return self._show_all()
-
-    def race(self, rival: str | bool | None = True) -> Self:
-        """Let another learner (by name; True: "sgd") take the same run from here on; `gap` says how far apart."""
-        try:
-            self.run.race(rival)
-        finally:
-            self._show_race()
-        return self
-
-    @property
-    def gap(self) -> float:
-        """The largest |Δθ| from the rival since `race`; nan without a race."""
-        return math.nan if self.run.rival is None else self.run.rival.gap
-
-    def pin(self) -> Self:
-        """Keep the run that is shown as a ghost behind the next ones."""
-        changed = equations.told(differing(self.run.experiment.settings, self.settings), self.settings.about())
-        self._rows.pin(", ".join(filter(None, (f"seed {self.run.seed}", changed))))
-        return self
-
-    def unpin(self) -> Self:
-        """Let the ghosts go."""
-        self._rows.unpin()
-        self.draw()
-        return self
 
     def trajectory(self) -> Any:
         """The record so far, an xarray.Dataset."""
@@ -166,6 +153,7 @@ class Cockpit(Walked, ByHand):
         if self._rows.arrangement.room:  # a browser looks
             self.view.opening = None if self.asked else self.opening.before(self.run)
         self.view.past, self.view.forks = self.time.past, self.forks()
+        self.survey.mark(self.run, self.view.forks)
         self.figures.draw(self.run, self.view, self.warn)
         self._controls.rows.show(self._rows.arrangement.seats)
 
@@ -175,8 +163,11 @@ class Cockpit(Walked, ByHand):
         super().refresh_status()
         self._keeping.keep(resting=not self.playing)
         self.time.show(self.run)
+        self.show_runs()
+        self.follow_band()
         if self.run.dt is not None and self.time.past is None:
             self._law.value = equations.law(self.run, self._touched)
+        self._terms.tell(self.time.past or self.run)
         self._summary.value = html.escape(equations.summary(self.run))
         self._summary.layout.display = "none" if self._alarm.value else "block"  # they share a line: nothing jumps
 
@@ -212,22 +203,28 @@ class Cockpit(Walked, ByHand):
             "room": partial(setattr, self._rows.arrangement, "room"),
             "rows": lambda told: self._rows.arrangement.change(**told),
             "back": lambda _: None if (t := self._rows.widget.picked) is None else self.back(t),
-            "race": self.race,
-            "pin": lambda on: self.pin() if on else self.unpin(),
             **self._keeping.commands(),
             **self.walk_commands(),
+            **self.race_commands(),
+            **self.survey_commands(),
+            **self.runs_commands(),
+            **self.band_commands(),
             **{name: partial(setattr, self.view, name) for name in ("window", "maps", "phase")},
             **{f"set {name}": partial(self._turn, name) for name in controls.dials},
             **{f"units {name}": partial(self.view.units.__setitem__, name) for name in controls.units},
         }
         bar = [self._keeping.again, *controls.transport(self._play), self._full]
-        tabs = {"portrait": tab([controls.phase, self._phase.widget], "portrait")} | controls.tabs() | self.parts.tabs
+        tabs = (
+            {"portrait": tab([controls.phase, self._phase.widget], "portrait")}
+            | controls.tabs(self.parts.switches)
+            | self.parts.tabs
+        )
         side = place("side", beside(controls.chosen(*controls.dials), tabs))
         screen = [
             place("head", [self._title, *controls.chosen("presets")]),
             place("bar", bar),
             *self.parts.bar,
-            place("law", [self._law]),
+            place("law", [self._law, self._terms]),
             place("words", [self._status, self._alarm, self._summary]),
             self.figures.front,
             place("body", [side, place("main", [self._rows.widget, *self.parts.under, self._gate])]),
@@ -237,6 +234,7 @@ class Cockpit(Walked, ByHand):
     def _show_all(self) -> Self:
         """Everything anew: title, settings, figures, words."""
         self._controls.offer(self.run.experiment.presets)
+        self.survey.offer(self.run)
         self.time.renew(self.run)
         self._show_race()
         self.pick(None)
@@ -246,11 +244,6 @@ class Cockpit(Walked, ByHand):
         seen = self.time.past or self.run
         self._controls.show(seen.settings.replace(**self.time.pending), source)
         self._law.value = equations.law(seen, self._touched, self.time.past is not None)
-
-    def _show_race(self) -> None:
-        """Who learns what, and against whom."""
-        self._title.value = equations.title(self.run)
-        self._controls.show_race(None if self.run.rival is None else self.run.rival.learner.name)
 
     def _apply(self, changes: dict[str, Any], source: dict[str, str] | None = None) -> None:
         try:
@@ -288,9 +281,11 @@ class Cockpit(Walked, ByHand):
         self._loop.pause()
         self._loop.error = None
 
-    def adopt(self, run: Run) -> None:
-        """Another run in the place of this one; its learner may have other controls."""
+    def adopt(self, run: Run, keep: bool = True) -> None:
+        """Another run in the place of this one, which is kept in the table; its learner may have other controls."""
         self._rest()
+        if keep:
+            self.keep()
         before, self.run, self._named, self._touched = self.run, run, False, ""
         if type(run.learner) is not type(before.learner):
             self._build()

@@ -135,10 +135,13 @@ class Controls:
         self.preset = self._menu("preset", [UNCHOSEN], "12em", "settings worth trying")
         self.window = self._menu("window", WINDOWS, "10.8em", "time shown", 5000)
         racing = "The same run by another learner, from where this one is now"
-        self.race = self._menu("race", [(ALONE, ALONE), *((f"race {name}", name) for name in rivals)], "6.2em", racing)
+        self._rivals = list(rivals)
+        self.race = self._menu("race", [ALONE], "6.2em", racing)
+        self.show_race([])
         self.units: dict[str, W.SelectMultiple] = {}
-        for name in self._quantities:
-            self.units[name] = W.SelectMultiple(rows=6, layout=W.Layout(width="auto", min_width="0"))
+        for name, quantity in self._quantities.items():
+            tip, wide = tr(f"entries of {quantity.symbol} that are shown"), W.Layout(width="auto", min_width="0")
+            self.units[name] = W.SelectMultiple(rows=6, tooltip=tip, layout=wide)
             self._quiet.observe(self.units[name], partial(post, f"units {name}"), "index")
         self.rows = RowPicker(post, quiet)
         wide = W.Layout(width="auto", min_width="64px")
@@ -186,17 +189,17 @@ class Controls:
         there = {"presets": self.preset, **{name: dial.box for name, dial in self.dials.items()}}
         return [there[name] for name in names if name in self.shown]
 
-    def tabs(self) -> dict[str, W.Widget]:
-        """What lies in the tabs beside the phase portrait: the rows and their units, state and export."""
-        made = {"units": self._pickers, "state": self._state}
+    def tabs(self, switches: Sequence[W.Widget] = ()) -> dict[str, W.Widget]:
+        """What lies in the tabs beside the phase portrait: the rows, further switches and units; state and export."""
+        made: dict[str, Callable[[], W.Widget]] = {"units": partial(self._pickers, switches), "state": self._state}
         titles = {"units": "rows", "state": "save"}
         return {titles[name]: make() for name, make in made.items() if name in self.shown}
 
-    def _pickers(self) -> W.Widget:
+    def _pickers(self, switches: Sequence[W.Widget]) -> W.Widget:
         symbols = [W.HTML(f"<b>{quantity.symbol}</b>") for quantity in self._quantities.values()]
         boxes = [column(pair, width="48%") for pair in zip(symbols, self.units.values(), strict=True)]
         hint = W.HTML(tr(f"Up to {LINES} lines a panel; Ctrl or Shift picks several."))
-        return tab([*self.rows.widgets, self.maps, hint, row(boxes)])
+        return tab([*self.rows.widgets, row([self.maps, *switches]), hint, row(boxes)])
 
     def _state(self) -> W.Widget:
         post = self._post
@@ -234,7 +237,10 @@ class Controls:
         self.back.disabled = t is None
         self.back.description = tr("Back" if t is None else f"Back to t {t:.4g}")
 
-    def show_race(self, name: str | None) -> None:
-        """The menu says what is so."""
+    def show_race(self, names: Sequence[str]) -> None:
+        """The menu says who races; who is chosen beside them races, too."""
+        last = names[-1] if names else ALONE
+        told = [(" + ".join(names) if name == last else name, name) for name in self._rivals if name not in names[:-1]]
         with self._quiet:
-            self.race.value = name or ALONE
+            self.race.options = named([(ALONE, ALONE), *((f"race {label}", name) for label, name in told)])
+            self.race.value = last

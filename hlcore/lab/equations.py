@@ -2,6 +2,7 @@
 
 import html
 import math
+import re
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -26,8 +27,8 @@ def regime_of(run: Any) -> Regime:
 
 def title(run: Any) -> str:
     """Who learns what, and against whom, as HTML."""
-    who, rival = tr(run.learner.title), "" if run.rival is None else tr(run.rival.learner.title)
-    learner = f'<span style="opacity:.75">{html.escape(tr(f"{who}, raced by {rival}") if rival else who)}</span>'
+    who, rivals = tr(run.learner.title), ", ".join(tr(rival.learner.title) for rival in run.rivals)
+    learner = f'<span style="opacity:.75">{html.escape(tr(f"{who}, raced by {rivals}") if rivals else who)}</span>'
     return f'<b style="font-size:1.25em">{html.escape(tr(run.experiment.title))}</b> &nbsp;{learner}'
 
 
@@ -39,8 +40,8 @@ def law(run: Any, touched: str = "", past: bool = False) -> str:
     learner = run.learner
     lit = f'<b style="{FLAG}">'
     about = learner.settings.about()
-    symbols = {name: f"{lit}{x.symbol}</b>" if name == touched else x.symbol for name, x in about.items()}
-    spans = (f"<span>{tr(equation).format(**symbols)}</span>" for equation in learner.equations)
+    symbols = {name: _term(name, f"{lit}{x.symbol}</b>" if name == touched else x.symbol) for name, x in about.items()}
+    spans = (f"<span>{_terms(tr(equation), learner).format(**symbols)}</span>" for equation in learner.equations)
     if past and run.report is not None:
         return f'<div class="hl-equations">{" ".join(spans)}</div><div>{moment(learner, run.report)}</div>'
     regime = regime_of(run)
@@ -53,20 +54,39 @@ def law(run: Any, touched: str = "", past: bool = False) -> str:
     )
 
 
+def _term(name: str, symbol: str) -> str:
+    """A symbol that tells its number when it is pointed at, see term_notes.js."""
+    return f'<span class="hl-term" tabindex="-1" data-term="{name}">{symbol}</span>'
+
+
+def _terms(equation: str, learner: Any) -> str:
+    """An equation with the quantities, L and H' in it as terms: not where they are differentiated, or named by."""
+    named = {quantity.symbol: name for name, quantity in learner.quantities.items()} | {
+        "L": "loss",
+        "H'": "hamiltonian",
+    }
+    symbols = "|".join(sorted(map(re.escape, named), key=len, reverse=True))
+    pattern = rf"\{{[^}}]*\}}|<[^>]*>|(?<![\w∂])({symbols})(?![\w'])"
+    return re.sub(pattern, lambda found: _term(named[found[1]], found[1]) if found[1] else found[0], equation)
+
+
+def numbers(learner: Any, report: Any) -> dict[str, tuple[str, float]]:
+    """{name: (what it is, as HTML; its number)} of every term at one time: settings, L, H', how large a quantity is."""
+    settings, parts = learner.settings, learner.traced()
+    found = {k: (a.symbol, settings.in_force(k)) for k, a in settings.about().items() if a.words}
+    if report is not None:
+        found |= {"loss": ("L", report.loss), "hamiltonian": ("H'", report.hamiltonian)}
+        for k, q in learner.quantities.items():
+            largest = (float(x.detach().abs().max()) for x in parts[k].values() if x.numel())
+            found[k] = f"max|{html.escape(q.symbol)}|", max(largest, default=0.0)
+    return {k: (name, x) for k, (name, x) in found.items() if isinstance(x, (int, float))}
+
+
 def moment(learner: Any, report: Any) -> str:
-    """Every number of the equations at one time, as HTML: settings, L, H', and how large each quantity is."""
-    settings, about = learner.settings, learner.settings.about()
-    numbers = [(a.symbol, settings.in_force(k)) for k, a in about.items() if a.words and not a.choices]
-    parts = learner.traced()
-    sizes = [
-        (
-            f"max|{html.escape(q.symbol)}|",
-            max((float(x.abs().max()) for x in parts[k].values() if x.numel()), default=0.0),
-        )
-        for k, q in learner.quantities.items()
-    ]
-    numbers += [("L", report.loss), ("H'", report.hamiltonian), *sizes]
-    told = " · ".join(f"{name} = {x:.3g}" for name, x in numbers if isinstance(x, (int, float)))
+    """Every number of the equations at one time, as HTML."""
+    about = learner.settings.about()
+    terms = [term for k, term in numbers(learner, report).items() if k not in about or not about[k].choices]
+    told = " · ".join(f"{name} = {x:.3g}" for name, x in terms)
     return f"<b>t = {report.t:.5g}</b>: {told}"
 
 
@@ -76,14 +96,15 @@ def summary(run: Any) -> str:
     regime = tr(regime_of(run).kind)
     if not len(recorder):
         return "; ".join(filter(None, (tr("step 0: not begun"), regime))) + "."
-    loss, raced = recorder.window("loss", 400), run.rival
+    loss = recorder.window("loss", 400)
     said = [tr(f"step {learner.steps:,}: loss {loss[-min(100, len(loss)) :].mean():.3g}, {_trend(loss)}")]
     name, quantity = list(learner.quantities.items())[-1]
     if recorder.names(name):
         said.append(tr(f"largest |{quantity.symbol}| {float(abs(recorder.window(name, 1)).max()):.3g}"))
     said += [regime] if regime else []
-    if raced is not None:
-        said.append(tr(f"max |Δθ| from {raced.learner.title}: {raced.gap:.2g}{', which diverged' * bool(raced.error)}"))
+    for rival in run.rivals:
+        name = rival.learner.title if len(run.rivals) == 1 else rival.name
+        said.append(tr(f"max |Δθ| from {name}: {rival.gap:.2g}{', which diverged' * bool(rival.error)}"))
     return "; ".join(said) + "."
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..records.export import write
-from ..runs.run import Run
+from ..runs.forks import Forks
 from .autosave import Autosave, left
 
 
@@ -25,19 +25,24 @@ class Keeping:
         self.again.layout.display = "none" if found is None else ""
         return {
             "copy": self._copy,
-            "load": lambda text: cockpit.adopt(Run.from_state(text)),
-            "again": lambda _: None if found is None else cockpit.adopt(Run.from_state(found[1])),
+            "load": self._grow,
+            "again": lambda _: None if found is None else self._grow(found[1]),
             "export": self._export,
         }
 
     def keep(self, resting: bool = False) -> None:
         """Keep the run as it is now, if it is time; a trouble is told once."""
         told, run = self.autosave.trouble, self._cockpit.run
-        self.autosave.keep(run, resting)
+        self.autosave.keep(run, resting, self._cockpit.state_string)
         if run.learner.steps:
             self.again.layout.display = "none"
         if self.autosave.trouble != told:
             self._cockpit.warn(self.autosave.trouble)
+
+    def _grow(self, text: str) -> None:
+        tree = Forks.from_state(text)
+        self._cockpit.adopt(tree.trunk)
+        self._cockpit.grown(tree)
 
     def _copy(self, what: str) -> None:
         cockpit = self._cockpit

@@ -24,12 +24,14 @@ class Parts:
 
     bar     under Play and its kin, a line each
     tabs    {title: what lies there}, one upon the other beside the curves; the first is seen first
+    switches  beside the ticks of the rows
     under   right under the curves, as wide as they are
     below   under all, as wide as the panel
     """
 
     bar: list[W.Widget] = field(default_factory=list)
     tabs: dict[str, W.Widget] = field(default_factory=dict)
+    switches: list[W.Widget] = field(default_factory=list)
     under: list[W.Widget] = field(default_factory=list)
     below: list[W.Widget] = field(default_factory=list)
 

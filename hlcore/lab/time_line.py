@@ -1,22 +1,23 @@
 """The time that can be walked: a cursor over all figures, and the forks that begin where it stands."""
 
-import html
-import math
+import time
+from collections import deque
 from functools import partial
 from typing import Any, Self
 
 import ipywidgets as W
 
 from ..errors import bad
-from ..palette import INK
 from ..records.columns import Dataset
 from ..runs.forks import TRUNK, Fork, Forks
 from ..runs.run import Run
 from ..words import tr
 from .panel import Panel
-from .screen import Parts, tab
+from .screen import Parts
 from .widgets import button, row
 
+STEP = 1 / 2000  # of the slider
+ECHO = 5.0  # seconds within which a browser sends back what it is shown
 CATCH_UP = 1.0  # seconds in which a fork that was just made comes as far as it can
 
 
@@ -24,7 +25,7 @@ class TimeLine:
     """The cursor, and the tree of forks, of the run of a cockpit.
 
     past     the run as it was where the cursor stands; None: now     pending  what a dial was turned to meanwhile
-    widget   the cursor, in one line     list  the forks, a line each
+    widget   the cursor, in one line
     """
 
     def __init__(self, post: Any, quiet: Any, parts: Parts) -> None:
@@ -32,19 +33,16 @@ class TimeLine:
         self.pending: dict[str, Any] = {}
         self.tree: Any = None
         self._post, self._quiet = post, quiet
+        self._shown: deque[tuple[float, float]] = deque(maxlen=16)  # (value, when) of what the slider was shown
         look = {"readout": False, "layout": W.Layout(flex="1 1 120px", width="auto", min_width="80px")}
         tip = "Walk through the time of this run; arrow keys, too"
         # a share of the run's time, 1 is now: a slider whose ends move while it plays answers with a value of its own
-        self.cursor = W.FloatSlider(
-            value=1, min=0, max=1, step=1 / 2000, description=tr("time"), tooltip=tr(tip), **look
-        )
+        self.cursor = W.FloatSlider(value=1, min=0, max=1, step=STEP, description=tr("time"), tooltip=tr(tip), **look)
         quiet.observe(self.cursor, partial(post, "walk"))
         self._fork = button("Fork", "Another run from here on, with the settings of the dials", partial(post, "fork"))
         self._now = button("Now", "Let the cursor go", partial(post, "picked"))
         self.widget = row([self.cursor, self._now, self._fork])
-        self.list = tab([])
         parts.under.append(self.widget)
-        parts.tabs["forks"] = self.list
 
     def go(self, run: Run, t: float | None) -> Run | None:
         """Let the cursor stand where the run was at time t; None, or a time to come: now."""
@@ -52,6 +50,14 @@ class TimeLine:
         if t is not None and run.learner.steps and t < run.learner.t - 1e-9:
             self.past = run.at(step_at(run, max(0.0, t)))
         return self.past
+
+    def walked(self, part: float) -> bool:
+        """Whether a person moved the slider: the browser sends back what it is shown, perhaps when it is no more so."""
+        now = time.monotonic()
+        echo = next((one for one in self._shown if now - one[1] < ECHO and abs(part - one[0]) < 0.51 * STEP), None)
+        if echo is not None:
+            self._shown.remove(echo)
+        return echo is None
 
     def wait_for_fork(self, name: str, value: Any) -> str:
         """A dial was turned in the past: the next fork will have that; a bad value is an HLError."""
@@ -75,32 +81,13 @@ class TimeLine:
         """Bring slider, buttons and list up to date."""
         at = (self.past or run).learner.t
         told = ", ".join(f"{run.settings.about()[k].letter} = {v:.3g}" for k, v in self.pending.items())
+        part = 1.0 if self.past is None else at / run.learner.t
+        if part != self.cursor.value:
+            self._shown.append((part, time.monotonic()))
         with self._quiet:
-            self.cursor.value = 1.0 if self.past is None else at / run.learner.t
+            self.cursor.value = part
         self._now.disabled = self.past is None
         self._fork.description = tr(f"Fork: {told}" if told else "Fork" if self.past is None else f"Fork at t {at:.4g}")
-        self._list()
-
-    def _list(self) -> None:
-        """A line a fork: its colour and dash, its name, how far from the run, pin and delete."""
-        made = list(self.tree.made.values())
-        lines = [_line(k, fork, self.tree) for k, fork in enumerate(made)]
-        names = [(fork.name, fork.pinned) for fork in made]
-        if names != getattr(self, "_named", None):
-            self._named, self._words = names, [W.HTML(line) for line in lines]
-            self.list.children = [
-                row([words, *self._buttons(fork)]) for words, fork in zip(self._words, made, strict=True)
-            ] or [W.HTML(tr("No fork yet: put the cursor where one is to begin, turn a dial, press Fork."))]
-        for words, line in zip(self._words, lines, strict=True):
-            words.value = line
-
-    def _buttons(self, fork: Fork) -> list[W.Widget]:
-        pin = "Unpin" if fork.pinned else "Pin"
-        return [
-            button(f"{pin} {fork.name}", "A pinned fork stays when there are too many",
-                   partial(self._post, "fork pin", (fork.name, not fork.pinned))),
-            button(f"Delete {fork.name}", "Let this fork go", partial(self._post, "fork delete", fork.name)),
-        ]  # fmt: skip
 
 
 class Walked(Panel):
@@ -139,14 +126,15 @@ class Walked(Panel):
 
     def walk_commands(self) -> dict[str, Any]:
         """What the time line's messages do."""
-        tree = lambda: self.time.tree  # noqa: E731  it is another one after a Reset
         return {
-            "walk": lambda part: self.pick(None if part >= 1 else part * self.run.learner.t),
+            "walk": self._slid,
             "picked": self.pick,
             "fork": lambda _: self.fork(),
-            "fork pin": lambda told: (tree().pin(*told), self.walked()),
-            "fork delete": lambda name: (tree().delete(name), self.walked()),
         }
+
+    def _slid(self, part: float) -> None:
+        if self.time.walked(part):
+            self.pick(None if part >= 1 else part * self.run.learner.t)
 
     def grown(self, tree: Forks) -> Self:
         """Take the forks of a tree whose trunk this run is."""
@@ -169,13 +157,3 @@ def step_at(run: Run, t: float) -> int:
     if len(times) and t >= times[0] - 1e-9:
         return int(steps[times.searchsorted(t + 1e-9) - 1])
     return int(t / times[0] * steps[0] + 1e-9) if len(times) else 0
-
-
-def _line(k: int, fork: Fork, tree: Forks) -> str:
-    colour, dash = INK[(k + 1) % len(INK)]
-    style = {"solid": "solid", "dot": "dotted"}.get(dash, "dashed")
-    bar = f'<span style="display:inline-block;width:26px;border-top:3px {style} {colour};vertical-align:middle"></span>'
-    gap = tree.apart(fork.name)
-    far = fork.error.__class__.__name__ if fork.error else f"|Δθ| {gap:.2g}" if math.isfinite(gap) else "on its way"
-    of = "" if fork.of == TRUNK else f" of {html.escape(fork.of)}"
-    return f"{bar} <b>{html.escape(fork.name)}</b>" + tr(f"{of}, from step {fork.at:,}; {far}")

@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from ..errors import HLError, bad, known
+from ..experiments import differing
 from ..records.columns import Dataset
 from . import state_string
 from .run import Run
@@ -78,17 +79,32 @@ class Forks:
         return fork
 
     def delete(self, name: str) -> None:
-        """Let a fork go; what came from it comes from where it came from."""
+        """Let a fork go; what came from it comes from where it came from, and left there when it did."""
         known("fork", name, self.made)
         gone = self.made.pop(name)
         for fork in self.made.values():
             if fork.of == name:
-                fork.of = gone.of
+                fork.of, fork.at = gone.of, gone.at
 
     def pin(self, name: str, pinned: bool = True) -> None:
         """Keep a fork when there are too many, or let it go again."""
         known("fork", name, self.made)
         self.made[name].pinned = pinned
+
+    def rooted(self, name: str) -> Self:
+        """The same runs with that fork as the trunk; what was the trunk is a fork of it, "before NAME"."""
+        root = self.made[known("fork", name, self.made)]
+        if root.of != TRUNK:
+            return self.rooted(root.of).rooted(name)
+        tree, taken = type(self)(root.run), [TRUNK, *self.made]
+        old = next(x for n in range(1, MOST + 2) if (x := f"before {name}" + f" ({n})" * (n > 1)) not in taken)
+        tree.made[old] = Fork(old, self.trunk, TRUNK, root.at, True)
+        for fork in self.made.values():
+            if fork is not root:
+                later = fork.of == TRUNK and fork.at > root.at
+                of = old if later else TRUNK if fork.of == name else fork.of
+                tree.made[fork.name] = Fork(fork.name, fork.run, of, fork.at, fork.pinned, fork.error)
+        return tree
 
     def behind(self) -> list[Fork]:
         """Those that have still to come as far as the run is, the farthest behind first."""
@@ -115,7 +131,7 @@ class Forks:
         a, b = one.traced()["theta"], other.traced()["theta"]
         if one.steps != other.steps or a.keys() != b.keys():
             return math.nan
-        return max((float((b[k] - x).abs().max()) for k, x in a.items() if x.numel()), default=0.0)
+        return max((float((b[k] - x).detach().abs().max()) for k, x in a.items() if x.numel()), default=0.0)
 
     def state_string(self) -> str:
         """The run with all its forks, in one line."""
@@ -126,11 +142,16 @@ class Forks:
                 f.at,
                 f.pinned,
                 f.run.learner.steps,
-                [c for c in state_string.changes(f.run) if c[0] >= f.at],
+                self._start(f) + state_string.changes(f.run, f.at),
             ]
             for f in self.made.values()
         ]
         return state_string.written(self.trunk, told)
+
+    def _start(self, fork: Fork) -> list[Any]:
+        """What a fork of step 0 began with."""
+        change = {} if fork.at else differing(self.run(fork.of).start, fork.run.start)
+        return [[0, {k: state_string.plain(k, v) for k, v in change.items()}]] if change else []
 
     @classmethod
     def from_state(cls, text: str) -> Self:

@@ -39,7 +39,7 @@ class Run:
         self.experiment, self.seed = experiment, experiment.seed
         self.start = experiment.settings  # those at step 0
         self.recorder = Recorder(capacity=capacity, width=width)
-        self.rival: Rival | None = None
+        self.rivals: tuple[Rival, ...] = ()
         self.reset()
 
     learner: BaseLearner
@@ -62,14 +62,14 @@ class Run:
 
     def back(self, steps: int) -> None:
         """Back to where it was after `steps` steps, to go on from there differently; later changes are undone."""
-        steps, rival = self._past("back", steps), self.rival
+        steps, rivals = self._past("back", steps), self.rivals
         self.changes = [(at, change) for at, change in self.changes if at < steps]
         for done in (self.moves, self.placed):
             for at in [at for at in done if at >= steps]:
                 del done[at]
-        self._history, self.rival = self._history.until(steps), None
+        self._history, self.rivals = self._history.until(steps), ()
         self._return(steps, record=True)
-        self.rival = rival
+        self.rivals = rivals
         self._race_again()
 
     def at(self, steps: int) -> Self:
@@ -80,7 +80,7 @@ class Run:
         """
         steps, now = self._past("at", steps), self.learner.steps
         there = copy.copy(self)
-        there.learner, there.rival, there.report = type(self.learner).beside(self.learner), None, None
+        there.learner, there.rivals, there.report = type(self.learner).beside(self.learner), (), None
         there.stream = copy.deepcopy(self.stream) if self.stream.answers else self.stream
         there.changes = [(at, dict(change)) for at, change in self.changes if at < steps or at == steps == now]
         for name in ("moves", "placed"):
@@ -138,22 +138,26 @@ class Run:
             self._generator = torch.get_rng_state()
         self._history.keep(self.learner.snapshot(), self._generator, self.stream.state())
 
-    def race(self, name: str | bool | None = True) -> None:
-        """Let another learner take the same run from here on, with the settings of now as it understands them.
+    def race(self, *names: str | bool | None) -> None:
+        """Let other learners take the same run from here on, with the settings of now as they understand them.
 
-        name  one of `hlcore.learners.names()`; True: "sgd"; None or False: no race
+        names  of `hlcore.learners.names()`; True, or none at all: "sgd"; None or False: no race
 
-        Raises HLError where the settings mean nothing to that learner; the race there was goes on then.
+        Raises HLError where the settings mean nothing to one of them; the race there was goes on then.
         """
-        if name is None or name is False:
-            self.rival = None
-        else:
-            self.rival = Rival("sgd" if name is True else name, self.learner, self.recorder)
+        named = ["sgd" if name is True else name for name in names or (True,) if name is not None and name is not False]
+        made = [Rival(name, self.learner, self.recorder) for name in named]
+        self.rivals = tuple({rival.name: rival for rival in made}.values())
+
+    @property
+    def rival(self) -> Rival | None:
+        """The first of the rivals."""
+        return self.rivals[0] if self.rivals else None
 
     def _race_again(self) -> None:
-        if self.rival is not None:
-            name, self.rival = self.rival.name, None
-            self.race(name)
+        names, self.rivals = [rival.name for rival in self.rivals], ()
+        if names:
+            self.race(*names)
 
     @property
     def settings(self) -> Any:
@@ -221,14 +225,15 @@ class Run:
         if learner.steps == self.stream.length:
             raise HLError(f"stream: got to its end after {self.stream.length:,} samples; Reset begins anew.")
         sample = self.stream[learner.steps]
-        before = torch.get_rng_state() if self.rival is not None else None
+        before = torch.get_rng_state() if self.rivals else None
         self.report, self.dt = learner.step(sample), sample.dt
         if record:
             self.recorder.record(learner, self.report, sample)
-        if self.rival is not None and before is not None:
+        if before is not None:
             after = torch.get_rng_state()
-            torch.set_rng_state(before)  # dropout draws the same for both
-            self.rival.step(sample, learner)
+            for rival in self.rivals:
+                torch.set_rng_state(before)  # dropout draws the same for all
+                rival.step(sample, learner)
             torch.set_rng_state(after)
         self.stream.act(self.report.output)
         if learner.steps % self._history.every == 0:

@@ -1,5 +1,6 @@
 """Which way a run would move if a setting did: the derivative of the trajectory by it, in forward mode."""
 
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -32,8 +33,23 @@ def sensitivity(experiment: Experiment, setting: str, steps: int, seed: int | No
     """
     if not isinstance(experiment, Experiment):
         raise bad("sensitivity", type(experiment).__name__, "an Experiment", "hlcore.experiments.get('iris-mlp')")
-    settings: Any = experiment.settings
+    recorder, about = Recorder(every, whole("steps", steps)), experiment.settings.about()
     pure = PureStep(experiment, experiment.seed if seed is None else seed)
+    for k, t, sample, _, d in carried(pure, setting, steps):
+        _record(recorder, pure, d, Report(t, float(d.loss), float(d.hamiltonian), d.output), sample, k)
+    found = recorder.trajectory()
+    at = experiment.settings.in_force(setting)
+    return found.drop_vars([*about, "target"], errors="ignore").assign_attrs(by=setting, at=at)
+
+
+def carried(
+    pure: PureStep, setting: str, steps: int, first: int = 0, t: float = 0.0, phase: Any = None
+) -> Iterator[tuple[int, float, Sample, Taken, Taken]]:
+    """(k, time after it, sample, what step k made, its derivative by the setting), from step `first` at time t on.
+
+    phase  (θ, ω, h, z) of the run there, {name: tensor} each; None: those of step 0. d = 0 there.
+    """
+    settings: Any = pure.settings
     about = settings.about()
     known("setting", setting, about)
     value = settings.in_force(setting)
@@ -54,21 +70,19 @@ def sensitivity(experiment: Experiment, setting: str, steps: int, seed: int | No
         found: Any = jvp(one, (*phase, x), (*tangent, torch.ones_like(x)))
         return found
 
-    first = first_phase(pure.network, pure.sample(0), settings.tau)
-    like = next(iter(first.theta.values()), torch.empty(0))
-    phase: Any = (*first[:3], {})
+    if phase is None:
+        phase = (*first_phase(pure.network, pure.sample(0), settings.tau)[:3], {})
+    like = next(iter(phase[0].values()), torch.empty(0))
     tangent: Any = tuple({name: torch.zeros_like(x) for name, x in part.items()} for part in phase)
-    recorder, t = Recorder(every, whole("steps", steps)), 0.0
-    for k in range(whole("steps", steps) if pure.stream.length is None else min(steps, pure.stream.length)):
+    end = first + whole("steps", steps)
+    for k in range(first, end if pure.stream.length is None else min(end, pure.stream.length)):
         sample, c = pure.sample(k), settings.at(t)
         scheduled = {name: torch.tensor(getattr(c, name), dtype=like.dtype) for name in rest}
         taken, d = slope(phase, tangent, scheduled, sample.u, sample.target, sample.end)
         if not bool(torch.isfinite(taken.loss)) or not bool(torch.isfinite(d.loss)):
             raise Diverged("loss", "", t, k)
         phase, tangent, t = taken.phase[:4], d.phase[:4], t + settings.tau
-        _record(recorder, pure, d, Report(t, float(d.loss), float(d.hamiltonian), d.output), sample, k)
-    found = recorder.trajectory()
-    return found.drop_vars([*about, "target"], errors="ignore").assign_attrs(by=setting, at=value)
+        yield k, t, sample, taken, d
 
 
 def _record(recorder: Recorder, pure: PureStep, d: Taken, report: Report, sample: Sample, k: int) -> None:

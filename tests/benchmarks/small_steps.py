@@ -13,16 +13,25 @@ from .step import racers, ratio, timed
 
 WORLDS = ("coin-rooms", "coin-rules", "ring-q", "star-q", "lock-q", "low-rank-q", "ring-td", "star-td", "two-states-td")
 DRIVEN = ("echo-recall", "lorenz")  # by Hamiltonian Learning on rotations that their input drives
+ANEW = 500  # moves after which a learner begins again: on the star it grows without end, as it must
 ASKED = {**dict.fromkeys(WORLDS, 1.0), **dict.fromkeys(DRIVEN, 0.3)}  # ms
 
 
 def moving(name: str) -> Callable[[], Any]:
     """One move of an experiment: its sample, the learner's step, the world's answer; no record."""
-    learner, stream = experiments.get(name, **({"learner": "hamiltonian"} if name in DRIVEN else {})).learner()
+    experiment = experiments.get(name, **({"learner": "hamiltonian"} if name in DRIVEN else {}))
+    learner, stream = experiment.learner()
     if name in DRIVEN:
         samples = [stream[k] for k in range(64)]
         return lambda: learner.step(samples[learner.steps % 64])
-    return lambda: stream.act(learner.step(stream[learner.steps]).output)
+
+    def move() -> None:
+        nonlocal learner, stream
+        if learner.steps == ANEW:
+            learner, stream = experiment.learner()
+        stream.act(learner.step(stream[learner.steps]).output)
+
+    return move
 
 
 def main(seconds: float = 30.0) -> None:

@@ -161,7 +161,6 @@ def good(tmp):
         "learners.get.name": lambda: "sgd",
         "Rival.name": lambda: "sgd",
         "register.name": lambda: "a-name",
-        "race.name": lambda: "sgd",
         "streams.real.name": lambda: "water-flow",
         "write.name": lambda: "a",
         "write.folder": lambda: tmp,

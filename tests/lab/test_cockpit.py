@@ -228,6 +228,27 @@ def test_a_race_is_called_by_name_and_ends():
     assert panel._controls.race.index == 0
 
 
+def test_several_learners_race_side_by_side_in_one_ink_each(panel):
+    panel.step(5).race("sgd", "rtrl").step(120)
+    alone = Cockpit(experiments.get("tracker-water-flow")).step(5).race("rtrl").step(120)
+    by_name = {rival.name: rival for rival in panel.run.rivals}
+    assert list(by_name) == ["sgd", "rtrl"] and panel.gap == max(rival.gap for rival in by_name.values()) > 0
+    for x, y in zip(by_name["rtrl"].learner.law.theta, alone.run.rival.learner.law.theta, strict=True):
+        assert torch.equal(x, y)
+    rows, inks = plan(panel)["rows"], {}
+    for row in rows:
+        for line in row["lines"]:
+            if line["name"] in [rival.learner.title for rival in by_name.values()]:
+                inks.setdefault(line["name"], set()).add(line["ink"])
+    assert rows[-1]["symbol"] == "|Δθ|" and sorted(map(len, inks.values())) == [1, 1], "one legend"
+    panel.race("sgd")
+    choose_rival(panel, "bptt")
+    assert [rival.name for rival in panel.run.rivals] == ["sgd", "bptt"]
+    assert panel._controls.race.label == "race sgd + bptt"
+    choose_rival(panel, "race …")
+    assert panel.run.rivals == () and np.isnan(panel.gap)
+
+
 def test_units_are_picked_by_name(panel):
     panel.step(30)
     picker = panel._controls.units["theta"]

@@ -95,5 +95,5 @@ def test_whom_one_can_race_stands_on_a_menu():
     made, posted = controls(rivals=["sgd", "rtrl"])
     assert [label for label, _ in made.race.options] == ["race …", "race sgd", "race rtrl"]
     made.race.set_state({"index": 2})
-    made.show_race(None)
+    made.show_race([])
     assert posted == [("race", "rtrl")] and made.race.index == 0

@@ -20,14 +20,14 @@ def test_no_colour_stands_elsewhere():
 
 def test_the_canvas_is_given_the_palette():
     theme = Canvas().theme
-    assert theme == palette.CANVAS and theme["light"]["inks"] == [ink for ink, _ in palette.INK[:4]]
+    assert theme == palette.CANVAS and theme["light"]["inks"] == [ink for ink, _ in palette.INK]
 
 
 def test_inks_differ_in_colour_and_in_dash():
     inks, dashes = zip(*palette.INK, strict=True)
     assert len(set(inks)) == len(set(dashes)) == len(palette.INK)
     for side in ("light", "dark"):
-        assert len(set(palette.CANVAS[side]["inks"])) == len(palette.CANVAS["dashes"]) == 4
+        assert len(set(palette.CANVAS[side]["inks"])) == len(palette.CANVAS["dashes"]) == 6
 
 
 def contrast(one, other):

@@ -17,7 +17,12 @@ from hlcore.lab.keyboard import Keyboard
 from hlcore.words import LANGUAGES, catalogue, tr
 
 HOUSE = Path(hlcore.__file__).parent
-SOURCES = [p for room in ("lab", "learners", "law", "experiments", "errors.py") for p in (HOUSE / room,) if p.exists()]
+SOURCES = [
+    p
+    for room in ("lab", "learners", "law", "experiments", "studies", "errors.py")
+    for p in (HOUSE / room,)
+    if p.exists()
+]
 FILES = [f for p in SOURCES for f in (sorted(p.rglob("*.py")) if p.is_dir() else [p])]
 LABS = [HOUSE.parent / f"labs/{words.stem}.ipynb" for words in sorted(HOUSE.parent.glob("labs/ja/*.md"))]
 SCRIPTS = sorted((HOUSE / "lab").rglob("*.js"))

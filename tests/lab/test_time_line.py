@@ -8,7 +8,8 @@ from hlcore import HLError, experiments
 from hlcore.lab import Cockpit, Figure
 from hlcore.runs.run import Run
 
-from .test_cockpit import every, plan
+from .test_cockpit import plan
+from .test_runs_table import ask
 
 
 class Steps(Figure):
@@ -40,11 +41,22 @@ def test_all_figures_stand_where_the_cursor_stands(panel):
         panel.at(32.0)
 
 
+def test_what_the_slider_sends_back_moves_nothing(panel):
+    panel.at(12.0)
+    shown = panel.time.cursor.value
+    panel.command("picked", None)
+    panel.command("walk", shown)  # late
+    assert panel.time.past is None
+    panel.command("walk", shown)  # and now a person
+    assert panel.time.past.learner.steps == 120
+
+
 def test_a_dial_that_is_turned_in_the_past_waits_for_fork(panel):
     panel.at(12.0)
     panel._controls.dials["eta"].field.set_state({"value": 3.5})
     assert panel.run.settings.eta != 3.5 and panel.time._fork.description == "Fork: η = 3.5"
     panel.time._fork.click()
+    panel.time.tree.catch_up(9.0)  # a busy machine
     (name,) = panel.forks()
     fork = panel.forks()[name]
     assert name == "η = 3.5" and fork.settings.eta == 3.5 and fork.learner.steps == 300
@@ -58,10 +70,9 @@ def test_a_dial_that_is_turned_in_the_past_waits_for_fork(panel):
     (theirs,) = again.forks().values()
     for x, y in zip(theirs.learner.law.theta, fork.learner.law.theta, strict=True):
         assert torch.equal(x, y)
-    buttons = {b.description: b for b in every(panel.time.list) if hasattr(b, "click")}
-    buttons[f"Pin {name}"].click()
+    ask(panel, "pin", name)
     assert panel.time.tree.made[name].pinned
-    buttons[f"Delete {name}"].click()
+    ask(panel, "delete", name)
     assert not panel.forks() and name not in [line["name"] for row in plan(panel)["rows"] for line in row["lines"]]
     panel.fork(beta=0.01)
     panel.reset()

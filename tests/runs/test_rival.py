@@ -174,3 +174,14 @@ def test_back_begins_the_race_anew_from_there():
     assert run.rival.gap > 0, "T1 does not hold where a state lives on"
     run.back(20)
     assert run.rival.born == 20 and run.rival.gap == 0
+
+
+@pytest.mark.parametrize("bad", [1.5, {}, "no such thing", b"sgd", float("nan"), []])
+def test_who_is_no_learner_does_not_race(bad):
+    run = Run(experiments.get("iris-linear"))
+    run.race("rtrl")
+    with pytest.raises(HLError):
+        run.race("sgd", bad)
+    assert [rival.name for rival in run.rivals] == ["rtrl"]
+    run.race("sgd", "sgd", None)
+    assert [rival.name for rival in run.rivals] == ["sgd"]

@@ -61,6 +61,16 @@ function path(c, x, y, X, Y) {
   c.stroke();
 }
 
+// the area between two curves, where both are there
+function between(c, x, low, high, X, Y) {
+  const there = [...x.keys()].filter((i) => Number.isFinite(low[i]) && Number.isFinite(high[i]));
+  if (!there.length) return;
+  c.beginPath();
+  for (const i of there) c.lineTo(X(x[i]), Y(low[i]));
+  for (const i of there.reverse()) c.lineTo(X(x[i]), Y(high[i]));
+  c.fill();
+}
+
 // A pen that `path` takes in the place of a canvas, and that sets pixels itself: without a GPU a browser needs a hundred
 // times as long for the outline of a line of many points. Steep pieces row by row, flat ones column by column.
 const paper = document.createElement("canvas"), blank = new Map();
@@ -177,7 +187,8 @@ function drawRows(c, w, h, look, { plan, columns, maps }, { view, pointer, picke
   for (const row of rows) {
     const height = (room * share(row)) / whole, upper = top + BAND, lower = top + height - 4;
     const shown = row.lines.map((_, k) => (row.log ? ys[first + k].map((v) => Math.log10(Math.max(v, 1e-12))) : ys[first + k]));
-    const [lo, hi] = bounds(view ? shown.map((y) => y.filter((_, i) => x[i] >= t0 && x[i] <= t1)) : shown);
+    const drawn = shown.filter((_, k) => !row.lines[k].band && !row.lines[k].edge); // a wide band may leave the row
+    const [lo, hi] = bounds(view ? drawn.map((y) => y.filter((_, i) => x[i] >= t0 && x[i] <= t1)) : drawn);
     const Y = (v) => lower - ((v - lo) / (hi - lo)) * (lower - upper);
     c.lineWidth = 1; c.setLineDash([]); c.font = `11px ${FONT}`; c.textBaseline = "middle";
     const grid = ticks(lo, hi, Math.max(3, Math.floor((lower - upper) / 28)));
@@ -196,7 +207,11 @@ function drawRows(c, w, h, look, { plan, columns, maps }, { view, pointer, picke
       map += size;
     }
     drawMarks(c, marks, look, X, upper, lower);
-    const order = [...row.lines.keys()].sort((a, b) => (row.lines[b].ink === -2) - (row.lines[a].ink === -2)); // ghosts behind
+    const order = [...row.lines.keys()].filter((k) => !row.lines[k].band && !row.lines[k].edge);
+    order.sort((a, b) => (row.lines[b].ink === -2) - (row.lines[a].ink === -2)); // ghosts behind
+    row.lines.forEach((one, k) => {
+      if (one.band) { c.fillStyle = look.ink(one.ink); c.globalAlpha = 0.25; between(c, x, shown[k], shown[k + 1], X, Y); c.globalAlpha = 1; }
+    });
     const quill = new Pen(c, LEFT, upper - 2, right, lower + 2);
     for (const k of order) {
       const one = row.lines[k];
@@ -217,15 +232,15 @@ function drawRows(c, w, h, look, { plan, columns, maps }, { view, pointer, picke
     if (!row.log && !row.map && grid.shared) { c.textAlign = "right"; c.fillText("×" + power(grid.shared), LEFT - 7, y); c.textAlign = "left"; }
     c.font = `11px ${FONT}`;
     const told = row.lines.map((one, k) => {
-      const values = ys[first + k], value = values && values.length ? short(values[at === null ? values.length - 1 : at]) : "";
-      return `${one.name} ${value}`;
+      const values = ys[first + k], value = values && values.length ? short(values[at === null ? (plan.last ?? values.length) - 1 : at]) : "";
+      return one.band ? one.name : `${one.name} ${value}`;
     });
     const wide = told.reduce((sum, text) => sum + 48 + c.measureText(text).width, pen - 18) > right;
     row.lines.forEach((one, k) => {
       if (one.quiet) return;
       const text = wide ? one.name : told[k], need = 30 + c.measureText(text).width;
       if (pen + need > right - (plan.pick ? 16 : 0)) { if (pen < right) c.fillText("…", pen, y); pen = Infinity; return; }
-      c.strokeStyle = look.ink(one.ink); c.setLineDash(look.dash(one.ink)); c.lineWidth = 2; line(c, pen, y, pen + 24, y);
+      c.strokeStyle = look.ink(one.ink); c.setLineDash(look.dash(one.ink)); c.lineWidth = one.band ? 9 : 2; c.globalAlpha = one.band ? 0.25 : 1; line(c, pen, y, pen + 24, y); c.globalAlpha = 1;
       c.setLineDash([]); c.fillStyle = look.text; c.fillText(text, pen + 30, y);
       pen += need + 18;
     });
@@ -362,7 +377,7 @@ function render({ model, el }) {
     const c = canvas.getContext("2d"), look = { ...appearance(el, model.get("theme")), say: speaking(model) }, data = unpack(model), { plan } = data;
     c.setTransform(scale, 0, 0, scale, 0, 0); c.clearRect(0, 0, w, h);
     canvas.setAttribute("aria-label", plan.about || "");
-    pointAt = KINDS[plan.kind]?.(c, w, h, look, data, { view, pointer, picked: model.get("picked"), places, hovered, talls });
+    pointAt = KINDS[plan.kind]?.(c, w, h, look, data, { view, pointer, picked: dragged === undefined ? model.get("picked") : dragged, places, hovered, talls });
     tellRoom(h - TOP - BOTTOM);
     if (pressed !== null && pointer !== null) {
       c.fillStyle = look.grid; c.fillRect(Math.min(pressed, pointer), TOP, Math.abs(pointer - pressed), h - TOP - BOTTOM);
@@ -387,6 +402,8 @@ function render({ model, el }) {
   const ask = (changes) => { model.set("rows", changes); model.save_changes(); };
   const height = (event) => (event.clientY - canvas.getBoundingClientRect().top) / zoom;
   const gripAt = (x, y) => {
+    const low = (model.get("height") || canvas.clientHeight) / zoom - BOTTOM, there = model.get("picked") !== null;
+    if (model.get("plan").points && (y > low || (there && Math.abs(x - cursorAt()) <= 5))) return { what: "time" };
     const k = places.findIndex((row) => y < row.bottom - 4);
     const edge = places.findIndex((row) => Math.abs(y - row.bottom) <= 4);
     if (edge >= 0 && edge < places.length - 1) return { what: "tall", k: edge, from: y };
@@ -399,9 +416,27 @@ function render({ model, el }) {
     const part = Math.min(0.9, Math.max(0.1, (y - a.top) / both));
     talls[a.symbol] = part * sum; talls[b.symbol] = (1 - part) * sum;
   };
+  // the time cursor, drawn along by its line or by the time axis; beyond the last record it is let go
+  let dragged;
+  const drag = (px, done) => {
+    const x = unpack(model).columns[0], t = timeAt(Math.max(px, LEFT)), last = x[(model.get("plan").last ?? x.length) - 1];
+    dragged = t >= last ? null : t + model.get("plan").start;
+    if (done) clearTimeout(waits);
+    if (done || !waits) next();
+  };
+  let waits = 0, asked; // one question at a time: a kernel answers by a frame, or not within a while
+  const next = () => {
+    waits = 0;
+    if (dragged === undefined || dragged === asked) return;
+    go(asked = dragged);
+    waits = setTimeout(next, 400);
+  };
+  const answered = () => { if (waits) { clearTimeout(waits); next(); } };
+  const go = (t) => { if (model.send) model.send({ picked: t }); else { model.set("picked", t); model.save_changes(); } }; // a page has no kernel
   const letGo = (y) => {
     const names = places.map((row) => row.symbol);
-    if (grip.what === "tall") ask({ tall: { ...talls } });
+    if (grip.what === "time") drag(pointer, true);
+    else if (grip.what === "tall") ask({ tall: { ...talls } });
     else if (grip.what === "hide") ask({ shown: { [names[grip.k]]: false } });
     else {
       const to = places.findIndex((row) => y < row.bottom), [name] = names.splice(grip.k, 1);
@@ -416,12 +451,17 @@ function render({ model, el }) {
     const x = unpack(model).columns[0], [a, b] = view || (x && x.length ? [x[0], x[x.length - 1]] : [0, 1]);
     return a + ((px - LEFT) / (wide() - RIGHT - LEFT)) * (b - a);
   };
+  const cursorAt = () => {
+    const a = timeAt(LEFT), b = timeAt(wide() - RIGHT);
+    return LEFT + ((model.get("picked") - model.get("plan").start - a) / (b - a)) * (wide() - RIGHT - LEFT);
+  };
   canvas.addEventListener("pointermove", (event) => {
     pointer = place(event); hovered = height(event);
     if (grip?.what === "tall") pull(hovered);
+    else if (grip?.what === "time") drag(pointer, false);
     else if (!grip && model.get("plan").pick) {
       const found = gripAt(pointer, hovered);
-      canvas.style.cursor = found ? { tall: "row-resize", move: "grab", hide: "pointer" }[found.what] : "crosshair";
+      canvas.style.cursor = found ? { tall: "row-resize", move: "grab", hide: "pointer", time: "ew-resize" }[found.what] : "crosshair";
     }
     soon();
   });
@@ -429,19 +469,20 @@ function render({ model, el }) {
   if (model.get("plan").kind === "rows") {
     const pick = model.get("plan").pick;
     const say = speaking(model), zooms = say("drag: zoom into a stretch; double click: all of it again");
-    canvas.title = pick ? [say("click: choose a time to go Back to"), zooms, say("drag a row by its symbol or its lower edge, × hides it: see the tab rows")].join("; ") : zooms;
+    canvas.title = pick ? [say("click: the time cursor jumps there; drag it by its line, or along the time axis"), zooms, say("drag a row by its symbol or its lower edge, × hides it: see the tab rows")].join("; ") : zooms;
     canvas.style.cursor = "crosshair";
     canvas.addEventListener("pointerdown", (event) => {
       grip = pick ? gripAt(place(event), height(event)) : null;
       if (grip) canvas.setPointerCapture(event.pointerId); else pressed = place(event);
+      if (grip?.what === "time") { pointer = place(event); drag(pointer, false); soon(); }
     });
     canvas.addEventListener("pointerup", (event) => {
-      if (grip) { letGo(height(event)); return; }
+      if (grip) { pointer = place(event); letGo(height(event)); return; }
       const end = place(event);
       if (pressed !== null && Math.abs(end - pressed) > 8) {
         view = [timeAt(Math.min(pressed, end)), timeAt(Math.max(pressed, end))];
       } else if (pick && pressed !== null && model.get("plan").points && end >= LEFT && end <= wide() - RIGHT) {
-        model.set("picked", timeAt(end) + model.get("plan").start); model.save_changes();
+        go(timeAt(end) + model.get("plan").start);
       }
       pressed = null; soon();
     });
@@ -462,12 +503,12 @@ function render({ model, el }) {
   });
   const changes = ["frame", "maps", "plan", "height", "picked", "theme"].map((what) => `change:${what}`);
   changes.forEach((what) => model.on(what, soon));
-  const settled = () => { if (!grip) for (const name in talls) delete talls[name]; };
+  const settled = () => { answered(); if (!grip && !waits) dragged = asked = undefined; if (!grip) for (const name in talls) delete talls[name]; };
   model.on("change:plan", settled);
   const observer = new ResizeObserver(soon);
   observer.observe(canvas);
   soon();
-  return () => { alive = false; observer.disconnect(); changes.forEach((what) => model.off(what, soon)); model.off("change:plan", settled); clearTimeout(later); };
+  return () => { alive = false; observer.disconnect(); changes.forEach((what) => model.off(what, soon)); model.off("change:plan", settled); clearTimeout(later); clearTimeout(waits); };
 }
 
 export default { render };

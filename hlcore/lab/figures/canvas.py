@@ -35,7 +35,7 @@ class Canvas(Scripted):
     spot: Any = traitlets.List().tag(
         sync=True
     )  # the point of a plane that was clicked, where plan["spots"] asks for it
-    picked = traitlets.Float(None, allow_none=True).tag(sync=True)  # the time that was clicked
+    picked = traitlets.Float(None, allow_none=True).tag(sync=True)  # where the time cursor stands
     room = traitlets.Int(0).tag(sync=True)  # pixels that the browser has for rows
     rows = traitlets.Dict().tag(sync=True)  # what a mouse does to the rows: changes of an Arrangement
 

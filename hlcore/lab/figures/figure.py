@@ -14,7 +14,7 @@ class View:
     maps    all units as heat maps     marks  (time, text) of every change     playing  whether more is to come soon
     opening  a run of the first steps to come, while the run itself has not begun
     past     the run where the time cursor stands, which all figures draw that are not over time; None: now
-    forks    {name: run} of the forks
+    forks    {name: run} of the forks     band  where y and L would go if a setting moved, see `time_rows.Band`
     """
 
     window: int = 5000
@@ -26,6 +26,7 @@ class View:
     opening: Any = None
     past: Any = None
     forks: dict[str, Any] = field(default_factory=dict)
+    band: Any = None
 
 
 class Figure:

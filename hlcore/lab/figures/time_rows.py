@@ -41,6 +41,14 @@ class Row(NamedTuple):
     tall: float = 1.0
 
 
+class Band(NamedTuple):
+    """What would move if a setting did: what it is called, its times, and by row (the curve, how far it would move)."""
+
+    told: str
+    t: np.ndarray
+    curves: dict[str, tuple[np.ndarray, np.ndarray]]
+
+
 class Ghost(NamedTuple):
     """An earlier run: what it is called, its times, its curves by (symbol of the row, name)."""
 
@@ -85,6 +93,10 @@ class TimeRows(Figure):
             return
         values = np.stack([line.values for row in rows for line in row.lines], 1)
         x, ys = thinned(t - t[0], values, recorder.count - len(t))
+        last = len(x)
+        if view.band is not None and ahead is None:
+            beyond = view.band.t[view.band.t > t[-1]] - t[0]
+            x, ys = np.append(x, beyond), np.vstack([ys, np.full((len(beyond), ys.shape[1]), np.nan)])
         columns = iter(ys.T)
         rows = [row._replace(lines=[line._replace(values=next(columns)) for line in row.lines]) for row in rows]
         if ahead is not None:
@@ -100,11 +112,14 @@ class TimeRows(Figure):
                         style = {"ink": GHOST, "width": 1.4, "quiet": symbol != "L"}  # the loss tells which is which
                         values = np.interp(x + t[0], ghost.t, y, left=np.nan, right=np.nan)
                         row.lines.append(Line(ghost.run, values, style))
-        for k, (name, fork) in enumerate(view.forks.items()):
+        for k, (name, fork) in enumerate(view.forks.items(), start=1 + len(run.rivals)):
             for row in rows:
-                row.lines.extend(of_fork(fork, name, row.symbol, x + t[0], k + 1))
+                row.lines.extend(of_fork(fork, name, row.symbol, x + t[0], k))
+        for row in rows if view.band is not None else ():
+            if not (row.symbol == "y" and recorder.classes):  # that row counts right answers
+                row.lines.extend(of_band(view.band, row.symbol, x + t[0], float(t[-1])))
         marks = [m for m in view.marks if m[0] >= t[0]][-MARKS:]
-        show_rows(self.widget, rows, [x], float(t[0]), marks, pick=True)
+        show_rows(self.widget, rows, [x], float(t[0]), marks, pick=True, last=last)
 
 
 def show_rows(
@@ -132,7 +147,8 @@ def show_rows(
 
 def rows_of(run: Any, view: View) -> list[Row]:
     """The rows of a run; before its first step all that there may be, without lines."""
-    recorder, window, raced, begun = run.recorder, view.window, run.rival, len(run.recorder) > 0
+    recorder, window, begun = run.recorder, view.window, len(run.recorder) > 0
+    rivals, steps = [*enumerate(run.rivals, start=1)], recorder.window("step", window)
     rows = [Row("y", "prediction", answers(recorder, window), tall=1.25)]
     for name, quantity in run.learner.quantities.items():
         if begun and not recorder.names(name):
@@ -140,8 +156,8 @@ def rows_of(run: Any, view: View) -> list[Row]:
         chosen = [] if view.maps else [i for i in view.units.get(name, [0, 1]) if i < len(recorder.names(name))]
         values = recorder.window(name, window, chosen[:LINES])
         lines = [Line(recorder.names(name)[i], values[:, k], {"ink": k}) for k, i in enumerate(chosen[:LINES])]
-        if raced is not None and name == "theta":
-            steps, style = recorder.window("step", window), {"ink": TARGET, "width": 1.4}
+        for ink, raced in rivals if name == "theta" else ():
+            style = {"ink": TARGET if len(rivals) == 1 else ink, "width": 1.4}
             for k, i in enumerate(chosen[:LINES]):  # named once
                 lines.append(Line(raced.learner.title, raced.window(steps, i), {**style, "quiet": k > 0}, False))
         cells = heat(recorder, name, window) if view.maps else None
@@ -150,13 +166,15 @@ def rows_of(run: Any, view: View) -> list[Row]:
     mean = smooth(recorder.window("loss", window + SMOOTH), len(loss))
     lines = [Line(MEAN, mean, {"ink": 0, "width": 2.2})]
     lines.append(Line("L", loss, {"ink": TARGET, "width": 1, "faint": True}, False))
-    if raced is not None:
-        lines.append(Line(raced.learner.title, losses_of(raced, recorder.window("step", window)), {"ink": 1}, False))
+    lines += [Line(raced.learner.title, losses_of(raced, steps), {"ink": ink}, False) for ink, raced in rivals]
     rows.append(Row("L", "loss", lines, log=True))
     rows.append(Row("H'", "Hamiltonian", [Line("H'", energy, {"ink": 0})]))
-    if raced is not None:
-        gap = Line("running max |Δθ|", raced.window(recorder.window("step", window)), {"ink": 0})
-        rows.append(Row("|Δθ|", f"from {raced.learner.title}", [gap], log=True))
+    if len(rivals) == 1:
+        gap = Line("running max |Δθ|", rivals[0][1].window(steps), {"ink": 0})
+        rows.append(Row("|Δθ|", f"from {rivals[0][1].learner.title}", [gap], log=True))
+    elif rivals:  # one legend: an ink each, in all rows
+        gaps = [Line(raced.learner.title, raced.window(steps), {"ink": ink}, False) for ink, raced in rivals]
+        rows.append(Row("|Δθ|", "running max from", gaps, log=True))
     return rows if begun else [row._replace(lines=[]) for row in rows]
 
 
@@ -194,6 +212,20 @@ def of_fork(fork: Any, name: str, symbol: str, x: np.ndarray, ink: int) -> list[
     values = recorder.window("output", entries=[0])[:, 0] if loss is None else loss
     shown = np.interp(x, recorder.window("t"), values, left=np.nan, right=np.nan)
     return [Line(name, shown, {"ink": ink, "width": 1.6, "quiet": symbol == "y"}, False)]
+
+
+def of_band(band: Band, symbol: str, x: np.ndarray, now: float) -> list[Line]:
+    """The two edges of a band at times x, and its curve ahead of now."""
+    if symbol not in band.curves:
+        return []
+    curve, move = band.curves[symbol]
+    edges = [np.interp(x, band.t, curve + side * move, left=np.nan, right=np.nan) for side in (-1, 1)]
+    middle = np.where(x > now, (edges[0] + edges[1]) / 2, np.nan)
+    return [
+        Line(band.told, edges[0], {"ink": 0, "band": True}, False),
+        Line("", edges[1], {"ink": 0, "edge": True, "quiet": True}, False),
+        Line("", middle, {"ink": 0, "width": 1.2, "faint": True, "quiet": True}, False),
+    ]
 
 
 def smooth(values: np.ndarray, last: int) -> np.ndarray:
