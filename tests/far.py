@@ -43,6 +43,9 @@ class Far(torch.Tensor):
 
     __torch_function__ = torch._C._disabled_torch_function_impl
 
+    def tolist(self):
+        return self.near.tolist()
+
     @classmethod
     def __torch_dispatch__(cls, function, kinds, args=(), kwargs=None):
         return compute(function, args, kwargs or {})
@@ -100,6 +103,7 @@ def strays(names: list[str], steps: int = 6) -> list[str]:
 
     def walk(experiment, device, folder):
         setup, recorder = experiment.setup(0), Recorder()
+        torch.manual_seed(0)
         learner = Learner(setup.network.to(device), experiment.loss, experiment.settings, experiment.order)
         learner.run((sample.to(device) for sample in setup.stream), steps, recorder)
         learner.save(f"{folder}/a.hl")

@@ -15,6 +15,14 @@ from ..law.settings import Settings
 from .device import KINDS
 
 
+def _version() -> str:
+    """Of this package; a folder that is on the path but not installed has none."""
+    try:
+        return metadata.version("hlcore")
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
 def _option(default: Any, words: str, flag: str = "", **more: Any) -> Any:
     """A field that the command line has too: its words, its --flag where it has another name there, and its type."""
     return field(default=default, metadata={"flag": flag, "more": more | {"help": words, "default": default}})
@@ -104,4 +112,4 @@ class Job:
     def greeting(self) -> dict[str, str]:
         """What must agree on all ranks before the first tick."""
         told = {name: json.dumps(value, sort_keys=True) for name, value in asdict(self).items()}
-        return {"hlcore": metadata.version("hlcore"), "torch": torch.__version__, "experiment": told.pop("name")} | told
+        return {"hlcore": _version(), "torch": torch.__version__, "experiment": told.pop("name")} | told

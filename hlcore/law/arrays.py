@@ -79,6 +79,11 @@ def total(x: Any) -> Any:
     return x[0] if len(x) == 1 else x.sum(0)
 
 
+def numbered(x: Any) -> Any:
+    """0 … n - 1, of the rows of x."""
+    return torch.arange(len(x), device=x.device) if isinstance(x, Tensor) else range(len(x))
+
+
 def row_max(x: Any) -> Any:
     """The largest entry of each row, (batch, 1)."""
     return x.amax(1, keepdim=True) if isinstance(x, Tensor) else x.max(1, keepdims=True)
@@ -97,13 +102,18 @@ def scatter_rows(k: Any, x: Any, n: int) -> Any:
         rows[k] = x
         return rows
     chosen = zeros(x, len(k), n)
-    chosen[range(len(k)), k] = 1
+    chosen[numbered(k), k] = 1
     return chosen.T @ x
 
 
 @np.errstate(over="ignore", invalid="ignore")
 def not_finite(named: dict[str, Tensor]) -> str | None:
     """Name of the first tensor with an entry that is inf or nan, or None."""
+    there = [x.detach() for x in named.values() if not x.is_cpu]
+    if len(there) > 1 and len(there) == len(named):  # one wait for the device, not one a tensor
+        total = float(torch.stack([x.sum().double() for x in there]).sum())
+        if total - total == 0.0:
+            return None
     for name, x in named.items():
         light = x.is_cpu and not x.requires_grad and x.dtype is not torch.bfloat16  # which numpy does not know
         total = float(x.numpy().sum() if light else x.sum())

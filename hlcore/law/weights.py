@@ -193,12 +193,13 @@ class Weights:
         """True for a large ω of which |ω⁺| <= keep |ω| + |gain| |g| tells that it stays finite."""
         if not self._all_started or self._scale is not None or self._square is not None:
             return False
-        squares = 0.0
-        for g, p in zip(gradients, self.theta, strict=True):
-            if g is None or not p.is_contiguous():
-                return False
-            flat = g.reshape(-1)
-            squares += float(torch.dot(flat, flat))
+        felt = [g for g in gradients if g is not None]
+        if len(felt) < len(gradients) or not all(p.is_contiguous() for p in self.theta):
+            return False
+        if self._flat.is_cpu:
+            squares = sum(float(torch.dot(x, x)) for x in (g.reshape(-1) for g in felt))
+        else:  # one wait for the device, not one a weight
+            squares = float(torch.stack(torch._foreach_norm(felt)).square().sum())
         if not self._size < self._limit:
             self._size = float(torch.dot(self._flat, self._flat)) ** 0.5
         bound = abs(keep) * self._size + abs(gain) * squares**0.5

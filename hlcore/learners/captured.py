@@ -1,6 +1,7 @@
 """A learner's step as one CUDA graph: all its kernels are launched at once."""
 
 import math
+import warnings
 from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Any
@@ -24,7 +25,8 @@ class Captured:
 
     learner  it has taken its first step, which tells shapes. Its weights move in place; h, z, ω, t are its own again
              after each look, at the latest after `every` steps: `look()` before it is read or saved
-    sample   as all others: the same shapes, dtypes and device, with a target or without
+    sample   as all others: the same shapes, dtypes and device, with a target or without. Its copy, `graph.sample`, is
+             what the graph reads: filled in place, `graph.step()` takes it without copying
     every    steps between two looks for inf and nan. Where a look finds some, the point of the look before is put back
              and `Diverged` raised; what a dropout has drawn since is not drawn again
     live     True: settings are numbers in the device's memory, a change of them needs no new capture, the steps are the
@@ -44,11 +46,11 @@ class Captured:
         kind("live", live, bool, "True or False")
         self.live = live and not (sample.u.is_cpu and learner.law._closed is not None)
         point, omega = learner.point, learner._omega.named()
-        self._u, self._target = sample.u.clone(), None if sample.target is None else sample.target.clone()
+        self.sample = Sample(sample.u.clone(), None if sample.target is None else sample.target.clone(), sample.end)
         self._h = {name: x.clone() for name, x in point.h.items()}
         self._z = {name: x.clone() for name, x in point.z.items()}
         self._theta, self._omega = list(learner.law.theta), list(omega.values())
-        self._sound = torch.ones((), dtype=torch.bool, device=sample.u.device)
+        self._sound = torch.zeros_like((*self._theta, sample.u)[0]).sum()  # nan after inf or nan
         self._told: Any = None  # the settings in force, as the graph has them
         self._c: Any = None  # the same as the step takes them: floats, or numbers on the device
         self._keep: Any = None
@@ -59,15 +61,16 @@ class Captured:
         self._good = [x.detach().clone() for x in self._parts()]
         self._tell()
 
-    def step(self, sample: Sample) -> None:
-        """One step; nothing is looked at, so nothing is reported: see `look`."""
+    def step(self, sample: Sample | None = None) -> None:
+        """One step, on what lies in `self.sample` or on another; nothing is looked at or reported: see `look`."""
         learner = self.learner
         if (learner.t, learner.steps) != self._at:
             raise bad("captured", "a learner that has moved by itself", "the point of the last look", AGAIN)
-        self._fit(sample)
-        self._u.copy_(sample.u)
-        if self._target is not None:
-            self._target.copy_(sample.target)
+        if sample is not None:
+            self._fit(sample)
+            self.sample.u.copy_(sample.u)
+            if self.sample.target is not None:
+                self.sample.target.copy_(sample.target)
         self._tell()
         if self._graph is None:
             self._once()
@@ -75,8 +78,8 @@ class Captured:
             self._graph.replay()
         self._after += 1
         self._t += self._told.tau
-        if sample.end:
-            self._begin(sample)
+        if self.sample.end if sample is None else sample.end:
+            self._begin()
         if self._after == self.every:
             self.look()
 
@@ -128,7 +131,8 @@ class Captured:
 
     def _fit(self, sample: Sample) -> None:
         """HLError for a sample of another form than the graph's."""
-        for name, held, given in (("u", self._u, sample.u), ("target", self._target, sample.target)):
+        ours = self.sample
+        for name, held, given in (("u", ours.u, sample.u), ("target", ours.target, sample.target)):
             form = [(x.shape, x.dtype, x.device) if isinstance(x, Tensor) else x for x in (held, given)]
             if form[0] != form[1]:
                 raise bad(f"Sample.{name}", form[1], f"{form[0]}, as captured", AGAIN)
@@ -158,26 +162,27 @@ class Captured:
                 if isinstance(held, Tensor):
                     held.fill_(x)
             return
-        if self._u.is_cuda or self._move is None:
+        if self.sample.u.is_cuda or self._move is None:
             self._capture()
 
     def _number(self, x: float) -> Tensor:
-        return torch.full((), float(x), dtype=torch.float64, device=self._u.device)
+        return torch.full((), float(x), dtype=torch.float64, device=self.sample.u.device)
 
     def _capture(self) -> None:
         """The step as a graph, after three on a stream aside, as torch asks; then all is as it was."""
         buffers, parts = self.learner.inventory.kept(), self._parts()
         kept, held = [x.detach().clone() for x in parts], self.learner.inventory.buffers()
         try:
-            if self._u.is_cuda:
+            if self.sample.u.is_cuda:
                 self._graph = self._record()
             else:
                 self._once()
         except MISTAKES as error:
             if isinstance(error, HLError):
                 raise
+            first = error.__context__ if isinstance(error.__context__, Exception) else error  # before the capture ended
             raise HLError(
-                f"captured: got {first_line(error)}; expected a network and a loss that never look at a number "
+                f"captured: got {first_line(first)}; expected a network and a loss that never look at a number "
                 f"(no .item(), no branch on a tensor); {BY_STEP}."
             ) from error
         finally:
@@ -192,21 +197,22 @@ class Captured:
             )
 
     def _record(self) -> Any:
-        side = torch.cuda.Stream()
+        side, graph = torch.cuda.Stream(), torch.cuda.CUDAGraph()
         side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side):
-            for _ in range(3):
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "The AccumulateGrad node's stream")  # which takes no part in a gradient
+            with torch.cuda.stream(side):
+                for _ in range(3):
+                    self._once()
+            torch.cuda.current_stream().wait_stream(side)
+            with torch.cuda.graph(graph):
                 self._once()
-        torch.cuda.current_stream().wait_stream(side)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            self._once()
         return graph
 
     def _once(self) -> None:
         """One step in place, without a look at any number: E*1 and E*3 by the learner's order, E*4, E*2."""
         learner, c = self.learner, self._c
-        sample = Sample(self._u, self._target, end=False)
+        sample = self.sample
         with torch.enable_grad():
             if self._h:
                 move: Move = ORDERS[learner.order](learner.law, sample, self._h, self._z, c)
@@ -228,13 +234,15 @@ class Captured:
             _add([self._omega[i] for i in felt], [slopes[i] for i in felt], gain)
             if learner.fresh:
                 _add(theta, omega, stride)
-            for x in (move.loss, *self._h.values(), *self._z.values()):
-                self._sound.logical_and_(torch.as_tensor(x).isfinite().all())
+            self._sound.add_(torch.as_tensor(move.loss), alpha=0)
+            if self._h:
+                sizes = torch._foreach_norm([*self._h.values(), *self._z.values()], math.inf)
+                self._sound.add_(torch.stack(sizes).sum(), alpha=0)
         self._move = move
 
-    def _begin(self, sample: Sample) -> None:
+    def _begin(self) -> None:
         """The start of a sequence, after its end."""
-        start = self.learner.law.initial_state(sample.batch_size)
+        start = self.learner.law.initial_state(self.sample.batch_size)
         for name, x in self._h.items():
             x.zero_() if start[name] is None else x.copy_(start[name].detach())
             self._z[name].zero_()
@@ -254,7 +262,7 @@ class Captured:
             for part, held in (("omega", self._omega), ("theta", self._theta))
         }
         worst = [(part, name) for part, held in parts.items() if (name := not_finite(held)) is not None]
-        if not worst and bool(self._sound):
+        if not worst and not self._sound.isnan():
             return
         first, last = self.learner.steps + 1, self.learner.steps + self._after
         with torch.no_grad():

@@ -2,12 +2,11 @@
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from ..errors import HLError, bad
 from ..law.network import Network, require_network
-from ..networks.preserved import put_back
+from ..networks.preserved import copied, generators, put_back, rewind
 
 WRAPPERS = ("DistributedDataParallel", "FullyShardedDataParallel")
 
@@ -78,16 +77,18 @@ class Inventory:
         return [d[k] for d, k in self._buffers]
 
     def kept(self) -> list[Any]:
-        """What a forward may move: buffers, and torch's generator if a part may draw. For `put_back`."""
-        found: list[Any] = [(d, k, d[k], d[k].clone()) for d, k in self._buffers if d[k] is not None]
+        """What a forward may move: buffers, and torch's generators if a part may draw. For `put_back`."""
+        held = [(d, k, d[k]) for d, k in self._buffers if d[k] is not None]
+        copies = copied([x for _, _, x in held])
+        found: list[Any] = [(*place, x) for place, x in zip(held, copies, strict=True)]
         if self._draws:
-            found.append(torch.get_rng_state())
+            found.append(generators(self.network))
         return found
 
     def put_back(self, kept: list[Any]) -> None:
         """Buffers and generator as they were: a step that is refused leaves no trace."""
-        if kept and isinstance(kept[-1], Tensor):
-            torch.set_rng_state(kept.pop())
+        if kept and isinstance(kept[-1], dict):
+            rewind(kept.pop(), self.network)
         put_back(kept)
 
 

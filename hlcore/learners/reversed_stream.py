@@ -1,6 +1,6 @@
 """BPTT as a reversed stream: states are stored or undone, the weights stand, z walks back through the sequence."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -15,7 +15,7 @@ from ..law.network import Known, Network, State, can_undo, require_network
 from ..law.point import Tensors
 from ..law.sample import Sample
 from ..law.settings import Settings
-from ..networks.preserved import preserved
+from ..networks.preserved import generators, preserved, rewind
 from ..streams.reversed import there_and_back
 
 Watch = Callable[[Tensors, Tensors], None]
@@ -29,12 +29,12 @@ class StoredStep(NamedTuple):
     h: State  # the state that the token found
     tau: float
     gain: float  # τφ, the weight of its loss
-    generator: Tensor  # torch's generator and the buffers as the token found them: the same dropout, the same turn
+    states: Mapping[str, Tensor]  # torch's generators and the buffers as the token found them: the same dropout, turn
     buffers: list[Tensor]
 
     def put_back(self, law: Hamiltonian) -> None:
-        """Generator and buffers as the token found them."""
-        torch.set_rng_state(self.generator)
+        """Generators and buffers as the token found them."""
+        rewind(self.states, law.network)
         with torch.no_grad():
             for buffer, then in zip(law.network.buffers(), self.buffers, strict=True):
                 buffer.copy_(then)
@@ -121,10 +121,11 @@ def _costate(
 
 def _bare(step: StoredStep, first: StoredStep) -> StoredStep:
     """The step without its state; what it drew and its buffers must be those of the first."""
-    same = torch.equal(step.generator, first.generator) and all(map(torch.equal, step.buffers, first.buffers))
+    same = all(torch.equal(x, first.states[k]) for k, x in step.states.items())
+    same = same and all(map(torch.equal, step.buffers, first.buffers))
     if not same:
         raise bad("stored", "False for a network that draws numbers or moves its buffers", "one that does not")
-    return step._replace(h={}, generator=first.generator, buffers=first.buffers)
+    return step._replace(h={}, states=first.states, buffers=first.buffers)
 
 
 def _retraced(network: Network, back: list[StoredStep], h: Known, first: StoredStep) -> Iterator[StoredStep]:
@@ -143,13 +144,13 @@ def first_state(law: Hamiltonian, sample: Sample) -> State:
 
 def advance(law: Hamiltonian, sample: Sample, h: Known, tau: float, gain: float) -> tuple[StoredStep, Tensors, Tensor]:
     """One step there, without derivatives: (what to remember of it, h⁺ = h + τ f^h(u,h,θ), y at h⁺)."""
-    generator, buffers = torch.get_rng_state(), [b.clone() for b in law.network.buffers()]
+    states, buffers = generators(law.network), [b.clone() for b in law.network.buffers()]
     with torch.no_grad():
         v = law.velocity(sample.u, dict(h), tau)
         found = {name: None if x is None else x.detach() for name, x in h.items()}
         after = moved(found, v, tau)
         y = law.output(sample.u, after)
-    return StoredStep(_own(sample.u), _own(sample.target), found, tau, gain, generator, buffers), after, owned(y, after)
+    return StoredStep(_own(sample.u), _own(sample.target), found, tau, gain, states, buffers), after, owned(y, after)
 
 
 def _own(x: Any) -> Any:

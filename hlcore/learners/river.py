@@ -66,7 +66,7 @@ class RiverRegressor(BaseLearner):
         y = float(model.predict_one(x))
         model.learn_one(x, target)
         output = torch.tensor([[y]], dtype=torch.float64)
-        loss = float(self.loss(output, sample.target.to(output.dtype).view(1, 1)))
+        loss = float(self.loss(output, sample.target.to(output).view(1, 1)))
         weights = {k: float(w) for k, w in model.weights.items()}
         told = {**weights, "intercept": float(model.intercept)}
         for name, w in told.items():
@@ -166,7 +166,7 @@ def numbers(sample: Any) -> tuple[list[float], float]:
 
 def _report(t: float, y: Tensor, target: Any) -> Report:
     """The loss is the square of the error; there is no Hamiltonian."""
-    return Report(t, float((y - target).square().mean()), 0.0, y)
+    return Report(t, float((y - target.to(y.device)).square().mean()), 0.0, y)
 
 
 def _require(model: Any, *methods: str) -> None:

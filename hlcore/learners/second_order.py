@@ -53,7 +53,7 @@ class SecondOrder(BaseLearner):
         c, theta = self.numbers(sample), self.law.theta
         at = self.law.read(sample.u, {}, sample.target)
         slopes = flat(at.pull(1.0)[1], theta)
-        inverse = self.memory.get("inverse", torch.eye(len(slopes), dtype=slopes.dtype) / c.ridge)
+        inverse = self.memory.get("inverse", torch.eye(len(slopes), dtype=slopes.dtype, device=slopes.device) / c.ridge)
         if sample.target is not None and sample.target[0, 2] >= 0:
             learned = at.y[0, 0, int(sample.target[0, 0])]
             x = flat(derivative([learned], [torch.ones_like(learned)], theta), theta)

@@ -47,7 +47,8 @@ def turning_gradient(
 
 def turned(network: Rotations, x: Tensor, t: Any, tau: float = 1.0) -> Tensor:
     """R^{-t} x for complex x = x1 + i x2, (…, units): what stands still where nothing happens."""
-    angle = network.frequency.detach() * (torch.as_tensor(t).unsqueeze(-1) * tau)
+    frequency = network.frequency.detach()
+    angle = frequency * (torch.as_tensor(t).to(frequency.device).unsqueeze(-1) * tau)
     return torch.polar(torch.ones_like(angle), angle) * x
 
 

@@ -126,7 +126,7 @@ class Digraph(Network):
             x = h["x"]
             y, W = x[:, self.outputs], [p * alike(xp, self.mask) for p in w]
             if W:
-                y = xp.concatenate([y, _cost(W[0]) * xp.ones((len(x), 1), dtype=x.dtype)], 1)
+                y = xp.concatenate([y, _cost(W[0]) * xp.ones_like(x[:, :1])], 1)
 
             def back(g: Any) -> tuple[Arrays, list[Any]]:
                 dx = 0 * x
@@ -143,7 +143,7 @@ class Digraph(Network):
         if self.inputs:
             parts.append(alike(xp, u))
         if self.clamp:
-            parts.append(xp.ones((len(x), 1), dtype=x.dtype))
+            parts.append(xp.ones_like(x[:, :1]))
         return xp.concatenate(parts, 1) if len(parts) > 1 else x
 
 

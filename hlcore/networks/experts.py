@@ -156,10 +156,10 @@ def flipout(x: Tensor, shape: Any, signs: bool = True) -> Tensor:
 
     Of mean 0 and variance Σx² in every unit; thanks to the signs the samples of a batch are uncorrelated.
     """
-    noise = torch.randn(shape, dtype=x.dtype)
+    noise = torch.randn(shape, dtype=x.dtype).to(x.device)  # the same draws on every device
     if not signs:
         return x @ noise
-    left, right = (torch.randint(0, 2, (len(x), n)).to(x.dtype) * 2 - 1 for n in shape)
+    left, right = (torch.randint(0, 2, (len(x), n)).to(x) * 2 - 1 for n in shape)
     return ((x * left) @ noise) * right
 
 

@@ -43,7 +43,7 @@ class Hopfield(Network):
 
     def initial_state(self, batch_size: int) -> State:
         """Random spins, (batch, N)."""
-        return {"spins": random_spins(batch_size, len(self.J), self.J.dtype)}
+        return {"spins": random_spins(batch_size, len(self.J), self.J.dtype).to(self.J.device)}
 
     def velocity(self, u: Any, h: State, tau: float) -> Tensors:
         """To what is seen, or to where the spins fall, in one step."""
@@ -77,7 +77,7 @@ def fall(J: Tensor, spins: Tensor, sweeps: int = 30, part: float = 0.5) -> Tenso
         wrong = (s @ J) * s < 0
         if not bool(wrong.any()):
             break
-        s = torch.where(wrong & (torch.rand_like(s) < part), -s, s)
+        s = torch.where(wrong & (torch.rand(s.shape, dtype=s.dtype).to(s.device) < part), -s, s)
     return s
 
 

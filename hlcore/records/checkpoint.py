@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ..declared import BaseSettings
 from ..errors import MISTAKES, bad, kind
 from ..files import writable, write_whole
+from ..networks.preserved import generators, rewind
 from ..streams.plain import plain, unplain
 from ..streams.stream import Stream
 from .snapshots import Snapshot
@@ -28,10 +29,7 @@ class Found(NamedTuple):
 
     def resume(self, network: nn.Module, stream: Any = None) -> None:
         """Generators, and the stream, go to where they were."""
-        torch.set_rng_state(self.generators["cpu"])
-        gpu = _gpu(network)
-        if gpu is not None and "gpu" in self.generators:
-            torch.cuda.set_rng_state(self.generators["gpu"], gpu)
+        rewind(self.generators, network)
         if stream is not None and self.stream is not None:
             stream.restore(self.stream)
 
@@ -41,10 +39,7 @@ def save(snapshot: Snapshot, path: Path, network: nn.Module, stream: Any = None)
     from safetensors.torch import save as pack
 
     _checked(stream)
-    generators = {"cpu": torch.get_rng_state()}
-    gpu = _gpu(network)
-    if gpu is not None:
-        generators["gpu"] = torch.cuda.get_rng_state(gpu)
+    states = generators(network)
     tensors: dict[str, Tensor] = {}
 
     def aside(x: Tensor, entry: str) -> str:
@@ -54,7 +49,7 @@ def save(snapshot: Snapshot, path: Path, network: nn.Module, stream: Any = None)
     values = {name: getattr(snapshot.settings, name) for name in snapshot.settings.about()}
     settings = {name: SCHEDULE if callable(x) else x for name, x in values.items()}
     state = None if stream is None else stream.state()
-    parts = snapshot._asdict() | {"settings": settings, "generators": generators, "stream": state}
+    parts = snapshot._asdict() | {"settings": settings, "generators": states, "stream": state}
     meta = {
         "format": CHECKPOINT_FORMAT,
         "parts": {name: plain(x, name, aside) for name, x in parts.items()},
@@ -70,7 +65,7 @@ def load(path: Path, learner: Any, given: BaseSettings | None = None, stream: An
     _checked(stream)
     meta, tensors = _read(path)
     parts = {name: unplain(x, lambda entry: tensors[entry]) for name, x in meta["parts"].items()}
-    generators, state = parts.pop("generators"), parts.pop("stream")
+    states, state = parts.pop("generators"), parts.pop("stream")
     name = parts["learner"]
     if name != learner.name:
         mend = f"hlcore.learners.get({name!r}).load reads it"
@@ -82,7 +77,7 @@ def load(path: Path, learner: Any, given: BaseSettings | None = None, stream: An
         got = f"a checkpoint whose {moving[0]} was a function"
         raise bad("settings", got, "settings with that function", "load(path, network, loss, settings=...)")
     parts["settings"] = learner.settings_type(**parts["settings"]) if given is None else given
-    return Found(Snapshot(**parts), generators, state)
+    return Found(Snapshot(**parts), states, state)
 
 
 def _checked(stream: Any) -> None:
@@ -132,9 +127,3 @@ def _digest(meta: dict[str, Any], tensors: dict[str, Tensor]) -> str:
         found.update(f"{name} {x.dtype} {tuple(x.shape)}".encode())
         found.update(x.reshape(-1).view(torch.uint8).numpy().data)
     return found.hexdigest()
-
-
-def _gpu(network: nn.Module) -> torch.device | None:
-    """The GPU that a network is on, which has a generator of its own."""
-    device = next(network.parameters(), torch.empty(0)).device
-    return device if device.type == "cuda" else None

@@ -47,14 +47,11 @@ def sgd_captured(module: torch.nn.Module, sample: Sample) -> Callable[[], None]:
 
 
 def captured(learner: Learner, sample: Sample, live: bool = False) -> Callable[[], None]:
-    """The learner's own graph; the sample lies there already, as it does for SGD's."""
+    """The learner's own graph."""
     learner.step(sample)
     graph = learner.captured(sample, every=1 << 62, live=live)
 
-    def replay() -> None:
-        graph.step(sample)
-
-    return replay
+    return graph.step  # on the sample that lies there, as SGD's graph does
 
 
 def racers(module: torch.nn.Module, sample: Sample) -> dict[str, Callable[[], Any]]:
@@ -93,17 +90,26 @@ def fully_local(device: str) -> dict[str, Callable[[], Any]]:
     }
 
 
-def microseconds(run: Callable[[], Any], repeats: int = 30, burst: int = 20) -> float:
-    """Median per call, the GPU's work included."""
-    taken = []
-    for _ in range(repeats):
-        torch.cuda.synchronize()
-        began = time.perf_counter()
-        for _ in range(burst):
-            run()
-        torch.cuda.synchronize()
-        taken.append((time.perf_counter() - began) / burst)
-    return 1e6 * statistics.median(taken[1:])
+def microseconds(runs: dict[str, Callable[[], Any]], repeats: int = 30, burst: int = 20) -> dict[str, list[float]]:
+    """Per call, measured in turns, the GPU's work included."""
+    taken: dict[str, list[float]] = {way: [] for way in runs}
+    for turn in range(repeats + 1):
+        for way, run in runs.items():
+            torch.cuda.synchronize()
+            began = time.perf_counter()
+            for _ in range(burst):
+                run()
+            torch.cuda.synchronize()
+            if turn:
+                taken[way].append(1e6 * (time.perf_counter() - began) / burst)
+    return taken
+
+
+def ratio(taken: dict[str, list[float]], one: str, other: str) -> str:
+    """The median of one way's time over another's, turn by turn."""
+    if other not in taken:
+        return "-"
+    return f"{statistics.median(a / b for a, b in zip(taken[one], taken[other], strict=True)):.3f}"
 
 
 def main() -> int:
@@ -112,17 +118,16 @@ def main() -> int:
         print(f"no GPU that torch {torch.__version__} can use: nothing measured")
         return 0
     print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}, {datetime.date.today()}; µs per step\n")
-    print(f"| model | {' | '.join(WAYS)} | HL / SGD, graphs |\n|---{'|--:' * (len(WAYS) + 1)}|")
+    print(f"| model | {' | '.join(WAYS)} | HL / SGD | HL / SGD, graphs |\n|---{'|--:' * (len(WAYS) + 2)}|")
     rows = {
         name: lambda m=module, x=sample: racers(m.to("cuda"), x.to("cuda"))
         for name, (module, sample) in models().items()
     }
     for name, made in (rows | {"chain, 6 × 640, batch 128": lambda: fully_local("cuda")}).items():
-        found = {way: microseconds(run) for way, run in made().items()}
-        ratio = f"{found['HL, graph'] / found['SGD, graph']:.3f}" if "SGD, graph" in found else "-"
-        print(
-            f"| {name} | {' | '.join(f'{found[w]:.0f}' if w in found else '-' for w in WAYS)} | {ratio} |", flush=True
-        )
+        taken = microseconds(made())
+        cells = [f"{statistics.median(taken[way]):.0f}" if way in taken else "-" for way in WAYS]
+        cells += [ratio(taken, "HL", "SGD"), ratio(taken, "HL, graph", "SGD, graph")]
+        print(f"| {name} | {' | '.join(cells)} |", flush=True)
     return 0
 
 

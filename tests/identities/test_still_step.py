@@ -100,6 +100,24 @@ def test_live_settings_move_without_a_new_capture(name, options, device, monkeyp
     assert worst(still, other) > 1e-3, "the change is felt"
 
 
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_sample_that_lies_there_is_stepped_on_without_a_copy(device):
+    learner, other, stream = pair("digits-chain", device, depth=4)
+    graph = other.captured(stream[1].to(device))
+    for k in (1, 2, 2, 3, 3, 3):
+        learner.step(stream[k].to(device))
+    graph.step()
+    graph.step(stream[2].to(device))
+    graph.step()
+    for x, new in ((graph.sample.u, stream[3].u), (graph.sample.target, stream[3].target)):
+        x.copy_(new)
+    for _ in range(3):
+        graph.step()
+    graph.look()
+    assert worst(learner, other) == 0 and other.steps == 7
+    assert not torch.equal(stream[1].u, stream[3].u), "the control: samples differ, and theirs are not written to"
+
+
 class Ended(torch.nn.Module):
     """Counts in a new buffer."""
 

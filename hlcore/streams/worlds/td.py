@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ...errors import bad, number
-from ...law.arrays import row_max, zeros
+from ...law.arrays import numbered, row_max, zeros
 from ...law.loss import DeclaredLoss, Slope
 
 
@@ -30,7 +30,7 @@ def td(discount: float, mask: bool = False) -> TD:
 
     def error(xp: Any, q: Any, after: Any, t: Any) -> tuple[Any, Any]:
         """(the bracket of each move, 0 before the first; where in q it is)."""
-        alive, place = t[:, 2], (range(len(t)), xp.asarray(t[:, 0], dtype=xp.int64))
+        alive, place = t[:, 2], (numbered(t), xp.asarray(t[:, 0], dtype=xp.int64))
         if mask:
             free = t[:, 3 + after.shape[1] :] >= 0.5
             after = xp.where(free | ~free.any(1)[:, None], after, -xp.inf)
