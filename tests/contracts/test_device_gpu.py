@@ -191,8 +191,8 @@ def test_a_sample_moves_with_all_its_tensors():
 @pytest.mark.skipif(not far.READY, reason=far.WHY)
 def test_every_tensor_of_a_learner_is_where_its_network_is():
     """Steps, records and checkpoints, on a device whose tensors mix with no others, have the bits of the CPU."""
-    names = "iris-linear iris-mlp-state mnist-resnet digits-chain tracker-water-flow dreams graph-held".split()
-    names += "experts-digits crowd-clusters few-shot-spikes echo-recall".split()
+    names = ["iris-linear", "iris-mlp-state", "mnist-resnet", "digits-chain", "tracker-water-flow"]
+    names += ["dreams", "graph-held", "experts-digits", "crowd-clusters", "few-shot-spikes", "echo-recall"]
     done = subprocess.run(
         [sys.executable, "-m", "tests.far", *names], capture_output=True, text=True, cwd=ROOT, check=False
     )
