@@ -227,9 +227,9 @@ class Cockpit(Walked, Surveyed, Runs, Raced, Banded, ByHand):
             place("law", [self._law, self._terms]),
             place("words", [self._status, self._alarm, self._summary]),
             self.figures.front,
-            place("body", [side, place("main", [self._rows.widget, *self.parts.under, self._gate])]),
+            place("body", [side, place("main", [self.figures.place, self._rows.widget, *self.parts.under, self._gate])]),
         ]
-        self.children = [place("screen", screen), self.figures.place, *self.parts.below]
+        self.children = [place("screen", screen), *self.parts.below]
 
     def _show_all(self) -> Self:
         """Everything anew: title, settings, figures, words."""

@@ -20,7 +20,7 @@ def test_all_of_it_is_in_view_and_pictures_have_its_letters(tmp_path, monkeypatc
         panel.press("n 歩")
         panel.until(lambda: panel.status().startswith("停止中 · 100 歩"), what="100 steps")
         all_in_view(panel)
-        for name in ("表示する行", "保存", "分岐", "相図"):
+        for name in ("表示する行", "保存", "実行", "地図", "相図"):
             panel.tab.locator(f".lm-TabBar-tabLabel:text-is('{name}')").first.click()
             panel.tab.wait_for_timeout(300)
             assert panel.cut() == []

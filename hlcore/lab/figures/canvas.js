@@ -366,11 +366,16 @@ function render({ model, el }) {
   el.classList.toggle("hl-fill", !model.get("height")); // as high as its place: lab/screen.css
   let pointAt = null, view = null, pointer = null, pressed = null, waiting = 0, alive = true, zoom = 1;
   const wide = () => canvas.clientWidth / zoom; // in the lengths in which all is drawn
+  const tall = () => { // above the curves: as much of the screen as leaves room for them
+    const height = model.get("height"), room = parseFloat(getComputedStyle(el).getPropertyValue("--hl-room"));
+    if (!height) return canvas.clientHeight / zoom;
+    return (el.closest(".hl-figures") && room ? Math.min(1.25 * height, Math.max(190, 0.38 * room)) : height) / zoom;
+  };
 
   const draw = () => {
     waiting = 0;
     zoom = Number(getComputedStyle(el).getPropertyValue("--hl-zoom")) || 1; // larger in full screen: lab/screen.js
-    const w = wide(), h = (model.get("height") || canvas.clientHeight) / zoom, scale = (window.devicePixelRatio || 1) * zoom;
+    const w = wide(), h = tall(), scale = (window.devicePixelRatio || 1) * zoom;
     if (!alive || !w || !h) return;
     const W = Math.round(w * scale), H = Math.round(h * scale);
     if (canvas.width !== W || canvas.height !== H) { canvas.width = W; canvas.height = H; canvas.style.height = `${h * zoom}px`; }
@@ -402,7 +407,7 @@ function render({ model, el }) {
   const ask = (changes) => { model.set("rows", changes); model.save_changes(); };
   const height = (event) => (event.clientY - canvas.getBoundingClientRect().top) / zoom;
   const gripAt = (x, y) => {
-    const low = (model.get("height") || canvas.clientHeight) / zoom - BOTTOM, there = model.get("picked") !== null;
+    const low = tall() - BOTTOM, there = model.get("picked") !== null;
     if (model.get("plan").points && (y > low || (there && Math.abs(x - cursorAt()) <= 5))) return { what: "time" };
     const k = places.findIndex((row) => y < row.bottom - 4);
     const edge = places.findIndex((row) => Math.abs(y - row.bottom) <= 4);

@@ -33,7 +33,7 @@ class Figure:
     """Draws what it likes of a run: `Cockpit(experiment, figures=[...])` calls `frame` after every burst of steps.
 
     over_time  True: it shows the time cursor, and the run now; else the run where the cursor stands
-    first  True: above the curves, under Play, and not below them
+    first  True: as wide as the panel, under Play, and not beside the dials above the curves
     title  what stands above it     widget  a canvas; another one, or None for a figure that is shown elsewhere
     One that raises is told in the panel and drawn no more; the run goes on.
     """

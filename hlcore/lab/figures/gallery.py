@@ -13,7 +13,7 @@ from .figure import View
 
 
 class Gallery(list[Any]):
-    """Figures in the order in which they are drawn. `append` one, or its class, to see it above or below the curves.
+    """Figures in the order in which they are drawn. `append` one, or its class, to see it above the curves.
 
     fixed  those that stand elsewhere in the panel
     """
@@ -23,6 +23,7 @@ class Gallery(list[Any]):
         if not isinstance(added, (list, tuple)):
             raise bad("figures", repr(added), "a list of figures", "figures=[Spectrum]")
         self.front, self.place = row([]), row([])
+        self.place.add_class("hl-figures")
         self._boxes: list[tuple[Any, W.VBox]] = []
         self._ends = list(self)
         for figure in added:
@@ -36,7 +37,7 @@ class Gallery(list[Any]):
         super().append(figure)
         if getattr(figure, "widget", None) is not None:
             head = [W.HTML(f"<b>{html.escape(tr(title))}</b>")] if (title := getattr(figure, "title", "")) else []
-            self._boxes.append((figure, column([*head, figure.widget], flex="1 1 420px")))
+            self._boxes.append((figure, column([*head, figure.widget], flex="1 1 250px")))
             self._ends.append(figure)
             self._arrange()
 
