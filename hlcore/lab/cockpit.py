@@ -220,6 +220,7 @@ class Cockpit(Walked, Surveyed, Runs, Raced, Banded, ByHand):
             | self.parts.tabs
         )
         side = place("side", beside(controls.chosen(*controls.dials), tabs))
+        main = [self.figures.place, self._rows.widget, *self.parts.under, self._gate]
         screen = [
             place("head", [self._title, *controls.chosen("presets")]),
             place("bar", bar),
@@ -227,7 +228,7 @@ class Cockpit(Walked, Surveyed, Runs, Raced, Banded, ByHand):
             place("law", [self._law, self._terms]),
             place("words", [self._status, self._alarm, self._summary]),
             self.figures.front,
-            place("body", [side, place("main", [self.figures.place, self._rows.widget, *self.parts.under, self._gate])]),
+            place("body", [side, place("main", main)]),
         ]
         self.children = [place("screen", screen), *self.parts.below]
 

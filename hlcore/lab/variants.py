@@ -73,8 +73,6 @@ class Variants(Cockpit):
     def _build(self) -> None:
         self.parts.bar = [row(self._dials.values())]
         super()._build()
-        screen, figures = self.children
-        self.children = [figures, screen]
 
     def _turn_option(self, option: str, value: Any) -> None:
         self.vary(**{option: value})

@@ -38,9 +38,9 @@ def of_make_lab(folder):
 
 
 @contextmanager
-def opened(folder, play):
+def opened(folder, play, *cells):
     """The panel as `make lab` opens it, in the language of HL_LANG, in which its button is called `play`."""
-    panels.notebook(folder)
+    panels.notebook(folder, *cells)
     with site.jupyterlab(folder, options=of_make_lab(folder)) as address, site.page(1366, 768) as tab:
         site.open_notebook(tab, address, "a.ipynb", reset=False)  # as make lab opens it
         site.run_all(tab)

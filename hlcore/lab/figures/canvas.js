@@ -369,7 +369,7 @@ function render({ model, el }) {
   const tall = () => { // above the curves: as much of the screen as leaves room for them
     const height = model.get("height"), room = parseFloat(getComputedStyle(el).getPropertyValue("--hl-room"));
     if (!height) return canvas.clientHeight / zoom;
-    return (el.closest(".hl-figures") && room ? Math.min(1.25 * height, Math.max(190, 0.38 * room)) : height) / zoom;
+    return (el.closest(".hl-figures") && room ? Math.min(1.25 * height, Math.max(190, 0.34 * room)) : height) / zoom;
   };
 
   const draw = () => {

@@ -1,0 +1,30 @@
+"""A panel with figures of its own: they stand above the curves, and all of it is in view."""
+
+import pytest
+
+from .test_one_screen import VIEW, opened
+
+pytestmark = pytest.mark.browser
+
+OWN = """from hlcore.lab import ClientErrors, GraphPicture, Variants
+cockpit = Variants("graph-clients", {"noise": (0.0, 2.0)}, controls=["lam"], figures=[GraphPicture, ClientErrors])
+cockpit"""
+
+
+def test_figures_of_ones_own_leave_the_curves_in_view(tmp_path):
+    with opened(tmp_path, "Play", OWN) as panel:
+        panel.press("Step n")
+        panel.until(lambda: panel.step() == 100, what="100 steps")
+        view = VIEW.replace("'.hl-main canvas'", "'.hl-main > .hl-fill canvas'")
+        panel.until(lambda: inside(panel.tab.evaluate(view)), what="all of it to be in view")
+        places = "() => [...document.querySelectorAll('.hl-figures canvas, .hl-main > .hl-fill canvas')].map(e => {"
+        boxes = panel.tab.evaluate(places + "const b = e.getBoundingClientRect(); return [b.left, b.top, b.bottom]; })")
+        (a, high, low), (b, _, other), (_, top, bottom) = boxes
+        assert b > a + 200 and abs(low - other) < 25 and max(low, other) <= top and bottom - top >= 190, boxes
+        assert high < low and panel.errors == []
+
+
+def inside(told):
+    """Whether all is within the window."""
+    left, top, right, bottom = told["window"]
+    return all(a >= left and b >= top - 2 and c <= right and d <= bottom + 2 for a, b, c, d in told["seen"].values())
