@@ -53,8 +53,7 @@ class Captured:
         self._sound = torch.zeros_like((*self._theta, sample.u)[0]).sum()  # nan after inf or nan
         self._told: Any = None  # the settings in force, as the graph has them
         self._c: Any = None  # the same as the step takes them: floats, or numbers on the device
-        self._keep: Any = None
-        self._move: Any = None
+        self._keep, self._move, self._end = None, None, sample.end  # type: Any, Any, bool
         self._output, self._powers = torch.empty(0), []  # type: tuple[Tensor, list[Any]]
         self._graph: Any = None
         self._after = 0  # steps since the last look
@@ -68,6 +67,7 @@ class Captured:
             raise bad("captured", "a learner that has moved by itself", "the point of the last look", AGAIN)
         if sample is not None:
             self._fit(sample)
+            self._end = sample.end
             self.sample.u.copy_(sample.u)
             if self.sample.target is not None:
                 self.sample.target.copy_(sample.target)
@@ -78,7 +78,7 @@ class Captured:
             self._graph.replay()
         self._after += 1
         self._t += self._told.tau
-        if self.sample.end if sample is None else sample.end:
+        if self._end:
             self._begin()
         if self._after == self.every:
             self.look()

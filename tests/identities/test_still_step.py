@@ -103,18 +103,23 @@ def test_live_settings_move_without_a_new_capture(name, options, device, monkeyp
 @pytest.mark.parametrize("device", DEVICES)
 def test_a_sample_that_lies_there_is_stepped_on_without_a_copy(device):
     learner, other, stream = pair("digits-chain", device, depth=4)
-    graph = other.captured(stream[1].to(device))
-    for k in (1, 2, 2, 3, 3, 3):
-        learner.step(stream[k].to(device))
+    first, second = (Sample(stream[k].u, stream[k].target, end=end).to(device) for k, end in ((1, True), (2, False)))
+    graph = other.captured(first)
+    for sample in (first, second, second, first, first, second):
+        learner.step(sample)
     graph.step()
-    graph.step(stream[2].to(device))
+    graph.step(second)
     graph.step()
+    graph.step(first)
+    graph.step()
+    graph.step(second)
     for x, new in ((graph.sample.u, stream[3].u), (graph.sample.target, stream[3].target)):
         x.copy_(new)
     for _ in range(3):
         graph.step()
+        learner.step(Sample(stream[3].u, stream[3].target, end=False).to(device))
     graph.look()
-    assert worst(learner, other) == 0 and other.steps == 7
+    assert worst(learner, other) == 0 and other.steps == 10
     assert not torch.equal(stream[1].u, stream[3].u), "the control: samples differ, and theirs are not written to"
 
 
