@@ -3,7 +3,8 @@
 import json
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +165,14 @@ def in_jupyterlab(tab: Any, address: str, folder: Path, name: str = "a.ipynb") -
     tab.evaluate("() => window.jupyterapp.commands.execute('application:toggle-left-area')")
     site.run_all(tab)
     return panel.wait()
+
+
+@contextmanager
+def of_cells(folder: Path, *cells: str) -> Iterator[Panel]:
+    """The panel of these cells, in a JupyterLab of 1366 × 768 of its own."""
+    notebook(folder, *cells)
+    with site.jupyterlab(folder) as address, site.page(1366, 768) as tab:
+        yield in_jupyterlab(tab, address, folder)
 
 
 def in_voila(tab: Any, address: str, folder: Path) -> Panel:

@@ -6,7 +6,6 @@ import axe_core_python
 import pytest
 
 from . import panel as panels
-from . import site
 from .test_for_everyone import AXE, SMALL
 from .test_one_screen import VIEW
 from .test_survey import CELL
@@ -18,10 +17,8 @@ NAMES = "() => [...document.querySelectorAll('.hl-runs tbody td:first-child')].m
 
 @pytest.fixture(scope="module")
 def panel(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("runs")
-    panels.notebook(folder, CELL)
-    with site.jupyterlab(folder) as address, site.page(1366, 768) as tab:
-        yield panels.in_jupyterlab(tab, address, folder)
+    with panels.of_cells(tmp_path_factory.mktemp("runs"), CELL) as made:
+        yield made
 
 
 def open_tab(panel, name):

@@ -3,7 +3,6 @@
 import pytest
 
 from . import panel as panels
-from . import site
 from .test_one_screen import VIEW
 
 pytestmark = pytest.mark.browser
@@ -18,10 +17,8 @@ MAP = """() => { const d = document.querySelector('canvas.hl-settings-map').data
 
 @pytest.fixture(scope="module")
 def panel(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("survey")
-    panels.notebook(folder, CELL)
-    with site.jupyterlab(folder) as address, site.page(1366, 768) as tab:
-        yield panels.in_jupyterlab(tab, address, folder)
+    with panels.of_cells(tmp_path_factory.mktemp("survey"), CELL) as made:
+        yield made
 
 
 def test_a_map_is_made_while_it_plays_and_a_click_plays_beside(panel):
