@@ -41,16 +41,22 @@ class Sample:
 
     def to(self, device: torch.device | str) -> "Sample":
         """The same sample, its tensors on another device."""
-        try:
-            return replace(self, u=moved(self.u, device), target=moved(self.target, device))
-        except MISTAKES as error:
-            raise bad("device", repr(device), "one that torch knows and has", first_line(error)) from error
+        there = present(device)
+        return replace(self, u=moved(self.u, there), target=moved(self.target, there))
 
     @property
     def batch_size(self) -> int:
         """Length of the first axis of u (1 for an input without axes or no input)."""
         first = self.u[0] if isinstance(self.u, tuple) and self.u else self.u
         return int(first.shape[0]) if isinstance(first, torch.Tensor) and first.dim() > 0 else 1
+
+
+def present(device: torch.device | str) -> torch.device:
+    """A device that torch knows and that this machine has; HLError for others."""
+    try:
+        return torch.zeros(1).to(torch.device(device)).device
+    except MISTAKES as error:
+        raise bad("device", repr(device), "one that torch knows and has", first_line(error)) from error
 
 
 def moved(x: Any, device: torch.device | str) -> Any:

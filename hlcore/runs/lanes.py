@@ -12,7 +12,7 @@ from torch.utils._pytree import tree_flatten, tree_leaves, tree_map, tree_unflat
 from ..law.point import PhasePoint, Tensors
 from ..law.settings import Settings
 from ..law.step import Phase, first_phase
-from .traced import PureStep, Taken, Traced
+from .traced import CPU, PureStep, Taken, Traced
 
 LONG = 500  # steps that are worth the seconds of a trace
 
@@ -34,11 +34,14 @@ class Place(NamedTuple):
 class Lanes:
     """Runs of one experiment and seed, one for each of `settings`; `varying` are the numbers in which they differ.
 
-    steps  how far they will go: the step of a long run is traced
+    steps   how far they will go: the step of a long run is traced
+    device  where they go
     """
 
-    def __init__(self, experiment: Any, seed: int, varying: Sequence[str], steps: int) -> None:
-        self.pure = PureStep(experiment, seed)
+    def __init__(
+        self, experiment: Any, seed: int, varying: Sequence[str], steps: int, device: torch.device = CPU
+    ) -> None:
+        self.pure = PureStep(experiment, seed, device)
         self.varying = varying
         self._step = Traced(self._batched) if steps >= LONG else self._batched
 
@@ -47,14 +50,16 @@ class Lanes:
         n, tau = len(settings), settings[0].tau
         first = first_phase(self.pure.network, self.pure.sample(0), tau)
         theta, omega, h = (_repeated(x, n) for x in first[:3])
-        like = torch.full((n,), torch.nan, dtype=torch.float64)
-        return Place(0, Phase(theta, omega, h, None), like, torch.zeros_like(like), torch.full((n,), -1))
+        like = torch.full((n,), torch.nan, dtype=torch.float64, device=self.pure.device)
+        never = torch.full((n,), -1, device=self.pure.device)
+        return Place(0, Phase(theta, omega, h, None), like, torch.zeros_like(like), never)
 
     def numbers(self, settings: Sequence[Settings], steps: int) -> Tensors:
         """The settings in force in that step, (lanes,) each: those of `varying`."""
         found = [c.at(steps * c.tau) for c in settings]
         dtype = next((p.dtype for p in self.pure.network.parameters()), torch.float64)
-        return {name: torch.tensor([getattr(c, name) for c in found], dtype=dtype) for name in self.varying}
+        lists = {name: [getattr(c, name) for c in found] for name in self.varying}
+        return {name: torch.tensor(values, dtype=dtype, device=self.pure.device) for name, values in lists.items()}
 
     def looked_at(self, before: Place, there: Place, fine: Tensor, numbers: Callable[[int], Tensors]) -> Place:
         """`there`, some steps after `before`; what is not finite any more turned to nan.
@@ -85,6 +90,10 @@ class Lanes:
         parts = place.phase.h, place.phase.theta, z, place.phase.omega
         return PhasePoint(place.steps * settings.tau, *({k: x[i].clone() for k, x in part.items()} for part in parts))
 
+    def home(self, place: Place) -> Place:
+        """The same place in the processor's memory."""
+        return place if self.pure.device == CPU else tree_map(lambda x: x.cpu() if isinstance(x, Tensor) else x, place)
+
     def packed(self, place: Place) -> np.ndarray:
         """All that the next steps depend on, (lanes, numbers), for `unpacked`."""
         parts = [x for x in tree_leaves((place.phase, place.loss, place.total)) if x is not None]
@@ -100,7 +109,7 @@ class Lanes:
         for x in parts:
             if x is not None:
                 n = x[0].numel()
-                x, left = _side_by_side(left[:, :n].reshape(x.shape).to(x.dtype)), left[:, n:]
+                x, left = _side_by_side(left[:, :n].reshape(x.shape).to(x)), left[:, n:]
             found.append(x)
         phase, loss, total = tree_unflatten(found, form)
         return Place(steps, phase, loss, total, place.diverged)

@@ -15,12 +15,15 @@ from ..declared import BaseSettings
 from ..errors import MISTAKES, Diverged, HLError, bad, first_line, known, whole
 from ..experiments import Experiment
 from ..law.point import PhasePoint
+from ..law.sample import present
 from ..records.columns import Dataset
 from .batches import Batch, walk
 from .lanes import Lanes
+from .traced import CPU
 
 log = logging.getLogger("hlcore")
 LANES = 512  # runs in one batch: more do not fit a core's cache
+CROWD = 2**18  # runs in one batch on a GPU
 FEW = 32  # runs in one batch of which it is not worth while to make two
 Measure = Callable[[PhasePoint], Mapping[str, float] | float]
 
@@ -32,6 +35,7 @@ def sweep(
     seeds: int | Sequence[int] = 1,
     measure: Measure | None = None,
     resume: "Dataset | None" = None,
+    device: torch.device | str = CPU,
 ) -> Dataset:
     """Run `experiment` for `steps` steps under every combination of `settings`, from every seed.
 
@@ -39,6 +43,7 @@ def sweep(
     seeds     how many, from the experiment's own on, or which
     measure   (the point that a run has reached) -> number, or {name: number}
     resume    what an interrupted sweep returned: go on from there, with the same bits
+    device    where runs go side by side: "cuda" takes 262,144 of them in one batch; others go on the processor
 
     Over the settings and `seed`: `loss` (of the last step), `mean_loss` (over all steps), `diverged` (the step that
     would have written inf or nan, as `Diverged.step`; -1: none), `steps` (taken), and what `measure` gives. A run that
@@ -56,7 +61,8 @@ def sweep(
         raise bad("sweep", type(experiment).__name__, "an Experiment", "hlcore.experiments.get('tracker-water-flow')")
     if measure is not None and not callable(measure):
         raise bad("measure", type(measure).__name__, "a function of the point that a run has reached")
-    table = _Table(experiment, _grid(experiment, settings), whole("steps", steps), _seeds(experiment, seeds), measure)
+    grid, there = _grid(experiment, settings), present(device)
+    table = _Table(experiment, grid, whole("steps", steps), _seeds(experiment, seeds), measure, there)
     if resume is not None:
         table.take(resume)
     with _bar(table) as bar:
@@ -87,10 +93,11 @@ class _Table:
         steps: int,
         seeds: list[int],
         measure: Measure | None,
+        device: torch.device,
     ) -> None:
         self.experiment, self.grid, self.seeds, self.measure = experiment, grid, seeds, measure
         length = experiment.stream.length
-        self.steps = steps if length is None else min(steps, length)
+        self.steps, self.device = steps if length is None else min(steps, length), device
         self.settings = [
             experiment.settings.replace(**dict(zip(grid, c, strict=True))) for c in product(*grid.values())
         ]
@@ -121,7 +128,7 @@ class _Table:
 
     def _lanes(self, column: int) -> Lanes:
         try:
-            lanes = Lanes(self.experiment, self.seeds[column], _varying(self.settings), self.steps)
+            lanes = Lanes(self.experiment, self.seeds[column], _varying(self.settings), self.steps, self.device)
             for k in range(self.steps):
                 lanes.pure.sample(k)
         except HLError as error:
@@ -129,11 +136,13 @@ class _Table:
         return lanes
 
     def _rows(self, column: int) -> list[np.ndarray]:
-        """Rows still to do, at most LANES together, that have come equally far; work for every thread."""
+        """Rows still to do, at most LANES (GPU: CROWD) together, that have come equally far; work for every thread."""
         taken, found = self.found["steps"][:, column], list[np.ndarray]()
         for far in np.unique(taken):
             rows = np.flatnonzero((taken == far) & (taken < self.steps) & (self.found["diverged"][:, column] < 0))
-            pieces = max(-(-len(rows) // LANES), min(torch.get_num_threads(), len(rows) // FEW))
+            pieces = -(-len(rows) // CROWD)
+            if self.device == CPU:
+                pieces = max(-(-len(rows) // LANES), min(torch.get_num_threads(), len(rows) // FEW))
             found += np.array_split(rows, pieces or 1) if len(rows) else []
         return found
 
@@ -143,7 +152,7 @@ class _Table:
         return Batch(lanes, rows, settings, place)
 
     def _write(self, batch: Batch, column: int) -> None:
-        place, rows = batch.place, batch.rows
+        place, rows = batch.lanes.home(batch.place), batch.rows
         diverged = place.diverged.numpy()
         columns = {
             "loss": place.loss, "mean_loss": place.total / max(place.steps, 1), "diverged": diverged,
@@ -225,7 +234,8 @@ class _Table:
             data["phase"] = ([*dims, "entry"], rows.reshape(*shape, -1))
         e = self.experiment
         told = (e.name, dict(e.options), e.dtype, e.learner_name, e.order, e.settings, self.steps)
-        way = f"one after the other: {self.why}" if self.why else "side by side, one step for all by vmap"
+        where = "" if self.device == CPU else f" on {self.device}"
+        way = f"one after the other: {self.why}" if self.why else f"side by side{where}, one step for all by vmap"
         return xarray.Dataset(data, self.grid | {"seed": self.seeds}, attrs={"of": repr(told), "way": way})
 
 

@@ -19,6 +19,7 @@ from ..learners.learner import Learner
 from ..streams.stream import replayable
 
 aten = torch.ops.aten
+CPU = torch.device("cpu")
 SMALL = 64  # lengths up to which a product of vectors and matrices, one per lane, is faster without BLAS
 
 
@@ -41,9 +42,10 @@ class PureStep:
     """(phase, numbers, u, target, end) -> Taken of an experiment's network, by `law.step`.
 
     settings  the learner's settings at t = 0 as numbers; those in the `numbers` of a call take their place
+    device    where the network and the samples are
     """
 
-    def __init__(self, experiment: Any, seed: int) -> None:
+    def __init__(self, experiment: Any, seed: int, device: torch.device = CPU) -> None:
         self.learner, self.stream = experiment.learner(seed)
         if type(self.learner) is not Learner:
             raise bad("learner", repr(experiment.learner_name), "'hamiltonian', whose step is a pure function")
@@ -52,7 +54,9 @@ class PureStep:
         if experiment.settings.metric != "none":
             raise bad("metric", repr(experiment.settings.metric), "'none': a batch keeps no v")
         replayable("stream", self.stream)
-        self.network, self.loss, self.order = self.learner.network, self.learner.loss, self.learner.order
+        self.device = device
+        self.network = self.learner.network.to(device)
+        self.loss, self.order = self.learner.loss, self.learner.order
         self.settings = experiment.settings
 
     def sample(self, k: int) -> Sample:
@@ -60,7 +64,7 @@ class PureStep:
         sample = self.stream[k]
         if sample.dt is not None:
             raise bad(f"dt of sample {k}", sample.dt, "None: every step is one of τ")
-        return sample
+        return sample if self.device == CPU else sample.to(self.device)
 
     def __call__(self, phase: Phase, numbers: dict[str, Any], u: Any, target: Any, end: bool) -> Taken:
         c = self.settings.at(0.0)._replace(**numbers)

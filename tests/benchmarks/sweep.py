@@ -38,10 +38,10 @@ def race(runs: int = 1024, steps: int = 2000, threads: int = 2) -> None:
         )
 
 
-def taken(work: Callable[..., Any], *given: Any) -> tuple[float, float]:
+def taken(work: Callable[..., Any], *given: Any, **named: Any) -> tuple[float, float]:
     """Seconds, and of them those of the processor: on a busy machine the two part."""
     wall, own = time.perf_counter(), time.process_time()
-    work(*given)
+    work(*given, **named)
     return time.perf_counter() - wall, time.process_time() - own
 
 

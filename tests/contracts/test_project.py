@@ -59,6 +59,12 @@ def test_import_is_light():
     assert python("-c", code).stdout.strip() == "[]"
 
 
+def test_no_kernel_builds_a_grammar_of_web_addresses():
+    """jsonschema 4.24 and newer do, through lark, whenever plotly's widgets are imported: half of a lab's start."""
+    code = "import hlcore.lab, sys; print('plotly' in sys.modules, 'lark' in sys.modules)"
+    assert python("-c", code).stdout.strip() == "True False"
+
+
 @pytest.mark.parametrize("tool", [["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"]])
 def test_style_and_types(tool):
     result = python("-m", *tool)

@@ -83,6 +83,19 @@ def test_a_traced_sweep_is_the_same(name, monkeypatch):
     assert np.allclose(plain.mean_loss, traced.mean_loss, rtol=1e-12) and np.ptp(plain.mean_loss.values) > 1e-6
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU: NOT tested")
+@pytest.mark.parametrize("long", [1, 500])
+@pytest.mark.parametrize("name", CASES)
+def test_on_a_gpu_a_sweep_is_the_same(name, long, monkeypatch):
+    """Also one that was interrupted, there and at home, and what a measure sees; its runs are told apart."""
+    monkeypatch.setattr(lanes, "LONG", long)
+    here, there = (hlcore.sweep(CASES[name](), GRID, 40, measure=omega, device=d) for d in ("cpu", "cuda"))
+    assert there.attrs["way"].startswith("side by side on cuda:0")
+    for column in ("loss", "mean_loss", "norm", "t"):
+        assert np.allclose(here[column], there[column], rtol=1e-10, atol=1e-12), column
+    assert np.ptp(there.mean_loss.values) > 1e-6
+
+
 def test_float32_is_the_single_runs_up_to_its_round_off():
     experiment = experiments.get("tracker-water-flow")
     found = hlcore.sweep(experiment, {"eta": [1.0, 3.0]}, 50)
@@ -189,7 +202,8 @@ def test_what_draws_or_keeps_count_goes_one_after_the_other():
         ({"settings": {"eta": [1.0, 1.0]}}, "eta"), ({"settings": {"eta": [-1.0]}}, "eta"),
         ({"settings": {"eta": 1.0}}, "eta"), ({"settings": {"eta": ["a"]}}, "eta"), ({"steps": 0}, "steps"),
         ({"seeds": 0}, "seeds"), ({"seeds": [1, 1]}, "seeds"), ({"experiment": "iris-mlp"}, "Experiment"),
-        ({"measure": lambda point: {"loss": 1.0}}, "measure"),
+        ({"measure": lambda point: {"loss": 1.0}}, "measure"), ({"device": "gpu"}, "device"),
+        ({"device": 1.5}, "device"),
     ],
 )  # fmt: skip
 def test_bad_input_is_told(given, named):
