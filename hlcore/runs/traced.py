@@ -174,7 +174,7 @@ def _products(a: Tensor, b: Tensor) -> Any:
     rows, inner, columns = a.shape[1], a.shape[2], b.shape[2]
     if inner == 1:
         return a * b
-    if not a.is_cpu or max(inner, rows, columns) > SMALL or (rows > 1 and columns > 1):
+    if max(inner, rows, columns) > SMALL or (rows > 1 and columns > 1):
         return NotImplemented  # by BLAS, as it stands
     found = a.mT * b if rows == 1 else a * b.mT
     across = found.movedim(0, -1).sum(0 if rows == 1 else 1, keepdim=True)  # so that the lane goes fastest again
