@@ -29,7 +29,7 @@ class FrameGate(Scripted):
     _esm = ECHO + "export default { initialize };"
     calm = traitlets.Bool(False).tag(sync=True)  # the browser is told to avoid motion
     ping = traitlets.Int(0).tag(sync=True)
-    pong = traitlets.Int(0).tag(sync=True)
+    pong = traitlets.Int(0).tag(sync=True, echo_update=False)  # the browser's own word needs not be said back to it
 
     def announce(self) -> None:
         """Announce a frame."""

@@ -16,18 +16,19 @@ from .finite_speed import loss
 
 PHIS = (0.01, 0.1, 1.0)
 SHOWN = 399  # batches of three digits
-RACE: dict[str, dict[str, Any]] = {  # the first has an eighth of the others' passes
-    "backprop, one pass a batch, lr .15": {"mode": "wave", "beta": 0.15},
-    "backprop, eight passes a batch, lr .15": {"mode": "wave", "beta": 0.15, "hold": 8},
-    "predictive coding, T = 8, lr .4": {"beta": 0.4},
-    "predictive coding, T = 8, lr .8": {"beta": 0.8},
-    "iPC, 8 moves of both, lr .2": {"inference": 1, "hold": 8, "beta": 0.2},
+# The first has an eighth of the others' passes. φ = 3: the loss summed over the batch. Of three rates each (.02 .03 .05,
+# .01 .02 .03, .1 .2 .3, .05 .07 .1) the best in the last quarter on the seeds 7 to 9, which are not in the table.
+RACE: dict[str, dict[str, Any]] = {
+    "backprop, one pass a batch, lr .03": {"mode": "wave", "beta": 0.03},
+    "backprop, eight passes a batch, lr .02": {"mode": "wave", "beta": 0.02, "hold": 8},
+    "predictive coding, T = 8, lr .2": {"beta": 0.2},
+    "iPC, 8 moves of both, lr .07": {"inference": 1, "hold": 8, "beta": 0.07},
 }
 
 
 def told(seed: int, options: dict[str, Any], shown: int = SHOWN) -> tuple[float, float]:
     """Share of digits named right before they are learned from: of the first quarter, and of the last."""
-    learner, stream = get("predictive-digits", **options).learner(seed)
+    learner, stream = get("predictive-digits", phi=3.0, **options).learner(seed)
     hold, right = options.get("hold", 1), []
     try:
         for k in range(shown * hold):
