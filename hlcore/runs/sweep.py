@@ -1,10 +1,9 @@
 """The same experiment under many settings and seeds: what becomes of each run, as a table over the settings."""
 
 import logging
-import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from itertools import islice, product
+from itertools import product
 from numbers import Real
 from typing import Any
 
@@ -12,11 +11,12 @@ import numpy as np
 import torch
 
 from ..declared import BaseSettings
-from ..errors import MISTAKES, Diverged, HLError, bad, first_line, known, whole
+from ..errors import MISTAKES, HLError, bad, first_line, known, whole
 from ..experiments import Experiment
 from ..law.point import PhasePoint
 from ..law.sample import present
 from ..records.columns import Dataset
+from .apart import alone, in_processes, written
 from .batches import Batch, walk
 from .lanes import Lanes
 from .traced import CPU
@@ -51,8 +51,8 @@ def sweep(
 
     Runs of `hlcore.Learner` go side by side: one pure step (`law.step`), batched by vmap. They are the single runs up
     to round-off: float64 to 1e-10, float32 to 1e-3 of the loss where no run magnifies round-off. Runs of other
-    learners, and of a network, stream or β that the pure step does not take, go one after the other;
-    `attrs["way"]` says why.
+    learners, and of a network, stream or β that the pure step does not take, go one after the other, long ones in a
+    process a core where no `measure` is asked for; `attrs["way"]` says why.
     An interrupt (Ctrl-C, Jupyter's ■) ends the sweep and returns what there is, for `resume`.
 
     Raises HLError for an unknown setting, a bad value, and a `resume` of another sweep.
@@ -68,9 +68,9 @@ def sweep(
     with _bar(table) as bar:
         try:
             for column in range(len(table.seeds)):
-                table.why = table.why or table.side_by_side(column, bar)
-                if table.why:
+                if table.side_by_side(column, bar):
                     table.one_after_another(column, bar)
+                    break
         except KeyboardInterrupt:
             done = int((table.found["steps"] >= table.steps).sum() + (table.found["diverged"] >= 0).sum())
             log.warning(
@@ -105,10 +105,10 @@ class _Table:
         self.found = {name: np.full(shape, np.nan) for name in ("loss", "mean_loss")}
         self.found |= {"diverged": np.full(shape, -1), "steps": np.zeros(shape, np.int64)}
         self.phase = np.empty((*shape, 0))  # of runs that were interrupted
-        self.why = ""
+        self.why, self.processes = "", False
 
     def side_by_side(self, column: int, bar: Any) -> str:
-        """The runs of one seed in batches; why not, in words, where they cannot."""
+        """The runs of one seed in batches; `why` not, in words, where they cannot."""
         batches: list[Batch] = []
         try:
             lanes = self._lanes(column)
@@ -121,7 +121,8 @@ class _Table:
                 for batch in batches:
                     self._write(batch, column)
         except _Apart as why:
-            return str(why)
+            self.why = str(why)
+            return self.why
         for batch in batches:
             bar.update(len(batch.rows) * (self.steps - batch.place.steps))
         return ""
@@ -170,29 +171,26 @@ class _Table:
                 self._measured(batch.lanes.point(place, i, batch.settings[i]), rows[i], column)
 
     def one_after_another(self, column: int, bar: Any) -> None:
-        """The runs of one seed by the learner itself; one that is interrupted begins anew."""
-        for row, settings in enumerate(self.settings):
-            if self.found["steps"][row, column] >= self.steps or self.found["diverged"][row, column] >= 0:
-                continue
-            loss, total, taken, diverged, seed = math.nan, 0.0, 0, -1, self.seeds[column]
-            with torch.random.fork_rng(devices=[]):
-                learner, stream = self.experiment.replace(settings=settings).learner(seed)
-                torch.manual_seed(seed)
-                for sample in islice(stream, self.steps):
-                    try:
-                        report = learner.step(sample)
-                    except Diverged as error:
-                        loss, total, diverged = math.nan, math.nan, error.step
-                        break
-                    stream.act(report.output)
-                    loss, total, taken = report.loss, total + report.loss, taken + 1
-                    bar.update()
-            bar.update(self.steps - taken)
-            for name, value in (("loss", loss), ("mean_loss", total / max(taken, 1)), ("diverged", diverged),
-                                ("steps", taken)):  # fmt: skip
-                self.found[name][row, column] = value
-            if self.measure is not None and diverged < 0:
-                self._measured(learner.point, row, column)
+        """Runs of this seed and the next by the learner itself, in processes if that is quicker.
+
+        One that is interrupted begins anew.
+        """
+        left = np.argwhere((self.found["steps"] < self.steps) & (self.found["diverged"] < 0))
+        left = left[left[:, 1] >= column]
+        made = [self.experiment.replace(settings=self.settings[i], seed=self.seeds[k]) for i, k in left]
+        texts = written(made, self.steps) if self.measure is None else []
+        for which, became in in_processes(texts, self.steps) if texts else ((k, None) for k in range(len(left))):
+            before = bar.n
+            if became is None:
+                became, learner = alone(made[which], made[which].seed, self.steps, bar.update)
+                if self.measure is not None and became.diverged < 0:
+                    self._measured(learner.point, *left[which])
+            else:
+                self.processes = True
+            bar.update(self.steps - (bar.n - before))
+            for name, value in (("loss", became.loss), ("mean_loss", became.total / max(became.steps, 1)),
+                                ("diverged", became.diverged), ("steps", became.steps)):  # fmt: skip
+                self.found[name][tuple(left[which])] = value
 
     def _measured(self, point: PhasePoint, row: int, column: int) -> None:
         assert self.measure is not None
@@ -235,7 +233,8 @@ class _Table:
         e = self.experiment
         told = (e.name, dict(e.options), e.dtype, e.learner_name, e.order, e.settings, self.steps)
         where = "" if self.device == CPU else f" on {self.device}"
-        way = f"one after the other: {self.why}" if self.why else f"side by side{where}, one step for all by vmap"
+        alone = f"one after the other{', in processes' * self.processes}: {self.why}"
+        way = alone if self.why else f"side by side{where}, one step for all by vmap"
         return xarray.Dataset(data, self.grid | {"seed": self.seeds}, attrs={"of": repr(told), "way": way})
 
 

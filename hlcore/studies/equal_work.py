@@ -16,8 +16,8 @@ from .finite_speed import loss
 
 PHIS = (0.01, 0.1, 1.0)
 SHOWN = 399  # batches of three digits
-# The first has an eighth of the others' passes. φ = 3: the loss summed over the batch. Of three rates each (.02 .03 .05,
-# .01 .02 .03, .1 .2 .3, .05 .07 .1) the best in the last quarter on the seeds 7 to 9, which are not in the table.
+# The first has an eighth of the others' passes. φ = 3: the loss summed over the batch. Of three rates each (.02 .03
+# .05, .01 .02 .03, .1 .2 .3, .05 .07 .1) the best in the last quarter on the seeds 7 to 9, which are not in the table.
 RACE: dict[str, dict[str, Any]] = {
     "backprop, one pass a batch, lr .03": {"mode": "wave", "beta": 0.03},
     "backprop, eight passes a batch, lr .02": {"mode": "wave", "beta": 0.02, "hold": 8},

@@ -4,6 +4,7 @@ import logging
 from itertools import islice
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from torch.nn.functional import mse_loss
@@ -11,7 +12,7 @@ from torch.nn.functional import mse_loss
 import hlcore
 from hlcore import Chain, Diverged, HLError, OutputNetwork, Rotations, Sample, Settings, experiments
 from hlcore.experiments import Experiment, Setup
-from hlcore.runs import lanes
+from hlcore.runs import apart, lanes
 from hlcore.runs import sweep as sweeps
 from hlcore.streams import Labelled, Stream
 
@@ -31,6 +32,10 @@ class Waves(Stream):
 def by_hand(network, order="sequential", settings=SETTINGS, stream=Waves, loss=mse_loss):
     return Experiment("mine", "", "", lambda seed: Setup(network(), stream(), loss, settings, order), loss, settings,
                       order, dtype="float64")  # fmt: skip
+
+
+def noisy():
+    return OutputNetwork(torch.nn.Sequential(torch.nn.Linear(4, 6), torch.nn.Dropout(0.5), torch.nn.Linear(6, 3)))
 
 
 def mlp():
@@ -176,6 +181,47 @@ def test_other_learners_go_one_after_the_other_and_it_is_told(learner):
         )
 
 
+def test_long_runs_that_go_alone_go_in_processes_with_the_same_bits(monkeypatch):
+    """Also one that diverges; with a measure, which cannot be sent, they stay here."""
+    experiment, grid = experiments.get("tracker-sinusoid", learner="rtrl"), {"tau": [0.05, 0.1, 1e30]}
+    here = hlcore.sweep(experiment, grid, 30, seeds=2)
+    monkeypatch.setattr(apart, "LONG", 1)
+    there = hlcore.sweep(experiment, grid, 30, seeds=2)
+    measured = hlcore.sweep(experiment, grid, 30, seeds=2, measure=lambda point: point.t)
+    assert there.attrs["way"].startswith("one after the other, in processes: learner")
+    for other in (here, measured):
+        assert other.attrs["way"].startswith("one after the other: learner")
+        for name in here:
+            assert np.array_equal(there[name], other[name], equal_nan=True), name
+    assert (there.diverged.sel(tau=1e30) >= 0).all() and np.ptp(there.loss.sel(tau=[0.05, 0.1]).values) > 1e-6
+
+
+def test_an_interrupt_ends_the_processes_and_keeps_what_is_done(monkeypatch, caplog):
+    monkeypatch.setattr(apart, "LONG", 1)
+    real, calls = apart.in_processes, []
+
+    def cut(*given):
+        for found in real(*given):
+            if calls:
+                raise KeyboardInterrupt
+            calls.append(found)
+            yield found
+
+    monkeypatch.setattr(sweeps, "in_processes", cut)
+    before = set(psutil.Process().children())
+    found = hlcore.sweep(experiments.get("iris-linear", learner="sgd"), {"lr": [0.01, 0.02, 0.03]}, 20)
+    assert int((found.steps == 20).sum()) == 1 and "1 of 3 runs are done" in caplog.text
+    assert not {p for p in psutil.Process().children() if p.is_running()} - before
+
+
+def test_a_run_that_no_string_can_tell_or_no_process_can_make_stays_here(monkeypatch):
+    monkeypatch.setattr(apart, "LONG", 1)
+    monkeypatch.setattr(apart, "SERVE", "import sys\nfor line in sys.stdin: print('null', flush=True)")
+    for experiment, name in ((by_hand(noisy), "eta"), (experiments.get("iris-linear", learner="sgd"), "lr")):
+        found = hlcore.sweep(experiment, {name: [0.5, 1.0]}, 6)
+        assert found.attrs["way"].startswith("one after the other: ") and np.isfinite(found.loss.values).all()
+
+
 def test_a_metric_goes_one_after_the_other():
     experiment = experiments.get("iris-linear", dtype="float64", metric="rms", beta=0.001)
     found = hlcore.sweep(experiment, {"eta": [0.5, 1.0]}, 6)
@@ -184,9 +230,6 @@ def test_a_metric_goes_one_after_the_other():
 
 
 def test_what_draws_or_keeps_count_goes_one_after_the_other():
-    def noisy():
-        return OutputNetwork(torch.nn.Sequential(torch.nn.Linear(4, 6), torch.nn.Dropout(0.5), torch.nn.Linear(6, 3)))
-
     def counting():
         return OutputNetwork(torch.nn.Sequential(torch.nn.Linear(4, 6), torch.nn.BatchNorm1d(6), torch.nn.Linear(6, 3)))
 
