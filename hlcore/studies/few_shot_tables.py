@@ -14,6 +14,7 @@ from ..learners.one_shot import one_shot, scanned
 from ..networks import Recurrent, Shrink
 from ..runs.side_by_side import SideBySide
 from ..streams import Blurred
+from .typical_sets import coverage
 
 SHOTS = (100, 300, 1000)
 PARTS = ((0, 500), (500, 1500), (1500, 2000), (2000, 3000))
@@ -49,6 +50,19 @@ def shots(seed: int, rate: float = 0.06, test: int = 2000) -> dict[str, list[flo
         for name, y in guesses.items():
             found[name].append(float(((y - truth) ** 2).mean()))
     return found
+
+
+def shown(seeds: int, rate: float) -> list[float]:
+    """Share of new windows that a trace of 300, 1000, 4000 tokens has shown, means over the seeds."""
+    return [float(np.mean([coverage(rate, tokens, seed) for seed in range(seeds)])) for tokens in (300, 1000, 4000)]
+
+
+def starts(seed: int, inner: int, warm: bool) -> float:
+    """Mean square error of ISTA's own code with so many iterations a token, from where the last token left it or 0."""
+    stream = Blurred(seed)
+    u, target = stream.tokens(100, 500)
+    network, hold = started(stream, "ista", 0.05, 0, seed), Shrink.from_dictionary(stream.dictionary(), 0.05)
+    return float(((scanned(network, u, inner, warm, hold) - target)[20:] ** 2).mean())
 
 
 def online(seeds: int, start: str, learner: str, **settings: Any) -> list[list[float]]:
@@ -100,6 +114,13 @@ def image(seed: int, pixels: int) -> dict[str, float]:
 
 def main(seeds: int = 5) -> None:
     """Print the tables, means over the seeds."""
+    for rate in (0.06, 0.2):
+        print(
+            f"rate {rate}: windows shown by 300, 1000, 4000 tokens:", " ".join(f"{x:.2f}" for x in shown(seeds, rate))
+        )
+    for inner in (1, 3, 10, 50):
+        warm, cold = (np.mean([starts(seed, inner, w) for seed in range(seeds)]) for w in (True, False))
+        print(f"{inner} iterations a token: warm {warm:.4f}, cold {cold:.4f}", flush=True)
     for rate in (0.06, 0.2):
         print(f"\n| spike rate {rate}: one trace of | {' | '.join(map(str, SHOTS))} |\n|---|--:|--:|--:|")
         found = [shots(seed, rate) for seed in range(seeds)]
