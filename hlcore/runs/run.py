@@ -10,7 +10,6 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-import xarray
 
 from .. import experiments
 from ..declared import BaseSettings
@@ -18,6 +17,7 @@ from ..errors import HLError, bad, kind, known, number, whole
 from ..experiments import Experiment, differing
 from ..law.point import Report
 from ..learners import BaseLearner, get
+from ..records.columns import Dataset
 from ..records.recorder import Recorder
 from ..records.snapshots import History
 from ..streams import Stream, World
@@ -239,7 +239,7 @@ class Run:
         if learner.steps % self._history.every == 0:
             self._history.keep(learner.snapshot(), torch.get_rng_state(), self.stream.state())
 
-    def trajectory(self) -> xarray.Dataset:
+    def trajectory(self) -> Dataset:
         return self.recorder.trajectory()
 
     def state_string(self) -> str:
