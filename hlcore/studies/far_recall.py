@@ -31,7 +31,7 @@ CASES: tuple[Case, ...] = (
             "ϖ < .075, η_z = 0, β = 1e-4": {**FAR, "top": 0.075, "beta": 1e-4},
         },
     ),
-    (600, {"delay 128 that stands, 64 units, η_z = 0, β = 3e-5": {**FAR, "vary": False, "units": 64, "beta": 3e-5}}),
+    (2000, {"delay 128 that stands, 64 units, η_z = 0, β = 3e-5": {**FAR, "vary": False, "units": 64, "beta": 3e-5}}),
 )
 
 
