@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from hlcore import experiments
 from hlcore.lab import Cockpit
@@ -27,7 +27,8 @@ VIEWS = st.sampled_from(
 )
 SPOILT = [("set eta", ("field", -1.0)), ("set beta", ("field", math.nan))]
 WRONG = st.sampled_from([*SPOILT, ("load", "hl1:<img>"), ("load", ""), ("race", "nobody"), ("export", ".exe")])
-MESSAGES = st.lists(st.one_of(TURNS, PRESSES, VIEWS, WRONG), max_size=20)
+MESSAGE = st.one_of(TURNS, PRESSES, VIEWS, WRONG)
+MESSAGES, BURST = st.lists(MESSAGE, max_size=20), st.lists(MESSAGE, min_size=8, max_size=20)
 
 
 class Kernel:
@@ -79,6 +80,11 @@ class Commands(RuleBasedStateMachine):
     def settle(self):
         """What is in force is known again."""
         self.may = {name: {getattr(self.panel.settings, name)} for name in GOOD}
+
+    @initialize(one=BURST, other=BURST)
+    def begin(self, one, other):
+        """No sequence is without them: hypothesis leaves rules out, sequence by sequence."""
+        self.two_hands(one, other)
 
     @rule(one=MESSAGES, other=MESSAGES)
     def two_hands(self, one, other):
