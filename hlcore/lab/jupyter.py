@@ -8,28 +8,38 @@ import traitlets
 
 from .widgets import Scripted
 
+ECHOES = 4.0  # a second
 ECHO = """
 function initialize({ model }) {
-  model.on("change:ping", () => {
+  const echo = () => {
     const n = model.get("ping");
+    if (n - model.get("pong") < model.get("stride")) return;
     requestAnimationFrame(() => setTimeout(() => {
       try { model.set("pong", n); model.save_changes(); } catch { } // the panel may be closed by now
     }, 0));
-  });
+  };
+  model.on("change:ping", echo);
+  model.on("change:stride", echo);
 }
 """
 
 
 class FrameGate(Scripted):
-    """Echoes `ping` as `pong` after the browser's next animation frame.
+    """Echoes `ping` as `pong` after the browser's next animation frame, once `stride` of them are new.
 
-    Without this back-pressure a fast loop floods the browser until sliders go dead.
+    Without this back-pressure a fast loop floods the browser until sliders go dead. Each echo makes the kernel busy and
+    idle once, which JupyterLab shows in four places at the price of a frame: so not every frame is echoed.
     """
 
     _esm = ECHO + "export default { initialize };"
     calm = traitlets.Bool(False).tag(sync=True)  # the browser is told to avoid motion
     ping = traitlets.Int(0).tag(sync=True)
     pong = traitlets.Int(0).tag(sync=True, echo_update=False)  # the browser's own word needs not be said back to it
+    stride = traitlets.Int(1).tag(sync=True)
+
+    def pace(self, rate: float) -> None:
+        """Ask for about ECHOES echoes a second, at so many frames a second."""
+        self.stride = max(1, round(rate / ECHOES))
 
     def announce(self) -> None:
         """Announce a frame."""
@@ -37,8 +47,8 @@ class FrameGate(Scripted):
 
     @property
     def drawn(self) -> bool:
-        """True if the browser has drawn all frames but the last that was announced: two are on their way at most."""
-        return self.pong >= self.ping - 1
+        """True if the browser has drawn all frames but the last `stride` that were announced."""
+        return self.pong >= self.ping - self.stride
 
 
 _OPEN: dict[Any, tuple[str | None, str | None]] = {}  # panel: the cell in which it stands, the run of the cell

@@ -128,6 +128,7 @@ class LiveLoop:
                     self._draw()
                 if now - since > 0.5:
                     self.frame_rate = (self.frames - seen) / (now - since)
+                    self.gate.pace(self.frame_rate)
                     since, seen = now, self.frames
                 await asyncio.sleep(0.001)
         except Exception as error:

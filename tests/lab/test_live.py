@@ -163,3 +163,31 @@ def test_a_frame_waits_for_the_browser_but_not_for_ever(answers, monkeypatch):
 
     drawn = run(scene())
     assert drawn >= 6 if answers else 1 <= drawn <= 5
+
+
+def test_echoes_are_few_and_no_change_of_pace_stops_the_frames():
+    """The browser's side is canvas-free: it echoes what it has drawn once `stride` frames are new (ECHO)."""
+    gate = FrameGate()
+
+    def echo():
+        if gate.ping - gate.pong >= gate.stride:
+            gate.pong = gate.ping
+            return 1
+        return 0
+
+    for rate in (2.0, 24.0, 8.0, 3.0, 24.0, 0.0, 12.0):
+        gate.pace(rate)
+        echo()  # of a change of stride, too
+        echoes = 0
+        for _ in range(60):
+            assert gate.drawn, "with a browser that draws, the next frame may always be announced"
+            gate.announce()
+            echoes += echo()
+        assert 60 // gate.stride - 1 <= echoes <= 60 // gate.stride + 1
+        assert gate.stride == max(1, round(rate / 4))
+    gate.pace(24.0)
+    sent = 0
+    while gate.drawn:  # the control: a browser that draws nothing
+        gate.announce()
+        sent += 1
+    assert sent <= gate.stride + 1
