@@ -17,6 +17,7 @@ from ..errors import MISTAKES, Diverged, HLError
 from .run import Run
 
 LONG = 20_000  # steps of all runs together that are worth the seconds in which a process starts
+MOST = 8  # processes: each holds torch, about 300 MB
 SERVE = "from hlcore.runs.apart import serve; serve()"
 
 
@@ -47,8 +48,9 @@ def alone(experiment: Any, seed: int, steps: int, tick: Callable[[], Any] = lamb
 
 
 def cores() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Processors that this process may use, at most MOST."""
+    found = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(found, MOST)
 
 
 def written(experiments: Sequence[Any], steps: int) -> list[str]:
@@ -79,9 +81,10 @@ def in_processes(texts: Sequence[str], steps: int) -> Iterator[tuple[int, Became
             free.put(worker)
         return None if answer is None else Became(*answer)
 
-    pool = ThreadPoolExecutor(min(cores(), len(texts)))
+    processes = min(cores(), len(texts))
+    pool = ThreadPoolExecutor(processes)
     try:
-        for _ in range(min(cores(), len(texts))):
+        for _ in range(processes):
             pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
             begun.append(subprocess.Popen([sys.executable, "-c", SERVE], text=True, **pipes))  # type: ignore[call-overload]
             free.put(begun[-1])

@@ -233,8 +233,8 @@ class _Table:
         e = self.experiment
         told = (e.name, dict(e.options), e.dtype, e.learner_name, e.order, e.settings, self.steps)
         where = "" if self.device == CPU else f" on {self.device}"
-        alone = f"one after the other{', in processes' * self.processes}: {self.why}"
-        way = alone if self.why else f"side by side{where}, one step for all by vmap"
+        apart = f"one after the other{', in processes' * self.processes}: {self.why}"
+        way = apart if self.why else f"side by side{where}, one step for all by vmap"
         return xarray.Dataset(data, self.grid | {"seed": self.seeds}, attrs={"of": repr(told), "way": way})
 
 

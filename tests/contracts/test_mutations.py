@@ -2,7 +2,7 @@
 
 from tests.mutate import BREAKS, ROOT, Break, drawn, survivors
 
-DRAWN = 10
+DRAWN = 20
 
 
 def test_there_are_many_breaks_in_every_room_and_each_has_its_line():

@@ -19,4 +19,4 @@ def test_a_panel_that_forgets_a_press_is_noticed(monkeypatch):
 
     monkeypatch.setattr(LiveLoop, "post", forgets)
     with pytest.raises(AssertionError):
-        seeds(6, 8)
+        seeds(3, 4)

@@ -166,7 +166,7 @@ def test_a_frame_waits_for_the_browser_but_not_for_ever(answers, monkeypatch):
 
 
 def test_echoes_are_few_and_no_change_of_pace_stops_the_frames():
-    """The browser's side is canvas-free: it echoes what it has drawn once `stride` frames are new (ECHO)."""
+    """The browser, as ECHO has it: what it has drawn is echoed once `stride` frames are new."""
     gate = FrameGate()
 
     def echo():
