@@ -1,8 +1,10 @@
 """One-line breaks of every room, each of which the suite must notice: python -m tests.mutate [FILE or NAME ...]."""
 
+import contextlib
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -18,6 +20,7 @@ JUDGES = [
     "tests/identities/test_T12_resume.py",
     "tests/contracts/test_record.py",
 ]
+HANGS = "faulthandler_timeout=500"  # seconds for one test: well before the watch over the test that draws breaks
 
 
 class Break(NamedTuple):
@@ -278,6 +281,14 @@ BREAKS = [
 ]  # fmt: skip
 
 
+# A property that fails is enough: its smallest example, and why it is one, can take a quarter of an hour to find.
+CONFTEST = """from hypothesis import Phase, settings
+
+settings.register_profile("first failure", phases=[Phase.explicit, Phase.generate])
+settings.load_profile("first failure")
+"""
+
+
 def survives(mutation: Break) -> bool:
     """True if the suite does not notice the break."""
     with tempfile.TemporaryDirectory() as folder:
@@ -286,17 +297,29 @@ def survives(mutation: Break) -> bool:
         shutil.copytree(ROOT / "hlcore", place / "hlcore", ignore=skip)
         shutil.copytree(ROOT / "tests", place / "tests", ignore=skip)
         shutil.copy(ROOT / "pyproject.toml", place)
+        (place / "conftest.py").write_text(CONFTEST)
         file = place / "hlcore" / mutation.file
         text = file.read_text()
         if mutation.before not in text:
             raise SystemExit(f"{mutation.name}: the line to break is not in {mutation.file}; mend tests/mutate.py")
         file.write_text(text.replace(mutation.before, mutation.after))
-        run = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *(mutation.by.split() or JUDGES)]
-        bare = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # notebooks' plugins alone take two seconds to load
-        result = subprocess.run(run, cwd=place, capture_output=True, text=True, check=False, env=bare)
-        if result.returncode not in (0, 1):
-            raise SystemExit(f"{mutation.name}: the suite did not run\n{result.stdout[-2000:]}{result.stderr[-2000:]}")
-        return result.returncode == 0
+        code, said = judged(place, mutation.by.split() or JUDGES)
+        if code not in (0, 1):
+            raise SystemExit(f"{mutation.name}: the suite did not run\n{said[-4000:]}")
+        return code == 0
+
+
+def judged(place: Path, tests: list[str]) -> tuple[int, str]:
+    """(pytest's exit status, what it printed); a break that hangs is noticed by pytest's own watch, HANGS."""
+    run = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-o", HANGS, *tests]
+    bare = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # notebooks' plugins alone take two seconds to load
+    with (place / "said").open("w+") as said:  # a file: what a test leaves running would hold a pipe open for ever
+        process = subprocess.Popen(run, cwd=place, stdout=said, stderr=said, env=bare, start_new_session=True)
+        code = process.wait()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # what it left
+        said.seek(0)
+        return code, said.read()
 
 
 def survivors(breaks: list[Break]) -> list[str]:

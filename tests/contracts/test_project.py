@@ -91,6 +91,25 @@ def test_the_makefile_and_the_readme_agree():
         assert lab.name in readme, f"{lab.name} is not on the map of the labs"
 
 
+def test_a_test_that_hangs_is_named_once_and_ends_its_worker(tmp_path):
+    """With the options of `make test`; else xdist runs it on one new worker after the other, until the day is over."""
+    makefile, config = (ROOT / "Makefile").read_text(), (ROOT / "pyproject.toml").read_text()
+    ends = re.search(r"^ENDS +:= (\S+)", makefile, re.M)[1]
+    assert [
+        line.split("pytest ")[1].startswith("-n 2 --dist loadfile $(ENDS) ")
+        for line in re.findall(r".*-m pytest.*", makefile)
+    ] == [True, True]
+    (tmp_path / "pyproject.toml").write_text(re.sub(r"(faulthandler_timeout =) 1200", r"\1 3", config))
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "test_a.py").write_text("import time\n\ndef test_hangs():\n    time.sleep(1e6)\n")
+    (tmp_path / "tests" / "test_b.py").write_text("def test_passes():\n    pass\n")
+    run = [sys.executable, "-m", "pytest", "-n", "2", "--dist", "loadfile", ends]
+    result = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert result.returncode == 1 and "1 failed, 1 passed" in result.stdout
+    assert "crashed while running 'tests/test_a.py::test_hangs'" in result.stdout
+    assert 'test_a.py", line 4 in test_hangs' in result.stderr + result.stdout
+
+
 def test_list_names_every_experiment(capsys):
     assert main(["list"]) == 0
     shown = capsys.readouterr().out
