@@ -20,7 +20,9 @@ JUDGES = [
     "tests/identities/test_T12_resume.py",
     "tests/contracts/test_record.py",
 ]
-HANGS = "faulthandler_timeout=500"  # seconds for one test: well before the watch over the test that draws breaks
+HANGS = (
+    600  # seconds for a break's tests, which take 3 to 30: before pytest's own watch over the test that draws breaks
+)
 
 
 class Break(NamedTuple):
@@ -310,16 +312,23 @@ def survives(mutation: Break) -> bool:
 
 
 def judged(place: Path, tests: list[str]) -> tuple[int, str]:
-    """(pytest's exit status, what it printed); a break that hangs is noticed by pytest's own watch, HANGS."""
-    run = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-o", HANGS, *tests]
+    """(pytest's exit status, what it printed); a break that makes it hang is noticed as well, and told where it hung."""
+    run = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
     bare = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # notebooks' plugins alone take two seconds to load
     with (place / "said").open("w+") as said:  # a file: what a test leaves running would hold a pipe open for ever
         process = subprocess.Popen(run, cwd=place, stdout=said, stderr=said, env=bare, start_new_session=True)
-        code = process.wait()
+        try:
+            code, last = process.wait(HANGS), signal.SIGKILL
+        except subprocess.TimeoutExpired:
+            code, last = 1, signal.SIGABRT  # faulthandler says where
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)  # what it left
+            os.killpg(process.pid, last)  # with what it left
+        process.wait()
         said.seek(0)
-        return code, said.read()
+        text = said.read()
+    if last is signal.SIGABRT:
+        print(f"hung for {HANGS} s:", text[-8000:])
+    return code, text
 
 
 def survivors(breaks: list[Break]) -> list[str]:
