@@ -11,9 +11,11 @@ from .widgets import Scripted
 ECHOES = 4.0  # a second
 ECHO = """
 function initialize({ model }) {
+  let due = model.get("pong"); // the last echo that was sent or is on its way
   const echo = () => {
     const n = model.get("ping");
-    if (n - model.get("pong") < model.get("stride")) return;
+    if (n - due < model.get("stride")) return;
+    due = n;
     requestAnimationFrame(() => setTimeout(() => {
       try { model.set("pong", n); model.save_changes(); } catch { } // the panel may be closed by now
     }, 0));

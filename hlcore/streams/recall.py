@@ -60,11 +60,22 @@ class Recall(Episodes):
 
 
 class Sung(Episodes):
-    """Told once, at the first token, how fast: sing sin 2πfk for the rest of the sequence; 4 to 16 turns."""
+    """Told once, at the first token, how fast: sing sin 2πfk for the rest of the sequence; 4 to 16 turns.
+
+    vary  True: a frequency an episode, which a linear network cannot sing (it is linear in what it is told, sin 2πfk is
+          not linear in f); False: one frequency a seed, that the network's own must find
+    """
+
+    def __init__(self, steps: int, seed: int = 0, batch: int = 1, vary: bool = True) -> None:
+        super().__init__(steps, seed, batch)
+        self.vary = flag("vary", vary)
 
     def draw(self, rng: Any) -> tuple[Tensor, list[Tensor | None]]:
-        """One frequency an episode."""
-        turns = torch.from_numpy(rng.uniform(4, 16, size=self.batch))
+        """One frequency an episode, or for all."""
+        rng = rng if self.vary else np.random.default_rng(self.seed)
+        turns = torch.from_numpy(
+            rng.uniform(4, 16, size=self.batch if self.vary else 1).repeat(1 if self.vary else self.batch)
+        )
         y = torch.sin(2 * torch.pi * turns / self.steps * torch.arange(1, self.steps + 1)[:, None]).to(self.dtype)
         u = torch.zeros(self.steps, self.batch, 2, dtype=self.dtype)
         u[0] = torch.stack([torch.ones_like(turns), turns / 10 - 1], 1)

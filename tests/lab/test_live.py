@@ -1,13 +1,16 @@
 """The loop: one task writes, handlers on any thread only post, errors come out, frames wait for the browser."""
 
 import asyncio
+import json
+import shutil
+import subprocess
 import threading
 
 import pytest
 
 from hlcore import HLError
 from hlcore.lab import loop as live
-from hlcore.lab.jupyter import FrameGate
+from hlcore.lab.jupyter import ECHO, FrameGate
 from hlcore.lab.loop import LiveLoop
 
 
@@ -191,3 +194,31 @@ def test_echoes_are_few_and_no_change_of_pace_stops_the_frames():
         gate.announce()
         sent += 1
     assert sent <= gate.stride + 1
+
+
+BROWSER = """
+const at = { ping: 0, pong: 0, stride: 3 }, heard = {}, frames = [], sent = [];
+const model = {
+  get: (name) => at[name], set: (name, value) => { at[name] = value; }, on: (name, call) => { heard[name] = call; },
+  save_changes: () => sent.push(at.pong),
+};
+const tell = (name, value) => { at[name] = value; heard[`change:${name}`](); };
+globalThis.requestAnimationFrame = (call) => frames.push(call);
+globalThis.setTimeout = (call) => call();
+const draw = () => frames.splice(0).forEach((call) => call());
+initialize({ model });
+for (let n = 1; n <= 7; n++) tell("ping", n); // seven frames before the browser draws: two echoes are due
+const waiting = frames.length;
+draw();
+for (let n = 8; n <= 13; n++) { tell("ping", n); draw(); } // and each of these is drawn at once
+tell("stride", 1); // 13 is not told yet: it is now
+draw();
+console.log(JSON.stringify({ waiting, sent }));
+"""
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="NO NODE: the echo is seen in Chromium alone")
+def test_the_browser_sends_each_echo_once():
+    """A frame that was announced while an echo is on its way does not send a second one."""
+    done = subprocess.run(["node", "-e", ECHO + BROWSER], capture_output=True, text=True, check=False)
+    assert json.loads(done.stdout or "null") == {"waiting": 2, "sent": [3, 6, 9, 12, 13]}, done.stderr
