@@ -154,6 +154,7 @@ class Cockpit(Walked, Surveyed, Runs, Raced, Banded, ByHand):
             self.view.opening = None if self.asked else self.opening.before(self.run)
         self.view.past, self.view.forks = self.time.past, self.forks()
         self.survey.mark(self.run, self.view.forks)
+        self._rows.arrangement.sparse = self.figures.instead
         self.figures.draw(self.run, self.view, self.warn)
         self._controls.rows.show(self._rows.arrangement.seats)
 

@@ -24,6 +24,35 @@ def test_figures_of_ones_own_leave_the_curves_in_view(tmp_path):
         assert high < low and panel.errors == []
 
 
+INSTEAD = {
+    "crowd-clusters": "Run(crowd, width=512), figures=[CrowdCloud]",
+    "dream-digits": "crowd, figures=[Dreaming]",
+    "experts-digits": "crowd, figures=[ExpertRoom]",
+}
+
+
+@pytest.mark.parametrize("name", INSTEAD)
+def test_figures_in_the_place_of_the_curves_are_one_screen_until_a_row_is_ticked(tmp_path, name):
+    cell = f"""import hlcore
+from hlcore.lab import Cockpit, CrowdCloud, Dreaming, ExpertRoom
+from hlcore.runs.run import Run
+crowd = hlcore.experiments.get("{name}")
+cockpit = Cockpit({INSTEAD[name]})
+cockpit"""
+    with opened(tmp_path, "Play", cell) as panel:
+        panel.press("Step n")
+        panel.until(lambda: panel.step() == 100, what="100 steps")
+        view = VIEW.replace("'.hl-main canvas'", "'.hl-instead'")
+        panel.until(lambda: inside(panel.tab.evaluate(view)), what="all of it to be in view")
+        pictures = "() => [...document.querySelectorAll('.hl-main canvas')].filter(e => e.offsetParent).map(e => {"
+        heights = pictures + "return [!!e.closest('.hl-instead'), e.getBoundingClientRect().height]; })"
+        seen = panel.tab.evaluate(heights)
+        assert len(seen) >= 2 and all(own and height >= 105 for own, height in seen), seen
+        panel.kernel("cockpit.command('rows', {'shown': {'L': True}}); cockpit.draw()")
+        panel.until(lambda: [False] in [one[:1] for one in panel.tab.evaluate(heights)], what="the row of the loss")
+        assert panel.errors == []
+
+
 def inside(told):
     """Whether all is within the window."""
     left, top, right, bottom = told["window"]

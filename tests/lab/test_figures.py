@@ -117,6 +117,30 @@ def test_what_is_no_figure_is_told(wrong):
         Cockpit(experiments.get("tracker-sinusoid"), figures=wrong)
 
 
+def test_a_figure_in_the_place_of_the_curves_hides_them_until_one_is_ticked():
+    class Instead(Figure):
+        instead = True
+
+        def frame(self, run, view):
+            """Nothing."""
+
+    plain, panel = Cockpit(experiments.get("iris-linear")), Cockpit(experiments.get("iris-linear"), figures=[Instead])
+
+    def shown(cockpit):
+        rows = cockpit.figures[0].widget
+        return [] if rows.layout.display == "none" else [row["symbol"] for row in rows.plan["rows"]]
+
+    for one in (plain, panel):
+        one.step(20)
+    assert "L" in shown(plain) and len(shown(plain)) >= 3 and shown(panel) == []
+    panel.command("rows", {"shown": {"L": True}})
+    panel.draw()
+    assert shown(panel) == ["L"]
+    panel.figures.remove(panel.figures[-1])
+    panel.draw()
+    assert shown(panel) == shown(plain)
+
+
 def test_recitals_and_figures_live_side_by_side():
     panel = Cockpit(experiments.get("signal-school", rounds=1, steps=200), figures=[])
     first, second, listener = Recital(panel), Recital(panel), Listener()

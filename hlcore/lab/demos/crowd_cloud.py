@@ -28,11 +28,11 @@ class CrowdCloud(Figure):
     """
 
     title = "the crowd, and the way it was foretold"
-    first = True
+    instead = True
 
     def __init__(self) -> None:
-        self._told, self._plane, self._rows = W.HTML(), Canvas(height=300), Canvas(height=300)
-        sides = [column([self._plane], flex="1 1 330px"), column([self._rows], flex="1.6 1 460px")]
+        self._told, self._plane, self._rows = W.HTML(), Canvas(height=0), Canvas(height=0)
+        sides = [column([self._plane], flex="1 1 220px"), column([self._rows], flex="2 1 400px")]
         self.widget: Any = column([self._told, row(sides)])
         self._known: tuple[Any, ...] = ()
 
@@ -64,7 +64,7 @@ class CrowdCloud(Figure):
             Line("mean", over(aligned), {"ink": 0, "width": 1.8}),
         ]
         spreads = [Line("foretold", spread, {"ink": TARGET, "width": 4}), Line("crowd", over(cloud), {"ink": 0})]
-        rows = [Row("cos", "alignment of the mean with μ", lines), Row("tr C", "spread of the crowd", spreads)]
+        rows = [Row("cos", "of the mean with μ", lines), Row("tr C", "spread of the crowd", spreads)]
         show_rows(self._rows, rows, [x], axis="slow time T")
         layers = [{"draw": "points", "ink": GHOST}, {"draw": "line", "ink": TARGET, "width": 2.5}]
         layers += [{"draw": "line", "ink": 1, "width": 5}, {"draw": "trail", "ink": 0, "width": 1.8}]

@@ -31,13 +31,13 @@ class Dreaming(Figure):
     """
 
     title = "memories, and what the dreams do to them"
-    first = True
+    instead = True
 
     def __init__(self) -> None:
-        self._told, self._film, self._rows = W.HTML(), Canvas(height=210), Canvas(height=300)
-        self._reach, self._spectrum = Canvas(height=300), Canvas(height=300)
+        self._told, self._film, self._rows = W.HTML(), Canvas(height=130), Canvas(height=0)
+        self._reach, self._spectrum = Canvas(height=0), Canvas(height=0)
         sides = [column([part], flex=flex) for part, flex in (
-            (self._rows, "1.7 1 430px"), (self._reach, "1 1 250px"), (self._spectrum, "1 1 250px"))]  # fmt: skip
+            (self._rows, "1.7 1 330px"), (self._reach, "1 1 190px"), (self._spectrum, "1 1 190px"))]  # fmt: skip
         self.widget: Any = column([self._told, self._film, row(sides)])
         self._kept: list[tuple[float, ...]] = []
         self._begun: tuple[Any, ...] = ()

@@ -30,10 +30,10 @@ class ExpertRoom(Figure):
     """
 
     title = "who answers for what, and what becomes of each task"
-    first = True
+    instead = True
 
     def __init__(self) -> None:
-        self._told, self._rows, self._keys = W.HTML(), Canvas(height=400), Canvas(height=130)
+        self._told, self._rows, self._keys = W.HTML(), Canvas(height=0), Canvas(height=110)
         self.widget: Any = column([self._told, self._rows, self._keys])
         self._kept: list[tuple[int, np.ndarray, np.ndarray]] = []
         self._of: Any = None

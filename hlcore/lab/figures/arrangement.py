@@ -22,6 +22,7 @@ class Arrangement:
     """The places of the rows: what a person asked for, and for the others whatever there is room for.
 
     shown  {symbol: whether}     order  symbols from above     tall  {symbol: height, 1 for a usual one}
+    sparse  True: none is shown that was not asked for
     room   pixels that the browser has for rows; 0 as long as no browser has told: then all are shown
     seats  what became of it at the last frame, hidden rows too
     """
@@ -30,7 +31,7 @@ class Arrangement:
         self.shown: dict[str, bool] = {}
         self.order: list[str] = []
         self.tall: dict[str, float] = {}
-        self.room = 0
+        self.room, self.sparse = 0, False
         self.seats: list[Seat] = []
 
     def change(
@@ -56,6 +57,8 @@ class Arrangement:
     def _fitting(self, rows: Sequence[Any]) -> set[str]:
         """What was asked for, and of the others the first for which there is room."""
         seen = {row.symbol for row in rows if self.shown.get(row.symbol)}
+        if self.sparse:
+            return seen
         free = [row.symbol for row in rows if row.symbol not in self.shown]
         free.sort(key=lambda symbol: (symbol == LAST) - (symbol in FIRST))
         most = self.room // LEAST if self.room else len(rows)

@@ -226,24 +226,29 @@ function drawRows(c, w, h, look, { plan, columns, maps }, { view, pointer, picke
     // the band above the curves: symbol, what it is, and the lines by name with their values
     const y = top + BAND / 2;
     c.textAlign = "left"; c.fillStyle = look.text; c.font = `bold 13px ${FONT}`; c.fillText(row.symbol, LEFT, y);
-    let pen = LEFT + c.measureText(row.symbol).width + 7;
-    c.font = `12px ${FONT}`; c.fillStyle = look.soft; c.fillText(row.what, pen, y);
-    pen += c.measureText(row.what).width + 22;
-    if (!row.log && !row.map && grid.shared) { c.textAlign = "right"; c.fillText("×" + power(grid.shared), LEFT - 7, y); c.textAlign = "left"; }
+    const near = LEFT + c.measureText(row.symbol).width + 7;
+    c.font = `12px ${FONT}`;
+    const beyond = near + c.measureText(row.what).width + 22;
     c.font = `11px ${FONT}`;
-    const told = row.lines.map((one, k) => {
+    const named = row.lines.map((one, k) => {
       const values = ys[first + k], value = values && values.length ? short(values[at === null ? (plan.last ?? values.length) - 1 : at]) : "";
-      return one.band ? one.name : `${one.name} ${value}`;
-    });
-    const wide = told.reduce((sum, text) => sum + 48 + c.measureText(text).width, pen - 18) > right;
-    row.lines.forEach((one, k) => {
-      if (one.quiet) return;
-      const text = wide ? one.name : told[k], need = 30 + c.measureText(text).width;
-      if (pen + need > right - (plan.pick ? 16 : 0)) { if (pen < right) c.fillText("…", pen, y); pen = Infinity; return; }
-      c.strokeStyle = look.ink(one.ink); c.setLineDash(look.dash(one.ink)); c.lineWidth = one.band ? 9 : 2; c.globalAlpha = one.band ? 0.25 : 1; line(c, pen, y, pen + 24, y); c.globalAlpha = 1;
-      c.setLineDash([]); c.fillStyle = look.text; c.fillText(text, pen + 30, y);
-      pen += need + 18;
-    });
+      return { ...one, told: one.band ? one.name : `${one.name} ${value}` };
+    }).filter((one) => !one.quiet);
+    // where there is little room the values go first, then what the row is, then half of the strokes
+    const edge = right - (plan.pick ? 16 : 0), forms = [["told", beyond, 24, 18], ["name", beyond, 24, 18], ["name", near, 24, 18], ["name", near, 14, 9]];
+    const fits = ([what, pen, stroke, gap]) => named.reduce((sum, one) => sum + stroke + 6 + c.measureText(one[what]).width + gap, pen - gap) <= edge;
+    const [what, start, stroke, gap] = forms.find((form) => !named.length || fits(form)) || forms.at(-1);
+    if (start === beyond) { c.font = `12px ${FONT}`; c.fillStyle = look.soft; c.fillText(row.what, near, y); }
+    if (!row.log && !row.map && grid.shared) { c.textAlign = "right"; c.fillStyle = look.soft; c.font = `12px ${FONT}`; c.fillText("×" + power(grid.shared), LEFT - 7, y); c.textAlign = "left"; }
+    c.font = `11px ${FONT}`;
+    let pen = start;
+    for (const one of named) {
+      const need = stroke + 6 + c.measureText(one[what]).width;
+      if (pen + need > edge) { c.fillStyle = look.text; if (pen < right) c.fillText("…", pen, y); break; }
+      c.strokeStyle = look.ink(one.ink); c.setLineDash(look.dash(one.ink)); c.lineWidth = one.band ? 9 : 2; c.globalAlpha = one.band ? 0.25 : 1; line(c, pen, y, pen + stroke, y); c.globalAlpha = 1;
+      c.setLineDash([]); c.fillStyle = look.text; c.fillText(one[what], pen + stroke + 6, y);
+      pen += need + gap;
+    }
     if (plan.pick && hovered !== null && hovered >= top && hovered < top + height) {
       c.textAlign = "right"; c.fillStyle = look.soft; c.font = `14px ${FONT}`; c.fillText("×", right, y); c.textAlign = "left";
     }

@@ -34,6 +34,7 @@ class Figure:
 
     over_time  True: it shows the time cursor, and the run now; else the run where the cursor stands
     first  True: as wide as the panel, under Play, and not beside the dials above the curves
+    instead  True: in the place of the curves, of which only those are shown that are ticked
     title  what stands above it     widget  a canvas; another one, or None for a figure that is shown elsewhere
     One that raises is told in the panel and drawn no more; the run goes on.
     """
@@ -41,6 +42,7 @@ class Figure:
     title = ""
     over_time = False
     first = False
+    instead = False
     height = 270
 
     def __init__(self) -> None:

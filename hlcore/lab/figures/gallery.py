@@ -38,6 +38,8 @@ class Gallery(list[Any]):
         if getattr(figure, "widget", None) is not None:
             head = [W.HTML(f"<b>{html.escape(tr(title))}</b>")] if (title := getattr(figure, "title", "")) else []
             self._boxes.append((figure, column([*head, figure.widget], flex="1 1 250px")))
+            if getattr(figure, "instead", False):
+                self._boxes[-1][1].add_class("hl-instead")
             self._ends.append(figure)
             self._arrange()
 
@@ -46,6 +48,11 @@ class Gallery(list[Any]):
         super().remove(figure)
         self._boxes = [(one, box) for one, box in self._boxes if one is not figure]
         self._arrange()
+
+    @property
+    def instead(self) -> bool:
+        """Whether one of them stands in the place of the curves."""
+        return any(getattr(figure, "instead", False) for figure in self)
 
     def draw(self, run: Any, view: View, warn: Callable[[str], None]) -> None:
         """A frame of every figure; one that raises is told, in its place too, and leaves the list."""

@@ -87,6 +87,9 @@ class TimeRows(Figure):
         ahead = view.opening if not len(run.recorder) else None
         run = ahead or run
         recorder, rows = run.recorder, self.arrangement.of(rows_of(run, view))
+        self.widget.layout.display = "" if rows else "none"
+        if not rows:
+            return
         t = recorder.window("t", view.window)
         if not len(t):
             show_rows(self.widget, rows, [], pick=True)

@@ -1,0 +1,146 @@
+"""What each law learns of a far past beside RTRL: python -m hlcore.studies.credit_table [SEEDS [TASK …]]."""
+
+import math
+import sys
+from collections.abc import Iterator, Sequence
+from statistics import median
+from typing import Any, NamedTuple
+
+import torch
+
+from .. import experiments
+from ..errors import Diverged
+from ..law.sample import Sample
+from ..runs.side_by_side import SideBySide
+
+
+class Task(NamedTuple):
+    """An experiment of the far past, its options, how many tokens are shown, and the loss of one who guesses."""
+
+    experiment: str
+    options: dict[str, Any]
+    tokens: int
+    guess: float = 1.0
+
+
+class Law(NamedTuple):
+    """A learner, its options, the rates that are tried, and whether the readout alone learns."""
+
+    learner: str
+    options: dict[str, Any]
+    rates: tuple[float, ...] = (0.0001, 0.0004, 0.0015)
+    readout: bool = False
+
+
+class Learned(NamedTuple):
+    """Over the last fifth of the answers: mean loss, and the share with the sign of the target."""
+
+    loss: float
+    right: float
+
+
+BATCH = 8  # sequences side by side
+TRIED = (100, 101)  # seeds on which a law's rate is chosen; they are not in the table
+PLAIN, SLOW = {"metric": "none"}, (0.001, 0.01, 0.1)
+LAWS = {
+    "RTRL": Law("rtrl", {}),
+    "HL": Law("hamiltonian", {}),
+    "HL, η_z = .9": Law("hamiltonian", {"eta_z": 0.9}),
+    "HL, one β": Law("hamiltonian", PLAIN, SLOW),
+    "one-step": Law("one-step", {}),
+    "one-step, one β": Law("one-step", PLAIN, SLOW),
+    "readout alone": Law("one-step", {}, readout=True),
+}
+TASKS = {
+    "fifty back": Task("delay-50", {}, 6000),
+    "sine of 1,024": Task("sine-1024", {}, 20 * 1024, 0.5),
+    "Lorenz": Task("lorenz", {"keep": 0.98}, 4000, 0.62),
+    "chain of 64": Task("memory-chain", {"length": 64}, 100 * 65),
+    "chain of 256": Task("memory-chain", {"length": 256}, 60 * 257),
+    "echo, delay ≤ 8": Task("echo-recall", {"delay": 8}, 600 * 9),
+    "echo, delay ≤ 32": Task("echo-recall", {"delay": 32, "top": 0.3}, 300 * 33),
+    "echo, delay ≤ 128": Task("echo-recall", {"delay": 128, "top": 0.075}, 250 * 129),
+    "echo, delay ≤ 8, GRU": Task("echo-recall", {"delay": 8, "network": "gru"}, 600 * 9),
+    "echo, delay ≤ 32, GRU": Task("echo-recall", {"delay": 32, "network": "gru"}, 300 * 33),
+}
+
+
+def runs(task: Task, law: Law, lanes: Sequence[tuple[float, int]]) -> list[Learned]:
+    """What became of each (β, seed); pure steps go side by side."""
+    made = [(_experiment(task, law, beta), seed) for beta, seed in lanes]
+    if law.learner == "hamiltonian":
+        return _side_by_side(made, task.tokens)
+    return [_alone(experiment, seed, task.tokens, law.readout) for experiment, seed in made]
+
+
+def _experiment(task: Task, law: Law, beta: float) -> Any:
+    return experiments.get(task.experiment, learner=law.learner, batch=BATCH, beta=beta, **task.options | law.options)
+
+
+def _side_by_side(made: Sequence[tuple[Any, int]], tokens: int) -> list[Learned]:
+    lanes, losses, rights = SideBySide(made), [], []
+    for _ in range(tokens):
+        found = lanes.step()
+        if found.asked[0]:
+            losses.append(found.loss)
+            rights.append((found.y * found.target > 0).flatten(1).float().mean(1))
+    last = math.ceil(len(losses) / 5)
+    loss, right = (torch.stack(x[-last:]).mean(0).tolist() for x in (losses, rights))
+    return [Learned(math.inf if math.isnan(a) else a, b) for a, b in zip(loss, right, strict=True)]
+
+
+def _alone(experiment: Any, seed: int, tokens: int, readout: bool) -> Learned:
+    learner, stream = experiment.learner(seed)
+    if readout:
+        for name, p in learner.network.named_parameters():
+            p.requires_grad_(name.startswith(("C.", "readout.")))
+        learner = type(learner)(learner.network, learner.loss, learner.settings)
+    told: list[Learned] = []
+    try:
+        for k in range(tokens):
+            sample: Sample = stream[k]
+            report = learner.step(sample)
+            if sample.target is not None:
+                told.append(Learned(report.loss, float((report.output * sample.target > 0).float().mean())))
+    except Diverged:
+        return Learned(math.inf, 0.5)
+    last = told[-math.ceil(len(told) / 5) :]
+    return Learned(sum(x.loss for x in last) / len(last), sum(x.right for x in last) / len(last))
+
+
+def best_rate(task: Task, law: Law) -> float:
+    """The β with the least median loss on the seeds that are not in the table."""
+    lanes = [(beta, seed) for beta in law.rates for seed in TRIED]
+    found = [x.loss for x in runs(task, law, lanes)]
+    each = [median(found[i : i + len(TRIED)]) for i in range(0, len(found), len(TRIED))]
+    return law.rates[each.index(min(each))]
+
+
+def rows(task: Task, seeds: int) -> Iterator[str]:
+    """A row a law: β, loss, share of right signs, and recovery: what of RTRL's way down from a guess it has gone."""
+    exact = math.nan
+    for name, law in LAWS.items():
+        beta = best_rate(task, law)
+        found = runs(task, law, [(beta, seed) for seed in range(seeds)])
+        loss, right = (median(x) for x in zip(*found, strict=True))
+        exact = loss if name == "RTRL" else exact
+        least, most = min(x.loss for x in found), max(x.loss for x in found)
+        share = 100 * (task.guess - loss) / (task.guess - exact)
+        yield f"| {name} | {beta:g} | {loss:.3g} ({least:.3g} … {most:.3g}) | {right:.3f} | {share:.0f} % |"
+
+
+def main(seeds: int = 10, *tasks: str) -> None:
+    """Print the tables, a task after the other."""
+    torch.set_num_threads(1)
+    for name in tasks or TASKS:
+        task = TASKS[name]
+        print(f"\n**{name}** (`{task.experiment}`, {task.tokens:,} tokens × {BATCH}, guess {task.guess:g})\n")
+        print(
+            "| law | β | loss, median (least … largest) | right signs | recovery |\n|---|--:|---|--:|--:|", flush=True
+        )
+        for row in rows(task, seeds):
+            print(row, flush=True)
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:2]), *sys.argv[2:])
