@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ..errors import bad
-from ..law.arrays import owned
+from ..law.arrays import owned, scalar
 from ..law.euler import euler
 from ..law.flow import Slopes
 from ..law.hamiltonian import derivative
@@ -92,7 +92,7 @@ class Stage(BaseLearner):
             self.groups.from_below = zeros[self.own.start - 1] if self.rank.below is not None else None
             h = {name: zeros[i] for name, i in zip(self.groups.names, self.own, strict=True)}
         move = euler(self.groups.at(self.steps, fresh, sample.end), sample, h, self._z, c)
-        loss = move.loss.item() if isinstance(move.loss, Tensor) else float(move.loss)
+        loss = scalar(move.loss)
         z, v = move.flow
         parts = [0.0 if z is None else float((z[name] * x).sum()) for name, x in v.items()]
         dtheta: Slopes = move.dtheta

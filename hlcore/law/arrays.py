@@ -28,6 +28,11 @@ def tensor(x: Any) -> Tensor:
     return x if isinstance(x, Tensor) else torch.from_numpy(x)
 
 
+def scalar(x: Any) -> float:
+    """A number: that of a tensor of one element, without its graph, or what is one already."""
+    return x.item() if isinstance(x, Tensor) else float(x)
+
+
 def tensors(x: Arrays) -> dict[str, Tensor]:
     """Named arrays as tensors."""
     return {name: part if isinstance(part, Tensor) else torch.from_numpy(part) for name, part in x.items()}

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..errors import MISTAKES, Diverged, HLError, bad, first_line, kind, whole
-from ..law.arrays import not_finite, owned, tensor
+from ..law.arrays import not_finite, owned, scalar, tensor
 from ..law.move import Move, stateless
 from ..law.network import Network
 from ..law.point import Report
@@ -105,7 +105,7 @@ class Captured:
         learner.t, learner.steps = self._t, learner.steps + self._after
         self._at, self._after = (learner.t, learner.steps), 0
         move, c = self._move, self._told
-        loss = float(move.loss.detach() if isinstance(move.loss, Tensor) else move.loss)
+        loss = scalar(move.loss)
         H = c.phi * loss + sum(map(float, self._powers))
         self._report = Report(learner.t, loss, H, self._output.clone())
         return self._report

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..law.arrays import moved, owned, plus, tensor, tensors
+from ..law.arrays import moved, owned, plus, scalar, tensor, tensors
 from ..law.hamiltonian import Hamiltonian
 from ..law.network import State
 from ..law.point import Tensors
@@ -49,7 +49,7 @@ class DiagonalSensitivity:
             own = self._felt(dh["h"], P) if dh["h"] is not None else {}
         parts = [plus(own.get(id(p)), g) for p, g in zip(law.theta, slopes, strict=True)]
         found = [torch.zeros_like(p) if g is None else tensor(g) for p, g in zip(law.theta, parts, strict=True)]
-        return known, P, owned(at.y, after), float(at.loss), found
+        return known, P, owned(at.y, after), scalar(at.loss), found
 
     def _moved(self, u: Tensor, h: Any, tau: float, P: Tensor) -> Tensor:
         w, B = self._network.frequency, self._network.B.weight

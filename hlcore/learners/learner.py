@@ -3,10 +3,8 @@
 import math
 from typing import Any, ClassVar, Self
 
-from torch import Tensor
-
 from ..errors import HLError, bad, number
-from ..law.arrays import owned, tensors
+from ..law.arrays import owned, scalar, tensors
 from ..law.loss import Loss
 from ..law.move import stateless
 from ..law.network import Network
@@ -118,7 +116,7 @@ class Learner(BaseLearner):
             self._lift = 1 / (c.tau * phi)
         h, z = self.state_for(sample)
         move = self._move(self.law, sample, h, z, c) if h else stateless(self.law, sample, c)
-        loss = move.loss.item() if isinstance(move.loss, Tensor) else float(move.loss)
+        loss = scalar(move.loss)
         like, momentum = self._momentum
         kept = momentum is not None and sample.dt is None and (like is self._settings or like == self._settings)
         slopes, gain, keep = received(self.law.theta, move.dtheta, move.scale, c)

@@ -1,6 +1,6 @@
 """The one-step law: credit for the present alone."""
 
-from ..law.arrays import moved, owned, tensors
+from ..law.arrays import moved, owned, scalar, tensors
 from ..law.flow import added_slopes
 from ..law.sample import Sample
 from .base import BaseLearner
@@ -30,6 +30,6 @@ class OneStep(BaseLearner):
         dh, slopes = at.pull(1.0)
         z = {name: c.tau * (0 * after[name] if g is None else g) for name, g in dh.items()}
         slopes = added_slopes(f.to_weights(z), slopes)
-        loss = float(at.loss)
+        loss = scalar(at.loss)
         y, found = owned(at.y, after), tensors(after)
         return Step(found, None, y, loss, c.phi * loss, slopes, c.tau * c.phi, 1 - c.tau * c.eta)

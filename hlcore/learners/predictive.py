@@ -3,11 +3,9 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from torch import Tensor
-
 from ..declared import setting
 from ..errors import bad, known, whole
-from ..law.arrays import Arrays, axpy, owned, tensors
+from ..law.arrays import Arrays, axpy, owned, scalar, tensors
 from ..law.flow import Flow, Slopes, added_slopes
 from ..law.move import controlled
 from ..law.sample import Sample
@@ -79,8 +77,8 @@ class Predictive(BaseLearner):
         at = free.read(free.h, None)
         f, z, slopes = (self._relaxed if c.mode == "relax" else self._carried)(sample, c, free)
         reading = f.read(f.h, sample.target)
-        energy = c.phi * _number(reading.loss) + _dot(z, controlled(f.v, z, 0.5 / c.tau**2))
-        loss = _number(free.read(free.h, sample.target).loss)
+        energy = c.phi * scalar(reading.loss) + _dot(z, controlled(f.v, z, 0.5 / c.tau**2))
+        loss = scalar(free.read(free.h, sample.target).loss)
         return Step(tensors(f.h), tensors(z), owned(at.y, free.h), loss, energy, slopes, c.tau, 1 - c.tau * c.eta)
 
     @classmethod
@@ -133,8 +131,3 @@ class Predictive(BaseLearner):
 def _dot(z: Arrays, v: Arrays) -> float:
     """z·v."""
     return sum(float((z[name] * x).sum()) for name, x in v.items())
-
-
-def _number(x: Any) -> float:
-    """A loss as a number."""
-    return x.item() if isinstance(x, Tensor) else float(x)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 
 from ..declared import setting
+from ..law.arrays import scalar
 from ..law.flow import flat
 from ..law.sample import Sample
 from ..law.settings import WeightSettings
@@ -49,5 +50,5 @@ class Reinforce(BaseLearner):
         reward, alive = (0.0, 1.0) if sample.target is None else sample.target[0, 1:3].tolist()
         parts = (reward * trace).split([p.numel() for p in theta])
         step = [x.view_as(p) for x, p in zip(parts, theta, strict=True)]
-        loss, memory = float(torch.as_tensor(at.loss).detach()), {"trace": trace if alive else torch.zeros_like(trace)}
+        loss, memory = scalar(at.loss), {"trace": trace if alive else torch.zeros_like(trace)}
         return Step({}, None, at.y.detach(), loss, c.phi * loss, step, c.tau * c.phi, 1 - c.tau * c.eta, memory)

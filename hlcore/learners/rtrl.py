@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ..errors import bad
-from ..law.arrays import moved, owned, tensor, tensors
+from ..law.arrays import moved, owned, scalar, tensor, tensors
 from ..law.flow import flat
 from ..law.hamiltonian import Hamiltonian, derivative
 from ..law.loss import Loss
@@ -65,7 +65,7 @@ class Sensitivity:
             g = g + flat(there, [tensor(x) for x in after.values()]) @ (P if self.order == "euler" else P_next)
         parts = [x.view_as(p) for x, p in zip(g.split(self._sizes), weights, strict=True)]
         known = {name: x.detach() for name, x in tensors(after).items()}
-        loss = at.loss.item() if isinstance(at.loss, Tensor) else float(at.loss)
+        loss = scalar(at.loss)
         return known, P_next, owned(at.y, after), loss, parts
 
     def keep(self, h: Tensors, P: Tensor, end: bool) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 
 from ..declared import positive, setting
+from ..law.arrays import scalar
 from ..law.flow import flat
 from ..law.hamiltonian import derivative
 from ..law.sample import Sample
@@ -61,6 +62,6 @@ class SecondOrder(BaseLearner):
             inverse = inverse - torch.outer(gain, gain) / (1 + x @ gain)
         parts = (inverse @ slopes).split([p.numel() for p in theta])
         step = [x.view_as(p) for x, p in zip(parts, theta, strict=True)]
-        loss = float(torch.as_tensor(at.loss).detach())
+        loss = scalar(at.loss)
         memory = {"inverse": inverse}
         return Step({}, None, at.y.detach(), loss, c.phi * loss, step, c.tau * c.phi, 1 - c.tau * c.eta, memory)

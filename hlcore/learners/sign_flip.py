@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..declared import BaseSettings, positive, setting
 from ..errors import bad, known
-from ..law.arrays import not_finite, owned, tensor, tensors
+from ..law.arrays import not_finite, owned, scalar, tensor, tensors
 from ..law.flow import Flow
 from ..law.point import Tensors
 from ..law.sample import Sample
@@ -139,7 +139,7 @@ class SignFlip(BaseLearner):
 
         move = stride(field, x, first, s * c.tau, self.order, len(x) // 2)
         after, self._omega.goal, z, _ = shape.split(x + s * c.tau * move)
-        loss = reading.loss.item() if isinstance(reading.loss, Tensor) else float(reading.loss)
+        loss = scalar(reading.loss)
         y, slopes = owned(reading.y, at.h), shape.split(move)[3]
         return Step(after, z, y, loss, c.phi * loss + power, slopes, s * c.tau, 1.0, {"sign": s})
 

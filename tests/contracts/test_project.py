@@ -38,6 +38,18 @@ def test_environment_yml_installs_what_pyproject_names():
     assert set(PROJECT["optional-dependencies"]) == {"lab", "worlds", "test"}
 
 
+def test_the_recipe_of_conda_forge_installs_what_pyproject_names():
+    from packaging.requirements import Requirement
+
+    recipe = yaml.safe_load((ROOT / "recipe" / "recipe.yaml").read_text())
+    python_, *run = recipe["requirements"]["run"]
+    wanted = [Requirement(text) for text in PROJECT["dependencies"]]
+    named = {("pytorch" if r.name == "torch" else r.name.lower(), str(r.specifier)) for r in wanted}
+    given = {(name, str(Requirement(f"x{bounds}").specifier)) for name, bounds in (text.split(" ") for text in run)}
+    assert given == named and python_.startswith("python ")
+    assert recipe["context"]["version"] == PROJECT.get("version", hlcore.__version__)
+
+
 def test_every_dependency_has_a_tested_version_within_its_bounds_and_a_reason():
     from packaging.requirements import Requirement
 

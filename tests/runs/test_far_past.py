@@ -10,6 +10,7 @@ from hlcore import HLError, experiments
 from hlcore.lab import Directions
 from hlcore.streams import Copied, Lorenz, Recall, Sung
 from hlcore.studies import credit_arena as arena
+from hlcore.studies import credit_table
 from hlcore.studies.directions import KEPT, LENGTHS, edge, errors, sums
 
 NAMES = ("echo-recall", "memory-chain", "delay-50", "sine-1024", "lorenz", "rows-28", "pixels-98")
@@ -33,6 +34,67 @@ def test_what_is_asked_for_was_told():
     sung = Sung(64, 0)
     turns = 10 * (sung[0].u[0, 1].item() + 1)
     assert sung[63].target.item() == pytest.approx(np.sin(2 * np.pi * turns), abs=1e-4) and sung[63].end
+
+
+def test_one_frequency_a_seed_or_one_an_episode():
+    def turns(stream, episode):
+        return 10 * (stream[64 * episode].u[:, 1] + 1)
+
+    alike, free = Sung(64, 3, batch=2, vary=False), Sung(64, 3, batch=2)
+    assert torch.equal(turns(alike, 0), turns(alike, 5)) and turns(alike, 0)[0] == turns(alike, 0)[1]
+    assert turns(alike, 0)[0] != turns(Sung(64, 4, vary=False), 0)[0]
+    assert not torch.equal(turns(free, 0), turns(free, 5)) and turns(free, 0)[0] != turns(free, 0)[1]
+
+
+def test_a_linear_network_cannot_sing_what_it_is_told():
+    """From rest y is linear in what was told, (1, f): the song of a mean frequency is the mean of two songs."""
+    network = experiments.get("sine-1024", seed=1, vary=True, dtype="float64").setup(1).network
+
+    def song(f):
+        h, found = {"h": torch.zeros(1, 32)}, []
+        for k in range(300):
+            u = torch.tensor([[1.0, f]]) if k == 0 else torch.zeros(1, 2)
+            h = {"h": h["h"] + network.velocity(u, h, 1.0)["h"]}
+            found.append(network.output(u, h).detach())
+        return torch.cat(found)
+
+    assert (song(0.0) - (song(-0.6) + song(0.6)) / 2).abs().max() <= 1e-12
+    assert song(0.6).abs().max() > 1e-3
+    t = np.arange(300)
+    sines = [np.sin(2 * np.pi * turns / 1024 * t) for turns in (4, 10, 16)]  # what is asked for
+    assert abs(sines[1] - (sines[0] + sines[2]) / 2).max() > 0.5
+
+
+def test_on_a_stream_without_end_what_never_forgets_is_a_sum_that_grows():
+    """h = Σ R^(t-k) B u_k of independent signs: its mean square is t times as large; with |λ| < 1 it has a bound."""
+
+    def square(keep, steps):
+        experiment = experiments.get("delay-50", keep=keep, batch=64, beta=0.0)
+        learner, stream = experiment.learner()
+        for k in range(steps):
+            learner.step(stream[k])
+        return float(learner.point.h["h"].square().mean())
+
+    assert square(1.0, 800) / square(1.0, 200) == pytest.approx(4, rel=0.3)
+    assert square(0.98, 800) / square(0.98, 200) == pytest.approx(1, rel=0.3)  # λ^400 is 3e-4
+
+
+def test_the_credit_table_measures_everyone_against_the_exact_law():
+    task = credit_table.Task("memory-chain", {"length": 5}, 6 * 60)
+    rows = list(credit_table.rows(task, 2))
+    cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+    assert [cell[0] for cell in cells] == [*task.laws] and cells[0][-1] == "100 %"
+    hl, lanes = credit_table.LAWS["HL"], [(0.0004, 0), (0.0015, 1)]
+    together = credit_table.runs(task, hl, lanes)
+    for (beta, seed), found in zip(lanes, together, strict=True):
+        made = experiments.get("memory-chain", length=5, batch=credit_table.BATCH, beta=beta)
+        learner, stream = made.learner(seed)
+        told = [learner.step(stream[k]).loss for k in range(task.tokens)][5::6]
+        assert found.loss == pytest.approx(np.mean(told[-12:]), rel=1e-3)  # float32, 360 steps
+    assert together[0].loss != pytest.approx(together[1].loss, rel=0.1)
+    (frozen,) = credit_table.runs(task, credit_table.LAWS["readout alone"], [(0.0015, 0)])
+    (trained,) = credit_table.runs(task, credit_table.LAWS["one-step"], [(0.0015, 0)])
+    assert frozen.loss != trained.loss and 0 <= frozen.right <= 1
 
 
 @pytest.mark.parametrize("name", NAMES)
