@@ -89,15 +89,21 @@ def _experiment(task: Task, law: Law, beta: float) -> Any:
 
 
 def _side_by_side(made: Sequence[tuple[Any, int]], tokens: int) -> list[Learned]:
-    lanes, losses, rights = SideBySide(made), [], []
+    lanes = SideBySide(made)
+    told: list[list[Learned]] = [[] for _ in made]
     for _ in range(tokens):
         found = lanes.step()
-        if found.asked[0]:
-            losses.append(found.loss)
-            rights.append((found.y * found.target > 0).flatten(1).float().mean(1))
-    last = math.ceil(len(losses) / 5)
-    loss, right = (torch.stack(x[-last:]).mean(0).tolist() for x in (losses, rights))
-    return [Learned(math.inf if math.isnan(a) else a, b) for a, b in zip(loss, right, strict=True)]
+        if found.asked.any():  # each run at times of its own
+            right = (found.y * found.target > 0).flatten(1).float().mean(1).tolist()
+            for one, asked, *answer in zip(told, found.asked.tolist(), found.loss.tolist(), right, strict=True):
+                one.extend([Learned(*answer)] if asked else [])
+    return [_last_fifth(one) for one in told]
+
+
+def _last_fifth(told: list[Learned]) -> Learned:
+    last = told[-math.ceil(len(told) / 5) :]
+    loss = sum(x.loss for x in last) / len(last)
+    return Learned(math.inf if math.isnan(loss) else loss, sum(x.right for x in last) / len(last))
 
 
 def _alone(experiment: Any, seed: int, tokens: int, readout: bool) -> Learned:
@@ -115,8 +121,7 @@ def _alone(experiment: Any, seed: int, tokens: int, readout: bool) -> Learned:
                 told.append(Learned(report.loss, _right(report.output, sample.target)))
     except Diverged:
         return Learned(math.inf, 0.5)
-    last = told[-math.ceil(len(told) / 5) :]
-    return Learned(sum(x.loss for x in last) / len(last), sum(x.right for x in last) / len(last))
+    return _last_fifth(told)
 
 
 def _right(y: torch.Tensor, target: torch.Tensor) -> float:
@@ -140,6 +145,9 @@ def rows(task: Task, seeds: int) -> Iterator[str]:
         found = runs(task, law, [(beta, seed) for seed in range(seeds)])
         loss, right = (median(x) for x in zip(*found, strict=True))
         exact = loss if name == task.laws[0] else exact
+        if math.isinf(loss):
+            yield f"| {name} | {beta:g} | diverges | – | – |"
+            continue
         least, most = min(x.loss for x in found), max(x.loss for x in found)
         share = 100 * (task.guess - loss) / (task.guess - exact)
         yield f"| {name} | {beta:g} | {loss:.3g} ({least:.3g} … {most:.3g}) | {right:.3f} | {share:.0f} % |"
