@@ -167,7 +167,7 @@ def page(found: dict[str, float], cosines: dict[str, list[float]], fraction: flo
         "",
         "The streams were chosen with one seed seen: two of an earlier list, an echo of 8 and a sine of 64, were taken "
         "off because no law here learned them (about 1.02 and .49), and echo 16 and chain 64 put in their places. A "
-        "linear network cannot sing a frequency that it is told; the echo of 8 takes exact laws some 500 episodes more: "
+        "linear network cannot sing a frequency that it is told; the echo of 8 takes exact laws 500 episodes more: "
         "`python -m hlcore.studies.credit_table`, which gives each law its best rate.",
     )  # fmt: skip
 
