@@ -72,10 +72,8 @@ class Sung(Episodes):
 
     def draw(self, rng: Any) -> tuple[Tensor, list[Tensor | None]]:
         """One frequency an episode, or for all."""
-        rng = rng if self.vary else np.random.default_rng(self.seed)
-        turns = torch.from_numpy(
-            rng.uniform(4, 16, size=self.batch if self.vary else 1).repeat(1 if self.vary else self.batch)
-        )
+        one = np.random.default_rng(self.seed).uniform(4, 16)
+        turns = torch.from_numpy(rng.uniform(4, 16, size=self.batch) if self.vary else np.full(self.batch, one))
         y = torch.sin(2 * torch.pi * turns / self.steps * torch.arange(1, self.steps + 1)[:, None]).to(self.dtype)
         u = torch.zeros(self.steps, self.batch, 2, dtype=self.dtype)
         u[0] = torch.stack([torch.ones_like(turns), turns / 10 - 1], 1)

@@ -20,6 +20,7 @@ class Task(NamedTuple):
     """An experiment of the far past, its options, how many tokens are shown, and the loss of one who guesses.
 
     laws  who takes part, the exact one first: its recovery is 100 %
+    alone  True: run after run; a batched step would need a target of the same kind at every token
     """
 
     experiment: str
@@ -27,6 +28,7 @@ class Task(NamedTuple):
     tokens: int
     guess: float = 1.0
     laws: tuple[str, ...] = ALL
+    alone: bool = False
 
 
 class Law(NamedTuple):
@@ -58,9 +60,8 @@ LAWS = {
     "one-step, one β": Law("one-step", PLAIN, SLOW),
     "readout alone": Law("one-step", {}, readout=True),
 }
-# RTRL is dear for a GRU, whose units feel all weights; a graph for classes would need targets at each token
+# RTRL is dear for a GRU, whose units feel all weights
 GRU = ("BPTT", "HL", "HL, one β", "one-step", "readout alone")
-DIGITS = ("RTRL", "HL", "one-step", "readout alone")
 TASKS = {
     "fifty back": Task("delay-50", {}, 6000),
     "sine of 1,024": Task("sine-1024", {}, 10 * 1024, 0.5),
@@ -72,14 +73,16 @@ TASKS = {
     "echo, delay ≤ 128": Task("echo-recall", {"delay": 128, "top": 0.075}, 200 * 129),
     "echo, delay ≤ 8, GRU": Task("echo-recall", {"delay": 8, "network": "gru"}, 600 * 9, laws=GRU),
     "echo, delay ≤ 32, GRU": Task("echo-recall", {"delay": 32, "network": "gru"}, 300 * 33, laws=GRU),
-    "digits by pixels": Task("pixels-98", {}, 100 * 98, math.log(10), DIGITS),
+    "digits by pixels": Task(
+        "pixels-98", {}, 100 * 98, math.log(10), ("RTRL", "HL", "one-step", "readout alone"), alone=True
+    ),
 }
 
 
 def runs(task: Task, law: Law, lanes: Sequence[tuple[float, int]]) -> list[Learned]:
     """What became of each (β, seed); pure steps go side by side."""
     made = [(_experiment(task, law, beta), seed) for beta, seed in lanes]
-    if law.learner == "hamiltonian" and task.laws is not DIGITS:
+    if law.learner == "hamiltonian" and not task.alone:
         return _side_by_side(made, task.tokens)
     return [_alone(experiment, seed, task.tokens, law.readout) for experiment, seed in made]
 
