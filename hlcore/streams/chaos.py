@@ -1,6 +1,6 @@
 """A chaotic series of which one coordinate is seen."""
 
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 import torch
@@ -24,14 +24,18 @@ class Lorenz(Stream):
 
     def sample(self, k: int) -> Sample:
         """Token k."""
-        x = _path(self.seed)
+        x = self._path
         rows = ((self._places + i) % LENGTH for i in (k, k + self.ahead))
         u, y = (torch.from_numpy(x[i][:, None]).to(self.dtype) for i in rows)
         return Sample(u, y, end=False)
 
+    @cached_property
+    def _path(self) -> np.ndarray:  # one's own: many seeds side by side would push each other out of a cache
+        return _integrated(self.seed)
+
 
 @lru_cache(maxsize=4)
-def _path(seed: int) -> np.ndarray:
+def _integrated(seed: int) -> np.ndarray:
     """By Runge-Kutta 4, step .01."""
     at = np.random.default_rng(seed).normal((0.0, 0.0, 25.0), 1.0)
     found = np.empty(LENGTH)

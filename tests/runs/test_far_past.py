@@ -8,7 +8,7 @@ import torch
 
 from hlcore import HLError, experiments
 from hlcore.lab import Directions
-from hlcore.streams import Copied, Lorenz, Recall, Sung
+from hlcore.streams import Copied, Lorenz, Recall, Sung, chaos
 from hlcore.studies import credit_arena as arena
 from hlcore.studies import credit_table
 from hlcore.studies.directions import KEPT, LENGTHS, edge, errors, sums
@@ -34,6 +34,14 @@ def test_what_is_asked_for_was_told():
     sung = Sung(64, 0)
     turns = 10 * (sung[0].u[0, 1].item() + 1)
     assert sung[63].target.item() == pytest.approx(np.sin(2 * np.pi * turns), abs=1e-4) and sung[63].end
+
+
+def test_many_chaotic_paths_side_by_side_are_integrated_once_each(monkeypatch):
+    made = []
+    monkeypatch.setattr(chaos, "_integrated", lambda seed: (made.append(seed), np.arange(chaos.LENGTH) + 0.5 * seed)[1])
+    streams = [Lorenz(seed) for seed in range(12)]
+    told = [[stream[k].u.item() for stream in streams] for k in (3, 4, 5)]
+    assert made == list(range(12)) and told[0] == [3 + 0.5 * seed for seed in range(12)]
 
 
 def test_one_frequency_a_seed_or_one_an_episode():
