@@ -283,14 +283,6 @@ BREAKS = [
 ]  # fmt: skip
 
 
-# A property that fails is enough: its smallest example, and why it is one, can take a quarter of an hour to find.
-CONFTEST = """from hypothesis import Phase, settings
-
-settings.register_profile("first failure", phases=[Phase.explicit, Phase.generate])
-settings.load_profile("first failure")
-"""
-
-
 def survives(mutation: Break) -> bool:
     """True if the suite does not notice the break."""
     with tempfile.TemporaryDirectory() as folder:
@@ -299,7 +291,6 @@ def survives(mutation: Break) -> bool:
         shutil.copytree(ROOT / "hlcore", place / "hlcore", ignore=skip)
         shutil.copytree(ROOT / "tests", place / "tests", ignore=skip)
         shutil.copy(ROOT / "pyproject.toml", place)
-        (place / "conftest.py").write_text(CONFTEST)
         file = place / "hlcore" / mutation.file
         text = file.read_text()
         if mutation.before not in text:

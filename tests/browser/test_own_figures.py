@@ -13,10 +13,7 @@ cockpit"""
 
 def test_figures_of_ones_own_leave_the_curves_in_view(tmp_path):
     with opened(tmp_path, "Play", OWN) as panel:
-        panel.press("Step n")
-        panel.until(lambda: panel.step() == 100, what="100 steps")
-        view = VIEW.replace("'.hl-main canvas'", "'.hl-main > .hl-fill canvas'")
-        panel.until(lambda: inside(panel.tab.evaluate(view)), what="all of it to be in view")
+        steps_in_view(panel, ".hl-main > .hl-fill canvas")
         places = "() => [...document.querySelectorAll('.hl-figures canvas, .hl-main > .hl-fill canvas')].map(e => {"
         boxes = panel.tab.evaluate(places + "const b = e.getBoundingClientRect(); return [b.left, b.top, b.bottom]; })")
         (a, high, low), (b, _, other), (_, top, bottom) = boxes
@@ -40,10 +37,7 @@ crowd = hlcore.experiments.get("{name}")
 cockpit = Cockpit({INSTEAD[name]})
 cockpit"""
     with opened(tmp_path, "Play", cell) as panel:
-        panel.press("Step n")
-        panel.until(lambda: panel.step() == 100, what="100 steps")
-        view = VIEW.replace("'.hl-main canvas'", "'.hl-instead'")
-        panel.until(lambda: inside(panel.tab.evaluate(view)), what="all of it to be in view")
+        steps_in_view(panel, ".hl-instead")
         pictures = "() => [...document.querySelectorAll('.hl-main canvas')].filter(e => e.offsetParent).map(e => {"
         heights = pictures + "return [!!e.closest('.hl-instead'), e.getBoundingClientRect().height]; })"
         seen = panel.tab.evaluate(heights)
@@ -51,6 +45,14 @@ cockpit"""
         panel.kernel("cockpit.command('rows', {'shown': {'L': True}}); cockpit.draw()")
         panel.until(lambda: [False] in [one[:1] for one in panel.tab.evaluate(heights)], what="the row of the loss")
         assert panel.errors == []
+
+
+def steps_in_view(panel, pictures):
+    """Take a hundred steps, and see all of the panel with these pictures in the place of the curves."""
+    panel.press("Step n")
+    panel.until(lambda: panel.step() == 100, what="100 steps")
+    view = VIEW.replace(".hl-main canvas", pictures)
+    panel.until(lambda: inside(panel.tab.evaluate(view)), what="all of it to be in view")
 
 
 def inside(told):
