@@ -62,7 +62,7 @@ class Cockpit(Walked, Surveyed, Runs, Raced, Banded, ByHand):
         self._touched, self._named = "", False
         self._title, self._law, self._summary = W.HTML(), W.HTML(), W.HTML()
         self._rows, self._phase = TimeRows(), PhasePortrait()
-        self._keeping = Keeping(self, lambda text: setattr(self._controls.text, "value", text), self._rows.widget.save)
+        self._keeping = Keeping(self, lambda text: setattr(self._controls.text, "value", text), self._rows.save)
         self.figures = Gallery([self._rows, self._phase], figures or ())
         self.parts, self._full, self._terms = Parts(), FullScreen(), Terms()
         self.time = TimeLine(self._loop.post, self._quiet, self.parts)

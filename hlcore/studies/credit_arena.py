@@ -2,9 +2,10 @@
 
 import argparse
 import json
+import math
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from itertools import islice
 from pathlib import Path
@@ -66,19 +67,41 @@ def made(law: str, stream: str, seed: int) -> Any:
     return experiments.get(name, learner=one.learner, seed=seed, batch=BATCH, **options | more)
 
 
+class Learned(NamedTuple):
+    """Over the last fifth of the answers: mean loss, and the share that is right: the target's sign, or class."""
+
+    loss: float
+    right: float
+
+
+def learned(learner: Any, samples: Iterable[Sample], tokens: int) -> Learned:
+    """What a learner makes of so many tokens; an infinite loss: it diverged."""
+    told: list[Learned] = []
+    try:
+        for sample in islice(samples, tokens):
+            report = learner.step(sample)
+            if sample.target is not None:
+                told.append(Learned(report.loss, _right(report.output, sample.target)))
+    except HLError:
+        return Learned(DIVERGED, 0.0)
+    return last_fifth(told)
+
+
+def last_fifth(told: list[Learned]) -> Learned:
+    """The mean of the last fifth, of the last one where there are few."""
+    loss, right = (mean(x) for x in zip(*told[-max(1, len(told) // 5) :], strict=True))
+    return Learned(DIVERGED if math.isnan(loss) else loss, right)
+
+
+def _right(y: torch.Tensor, target: torch.Tensor) -> float:
+    return float(((y.argmax(1) == target) if y.shape != target.shape else (y * target > 0)).float().mean())
+
+
 def cell(law: str, stream: str, seed: int, fraction: float = 1.0) -> float:
     """The mean loss over the last fifth of the tokens that have a target; infinite where it diverges."""
     torch.set_num_threads(1)
     learner, samples = made(law, stream, seed).learner()
-    losses = []
-    try:
-        for sample in islice(iter(samples), max(100, int(STREAMS[stream][2] * fraction))):
-            report = learner.step(sample)
-            if sample.target is not None:
-                losses.append(report.loss)
-    except HLError:
-        return DIVERGED
-    return mean(losses[-max(1, len(losses) // 5) :])
+    return learned(learner, samples, max(100, int(STREAMS[stream][2] * fraction))).loss
 
 
 def alignment(law: str, seed: int) -> float:

@@ -9,9 +9,8 @@ from typing import Any, NamedTuple
 import torch
 
 from .. import experiments
-from ..errors import Diverged
-from ..law.sample import Sample
 from ..runs.side_by_side import SideBySide
+from .credit_arena import BATCH, Learned, last_fifth, learned
 
 ALL = ("RTRL", "HL", "HL, η_z = .9", "HL, one β", "one-step", "one-step, one β", "readout alone")
 
@@ -40,14 +39,6 @@ class Law(NamedTuple):
     readout: bool = False
 
 
-class Learned(NamedTuple):
-    """Over the last fifth of the answers: mean loss, and the share that is right: the target's sign, or class."""
-
-    loss: float
-    right: float
-
-
-BATCH = 8  # sequences side by side
 TRIED = (100, 101)  # seeds on which a law's rate is chosen; they are not in the table
 PLAIN, SLOW = {"metric": "none"}, (0.001, 0.01, 0.1)
 LAWS = {
@@ -100,13 +91,7 @@ def _side_by_side(made: Sequence[tuple[Any, int]], tokens: int) -> list[Learned]
             right = (found.y * found.target > 0).flatten(1).float().mean(1).tolist()
             for one, asked, *answer in zip(told, found.asked.tolist(), found.loss.tolist(), right, strict=True):
                 one.extend([Learned(*answer)] if asked else [])
-    return [_last_fifth(one) for one in told]
-
-
-def _last_fifth(told: list[Learned]) -> Learned:
-    last = told[-math.ceil(len(told) / 5) :]
-    loss = sum(x.loss for x in last) / len(last)
-    return Learned(math.inf if math.isnan(loss) else loss, sum(x.right for x in last) / len(last))
+    return [last_fifth(one) for one in told]
 
 
 def _alone(experiment: Any, seed: int, tokens: int, readout: bool) -> Learned:
@@ -115,20 +100,7 @@ def _alone(experiment: Any, seed: int, tokens: int, readout: bool) -> Learned:
         for name, p in learner.network.named_parameters():
             p.requires_grad_(name.startswith(("C.", "readout.")))
         learner = type(learner)(learner.network, learner.loss, learner.settings)
-    told: list[Learned] = []
-    try:
-        for k in range(tokens):
-            sample: Sample = stream[k]
-            report = learner.step(sample)
-            if sample.target is not None:
-                told.append(Learned(report.loss, _right(report.output, sample.target)))
-    except Diverged:
-        return Learned(math.inf, 0.5)
-    return _last_fifth(told)
-
-
-def _right(y: torch.Tensor, target: torch.Tensor) -> float:
-    return float(((y.argmax(1) == target) if y.shape != target.shape else (y * target > 0)).float().mean())
+    return learned(learner, stream, tokens)
 
 
 def best_rate(task: Task, law: Law) -> float:

@@ -133,6 +133,8 @@ def test_a_figure_in_the_place_of_the_curves_hides_them_until_one_is_ticked():
     for one in (plain, panel):
         one.step(20)
     assert "L" in shown(plain) and len(shown(plain)) >= 3 and shown(panel) == []
+    with pytest.raises(HLError, match="tick it"):
+        panel.figures[0].save("curves.png")
     panel.command("rows", {"shown": {"L": True}})
     panel.draw()
     assert shown(panel) == ["L"]

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...errors import bad
 from ...records.recorder import Recorder
 from ...words import tr
 from .arrangement import Arrangement
@@ -81,6 +82,12 @@ class TimeRows(Figure):
     def unpin(self) -> None:
         """Let the ghosts go."""
         self._ghosts = []
+
+    def save(self, name: str) -> None:
+        """Let the browser save the rows as a picture."""
+        if self.widget.layout.display == "none":
+            raise bad("PNG", "no row of curves", "one that is shown", "tick it under 'rows'")
+        self.widget.save(name)
 
     def frame(self, run: Any, view: View) -> None:
         """Show the record, the changes, the ghosts, and the rival of a race."""
