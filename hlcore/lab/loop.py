@@ -114,7 +114,7 @@ class LiveLoop:
             self.fail(error)
 
     async def _run(self) -> None:
-        last, since, seen = 0.0, time.perf_counter(), self.frames
+        last, due, since, seen = 0.0, 0.0, time.perf_counter(), self.frames
         self.driven.refresh_status()
         try:
             while self.playing:
@@ -122,9 +122,9 @@ class LiveLoop:
                 if self.playing:
                     self.driven.advance(BUDGET)
                 now = time.perf_counter()
-                most = CALM if self.gate.calm else FRAMES
-                if now - last >= 1 / most and (self.gate.drawn or now - last > PATIENCE):
-                    last = now
+                least = 1 / (CALM if self.gate.calm else FRAMES)  # seconds from one frame to the next
+                if now >= due and (self.gate.drawn or now - last > PATIENCE):
+                    last, due = now, max(due + least, now + least / 2)  # what this one came late, the next comes early
                     self._draw()
                 if now - since > 0.5:
                     self.frame_rate = (self.frames - seen) / (now - since)

@@ -51,7 +51,7 @@ class Many(Panel):
         columns = [np.arange(self.points), *self.walks[:, k : k + self.points]]
         self.canvas.show("rows", columns, rows=self.rows, start=0.0)
 
-Many(LINES, POINTS)"""
+Many(LINES, POINTS).shown()"""
 
 
 def measure(panel: panels.Panel, seconds: float = 8.0, presses: int = 60) -> dict[str, float]:
@@ -64,13 +64,15 @@ def measure(panel: panels.Panel, seconds: float = 8.0, presses: int = 60) -> dic
     steps, drawn, after = panel.step() - step, panel.canvas()["frames"] - frames, burnt()
     passed = time.perf_counter() - since
     delays = sorted(1000 * d for d in panel.latency("η", presses))
+    pause = median(_pause(panel) for _ in range(5))
+    alone = headless()  # the panel rests now: nothing beside it
     return {
         "slider to kernel, median (ms)": median(delays),
         "slider to kernel, 95 % (ms)": delays[int(0.95 * len(delays))],
         "frames per second": drawn / passed,
         "steps per second": steps / passed,
-        "… of its headless, recorded rate": steps / passed / headless(),
-        "pause to rest (ms)": median(_pause(panel) for _ in range(5)),
+        "… of its headless, recorded rate": steps / passed / alone,
+        "pause to rest (ms)": pause,
         **{f"CPU of the {who} (s/s)": (after[who] - before[who]) / passed for who in after},
     }
 

@@ -79,7 +79,8 @@ class Panel:
         """Wait until the panel stands."""
         self.button(play).wait_for(timeout=90_000)
         self.tab.locator("canvas.hl-scope").first.wait_for(timeout=60_000)
-        drawn = "() => [...document.querySelectorAll('.hl-main canvas')].some(e => e.offsetParent && +e.dataset.frames)"
+        drawn = """() => [...(document.querySelector('.hl-main') ?? document).querySelectorAll('canvas')]
+            .some(e => e.offsetParent && +e.dataset.frames)"""
         self.until(lambda: self.tab.evaluate(drawn), what="the first frame")
         self.tab.evaluate(KEYS)
         return self

@@ -1,10 +1,12 @@
 """The loop: one task writes, handlers on any thread only post, errors come out, frames wait for the browser."""
 
 import asyncio
+import itertools
 import json
 import shutil
 import subprocess
 import threading
+from types import SimpleNamespace
 
 import pytest
 
@@ -166,6 +168,39 @@ def test_a_frame_waits_for_the_browser_but_not_for_ever(answers, monkeypatch):
 
     drawn = run(scene())
     assert drawn >= 6 if answers else 1 <= drawn <= 5
+
+
+@pytest.mark.parametrize(
+    ("slice_of_learning", "calm", "frames"),
+    [(0.013, False, 240), (0.031, False, 240), (0.08, False, 124), (0.013, True, 20)],
+)
+def test_frames_keep_their_rate_whatever_a_slice_of_learning_takes(slice_of_learning, calm, frames, monkeypatch):
+    """Ten seconds of a clock that learning and drawing (1 ms) move: the asked rate, or what there is time for."""
+    clock = SimpleNamespace(now=100.0, perf_counter=lambda: clock.now)
+    monkeypatch.setattr(live, "time", clock)
+    times = []
+
+    async def scene():
+        script, loop = setup()
+        loop.gate.calm = calm
+        loop.gate.observe(lambda change: loop.gate.set_state({"pong": change.new}), "ping")
+
+        def spend(seconds):
+            clock.now += seconds
+            if clock.now > 110.0:
+                loop.pause()
+
+        def draw():
+            times.append(clock.now)
+            spend(0.001)
+
+        script.advance, script.draw = lambda _: spend(slice_of_learning), draw
+        loop.play()
+        await loop.wait()
+
+    run(scene())
+    assert abs(len(times) - frames) <= 3
+    assert min(b - a for a, b in itertools.pairwise(times[:-1])) >= 0.5 / live.FRAMES, "no two frames at once"
 
 
 def test_echoes_are_few_and_no_change_of_pace_stops_the_frames():
