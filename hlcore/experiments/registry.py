@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from ..declared import BaseSettings
 from ..errors import MISTAKES, HLError, bad, first_line, known
 from ..learners import catalogue as learners
+from ..lists import import_all, whole
 from .experiment import Experiment, Setup, differing, set_up
 
 Builder = Callable[..., Setup]
@@ -51,6 +52,8 @@ def register(
     """
 
     def put(builder: Builder) -> Builder:
+        if not builder.__module__.startswith(f"{__package__}."):
+            import_all(__package__)  # their names are taken
         there = _ENTRIES[name].builder if name in _ENTRIES else builder
         if (there.__module__, there.__qualname__) != (builder.__module__, builder.__qualname__):
             raise bad("experiment", f"a second {name!r}", "names used once")
@@ -66,14 +69,19 @@ def usual(beta: float, eta: float) -> Presets:
     return {"good": {}, "sluggish": {"beta": beta}, "diverges": {"eta": eta}}
 
 
+def listed() -> dict[str, Entry]:
+    """All experiments by name."""
+    return whole(_ENTRIES, __package__, lambda entry: entry.builder.__module__)
+
+
 def names() -> list[str]:
-    """The names of all experiments that need no network, in the order in which they were put on the list."""
-    return [name for name, entry in _ENTRIES.items() if not entry.downloads]
+    """The names of all experiments that need no network: hlcore's by their files, then others as they came."""
+    return [name for name, entry in listed().items() if not entry.downloads]
 
 
 def entry(name: str) -> Entry:
     """What the list knows of the experiment `name`; nothing is built. Raises HLError for an unknown name."""
-    return _ENTRIES[known("experiment", name, _ENTRIES)]
+    return listed()[known("experiment", name, listed())]
 
 
 def get(name: str, /, **overrides: Any) -> Experiment:

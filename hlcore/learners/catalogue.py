@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from ..errors import bad, kind, known
+from ..lists import import_all, whole
 from .base import BaseLearner
 
 L = TypeVar("L", bound=type[BaseLearner])
@@ -16,6 +17,8 @@ def register(name: str) -> Callable[[L], L]:
     def put(learner: L) -> L:
         if not isinstance(learner, type) or not issubclass(learner, BaseLearner):
             raise bad("register", repr(learner), "a subclass of hlcore.learners.BaseLearner")
+        if not learner.__module__.startswith(f"{__package__}."):
+            import_all(__package__)  # their names are taken
         there = _LEARNERS.get(kind("name", name, str, "a text"))
         if there is not None and (there.__module__, there.__qualname__) != (learner.__module__, learner.__qualname__):
             raise bad("learner", f"a second {name!r}", "names used once")
@@ -26,11 +29,19 @@ def register(name: str) -> Callable[[L], L]:
     return put
 
 
+def listed() -> dict[str, type[BaseLearner]]:
+    """All learners by name: "hamiltonian", those of hlcore in the order of their files, then others as they came."""
+    found = whole(_LEARNERS, __package__, lambda learner: learner.__module__)
+    return {"hamiltonian": found.pop("hamiltonian"), **found}
+
+
 def names() -> list[str]:
-    """The names of all learners, in the order in which they were put on the list."""
-    return list(_LEARNERS)
+    """The names of all learners; "hamiltonian" is the first."""
+    return list(listed())
 
 
 def get(name: str) -> type[BaseLearner]:
     """The learner `name`; HLError with the nearest name if there is none."""
-    return _LEARNERS[known("learner", name, _LEARNERS)]
+    if isinstance(name, str) and name in _LEARNERS:
+        return _LEARNERS[name]  # no other file is imported for it
+    return _LEARNERS[known("learner", name, listed())]

@@ -155,7 +155,7 @@ def test_the_valley_is_sgds_until_a_slider_is_touched(tab):
 
 @pytest.fixture
 def recorded(tmp_path, monkeypatch):
-    monkeypatch.setattr(experiments.registry, "_ENTRIES", dict(experiments.registry._ENTRIES))
+    monkeypatch.setattr(experiments.registry, "_ENTRIES", experiments.registry.listed())
     experiments.register(EVIL, EVIL, {EVIL: {}})(experiments.entry(NAME).builder)
     return tmp_path / "run.html"
 

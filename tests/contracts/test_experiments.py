@@ -23,7 +23,7 @@ def unbuildable(monkeypatch):
     def refuse(seed):
         raise AssertionError("built")
 
-    entries = {name: entry._replace(builder=refuse) for name, entry in registry._ENTRIES.items()}
+    entries = {name: entry._replace(builder=refuse) for name, entry in registry.listed().items()}
     monkeypatch.setattr(registry, "_ENTRIES", entries)
 
 
@@ -43,6 +43,35 @@ def test_the_list_imports_no_data_set():
     loaded = told.splitlines()[-1]
     assert "'hlcore.streams.datasets'" in loaded
     assert not any(f"'{name}'" in loaded for name in ("sklearn.datasets", "mlxtend", "river", "xarray", "plotly"))
+
+
+def test_what_is_not_asked_for_is_not_imported():
+    """The lists are read when they are asked for; a learner's or an experiment's own file may come first."""
+    code = (
+        "import sys, hlcore; rooms = ('hlcore.learners.', 'hlcore.experiments.')\n"
+        "early = [m for m in sys.modules if m.startswith(rooms)]\n"
+        "from hlcore.learners.rtrl import RTRL; from hlcore.experiments import far_past\n"
+        "print(early, hlcore.learners.names() == hlcore.learners.names(), *hlcore.learners.names())\n"
+        "print(*hlcore.experiments.names())"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.splitlines()
+    first, listed = told[0].split(), told[1].split()
+    assert first[:3] == ["[]", "True", "hamiltonian"] and {*NAMES} <= {*first}
+    assert first[2:] == learners.names()[: len(first) - 2] and listed == experiments.names()[: len(listed)]
+    assert len(listed) > 40, "others' may come after them"
+
+
+def test_a_name_of_hlcore_is_taken_before_its_file_is_imported():
+    code = (
+        "from hlcore import HLError, experiments, learners\n"
+        "for kind, name in ((experiments, 'iris-linear'), (learners, 'rtrl')):\n"
+        "    made = (lambda seed: None) if kind is experiments else type('Own', (learners.BaseLearner,), {})\n"
+        "    arguments = (name, 'a title') if kind is experiments else (name,)\n"
+        "    try: kind.register(*arguments)(made)\n"
+        "    except HLError as error: print(error)"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.splitlines()
+    assert len(told) == 2 and "a second 'iris-linear'" in told[0] and "a second 'rtrl'" in told[1]
 
 
 def test_every_entry_has_a_title_and_one_line(capsys):
@@ -122,7 +151,7 @@ def building(seed, momentum=0.25):
 
 
 def test_an_experiment_may_have_a_learner_and_settings_of_its_own(monkeypatch):
-    monkeypatch.setattr(registry, "_ENTRIES", dict(registry._ENTRIES))
+    monkeypatch.setattr(registry, "_ENTRIES", registry.listed())
     with pytest.raises(HLError, match="second"):
         experiments.register("iris-linear", "Mine")(building)
     experiments.register("mine", "Mine", {"good": {}, "fast": {"lr": 0.5}}, learner="sgd")(building)
@@ -151,7 +180,7 @@ def test_devices_take_hl_on_a_replayable_stream_alone(monkeypatch):
     from hlcore.devices.job import Job
     from tests.contracts.test_world import Ring, td
 
-    monkeypatch.setattr(registry, "_ENTRIES", dict(registry._ENTRIES))
+    monkeypatch.setattr(registry, "_ENTRIES", registry.listed())
 
     def world(seed):
         return Setup(OutputNetwork(torch.nn.Linear(6, 2)), Ring(seed), td, Settings())

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 HOUSE = ROOT / "hlcore"
 FILES = sorted(p for p in HOUSE.rglob("*.py"))
 FLOORS = [  # imports point down only
-    {"errors", "files", "palette", "declared", "command", "words"},
+    {"errors", "files", "palette", "declared", "lists", "command", "words"},
     {"law", "reference"},
     {"networks", "streams"},
     {"records"},

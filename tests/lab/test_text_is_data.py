@@ -44,7 +44,7 @@ class Loud(Figure):
 
 @pytest.fixture
 def experiment(monkeypatch):
-    monkeypatch.setattr(experiments.registry, "_ENTRIES", dict(experiments.registry._ENTRIES))
+    monkeypatch.setattr(experiments.registry, "_ENTRIES", experiments.registry.listed())
     sgd = learners.get("sgd")
     monkeypatch.setattr(sgd, "title", EVIL)
     monkeypatch.setattr(sgd, "regime", classmethod(lambda cls, s: Regime(EVIL, EVIL, True, EVIL, EVIL)))

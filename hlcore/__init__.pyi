@@ -1,0 +1,53 @@
+"""The public contract and the rooms; each is imported when a name of it is first asked for."""
+
+from . import adapters as adapters
+from . import declared as declared
+from . import devices as devices
+from . import errors as errors
+from . import experiments as experiments
+from . import files as files
+from . import lab as lab
+from . import law as law
+from . import learners as learners
+from . import lists as lists
+from . import networks as networks
+from . import online as online
+from . import page as page
+from . import records as records
+from . import reference as reference
+from . import runs as runs
+from . import school as school
+from . import streams as streams
+from .errors import Diverged as Diverged
+from .errors import HLError as HLError
+from .law.network import Network as Network
+from .law.point import PhasePoint as PhasePoint
+from .law.point import Report as Report
+from .law.sample import Sample as Sample
+from .law.settings import Settings as Settings
+from .learners.echo import echo_gradient as echo_gradient
+from .learners.forward_costate import fptt_gradient as fptt_gradient
+from .learners.forward_costate import shooting_start as shooting_start
+from .learners.learner import Learner as Learner
+from .learners.reversed_stream import bptt_gradient as bptt_gradient
+from .networks import Antisymmetric as Antisymmetric
+from .networks import Chain as Chain
+from .networks import FactoredReadout as FactoredReadout
+from .networks import KeyedReadout as KeyedReadout
+from .networks import Leapfrog as Leapfrog
+from .networks import OutputNetwork as OutputNetwork
+from .networks import Recurrent as Recurrent
+from .networks import Reversible as Reversible
+from .networks import Rotations as Rotations
+from .networks import Stack as Stack
+from .networks import Stashed as Stashed
+from .networks import StateNetwork as StateNetwork
+from .networks import chain_schedule as chain_schedule
+from .networks import is_reversible as is_reversible
+from .networks.reversible.activation_bytes import saved_bytes as saved_bytes
+from .records.checkpoint import CHECKPOINT_FORMAT as CHECKPOINT_FORMAT
+from .records.recorder import Recorder as Recorder
+from .runs.sensitivity import sensitivity as sensitivity
+from .runs.sweep import sweep as sweep
+
+__version__: str
