@@ -2,7 +2,7 @@
 
 const { el, say, data, short, still } = parts;
 const told = { ...data.tracker, series: parts.doubles(data.tracker.series), starts: starts(data.tracker.starts) };
-const SPEEDS = [1, 10, 100, 1000, Infinity], WINDOWS = [200, 1000, 5000, 20000], BURST = 9; // ms of learning a frame
+const SPEEDS = [1, 10, 100, 1000, Infinity], WINDOWS = [200, 1000, 5000, 20000], BURST = { least: 2, most: 12 }, LATE = 20; // ms of learning a frame; ms from one to the next
 const FIRST = 24; // steps taken before anybody pressed: a day
 
 function starts(found) {
@@ -60,7 +60,8 @@ function tracker() {
 
   const frame = (now) => { // one burst of learning and one picture
     if (!playing) return;
-    const from = run.steps, end = performance.now() + BURST, seconds = Math.min(0.2, Math.max(0.001, (now - last) / 1000)); // a frame's time may lie before the press
+    burst = now - last > LATE ? Math.max(BURST.least, 0.8 * burst) : Math.min(BURST.most, burst + 0.1); // as much as leaves 60 frames a second
+    const from = run.steps, end = performance.now() + burst, seconds = Math.min(0.2, Math.max(0.001, (now - last) / 1000)); // a frame's time may lie before the press
     due = Math.min(due + speed * seconds, Math.max(1, speed * 0.2)); last = now;
     while (playing && due >= 1 && performance.now() < end) { const n = Math.min(20, Math.floor(due)); stepped(n); due -= n; }
     rate = 0.9 * rate + (0.1 * (run.steps - from)) / seconds;
@@ -69,7 +70,7 @@ function tracker() {
     if (!playing || now - spoken > 250) { spoken = now; tell(); }
     if (playing) requestAnimationFrame(frame);
   };
-  let drawn = 0, spoken = 0;
+  let drawn = 0, spoken = 0, burst = BURST.most;
   const go = () => { if (!playing) { run.stopped = null; playing = true; due = 0; rate = 0; last = performance.now(); requestAnimationFrame(frame); tell(); } };
   const pause = () => { playing = false; tell(); draw(); };
   const toggle = () => { if (playing) pause(); else { asks.skip(); go(); } };
