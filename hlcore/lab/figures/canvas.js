@@ -244,7 +244,7 @@ function drawRows(c, w, h, look, { plan, columns, maps }, { view, pointer, picke
     let pen = start;
     for (const one of named) {
       const need = stroke + 6 + c.measureText(one[what]).width;
-      if (pen + need > edge) { c.fillStyle = look.text; if (pen < right) c.fillText("…", pen, y); break; }
+      if (pen + need > edge) { c.fillStyle = look.text; c.fillText("…", Math.min(pen, Math.max(pen - gap + 2, right - c.measureText("…").width)), y); break; }
       c.strokeStyle = look.ink(one.ink); c.setLineDash(look.dash(one.ink)); c.lineWidth = one.band ? 9 : 2; c.globalAlpha = one.band ? 0.25 : 1; line(c, pen, y, pen + stroke, y); c.globalAlpha = 1;
       c.setLineDash([]); c.fillStyle = look.text; c.fillText(one[what], pen + stroke + 6, y);
       pen += need + gap;
