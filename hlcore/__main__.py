@@ -7,6 +7,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from . import __version__, experiments
 from .command import assignments, told
 from .errors import bad, whole
@@ -27,6 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     run.add_argument("--seed", type=int, default=0, help="seed of network and stream (0)")
     run.add_argument("--every", type=int, default=1, help="record every N-th step (1)")
     run.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting or option, as eta=0.3")
+    run.add_argument("--threads", type=int, default=1, help="torch's threads (1: small tensors only wait for a second)")
     run.add_argument("--out", type=Path, help="write the trajectory: .nc (NetCDF) or .csv (scalars)")
     run.add_argument("--page", type=Path, help="write the run as a page of one file: .html")
     page = commands.add_parser("page", help="write the first lab as a page of one file, without a server")
@@ -65,6 +68,7 @@ def _list(given: argparse.Namespace) -> int:
 
 def _run(given: argparse.Namespace) -> int:
     overrides = assignments(given.set)
+    torch.set_num_threads(whole("--threads", given.threads))
     if given.out is not None:
         checked(given.out)  # a bad file name is told before the run, not after it
     experiment = experiments.get(given.name, **overrides)

@@ -1,7 +1,13 @@
 """What all tests share: float64, one thread, and a generator that no test inherits from another."""
 
+import os
+
 import pytest
 import torch
+
+# small tensors only wait for a second thread; where both cores are busy that wait takes ten times as long as the work
+torch.set_num_threads(1)  # for what is made once for several tests, too
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # and in processes that tests start
 
 
 @pytest.fixture(autouse=True)

@@ -2,6 +2,8 @@
 
 import sys
 
+import torch
+
 from ..studies import bptt_walk
 from ..studies.chain_waves import wave as wave
 from .cockpit import Cockpit as Cockpit
@@ -46,3 +48,7 @@ from .variants import Variants as Variants
 
 for _name, _module in {"way": bptt_walk, "lanes": lane_chart}.items():
     sys.modules[f"{__name__}.{_name}"] = _module  # doors of the first round, under their new roofs
+
+torch.set_num_threads(
+    1
+)  # tensors of a lab are small: a second thread waits for the first, and burns the browser's core

@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any, Self
 
 import ipywidgets as W
-import torch
 
 from .. import learners
 from ..errors import HLError, bad, whole
@@ -55,7 +54,6 @@ class Cockpit(Walked, Surveyed, Runs, Raced, Banded, ByHand):
         if not isinstance(experiment, (Experiment, Run)):
             wanted = "hlcore.experiments.get('tracker-water-flow')"
             raise bad("Cockpit", type(experiment).__name__, "an Experiment", wanted)
-        torch.set_num_threads(1)  # small tensors: a second thread only gets in the way of the browser
         super().__init__()
         self.run = experiment if isinstance(experiment, Run) else Run(experiment)
         self.view, self._pace, self._only, self.opening = View(), Pace(), controls, Opening(opening)

@@ -114,6 +114,7 @@ def image(seed: int, pixels: int) -> dict[str, float]:
 
 def main(seeds: int = 5) -> None:
     """Print the tables, means over the seeds."""
+    torch.set_num_threads(1)
     for rate in (0.06, 0.2):
         print(
             f"rate {rate}: windows shown by 300, 1000, 4000 tokens:", " ".join(f"{x:.2f}" for x in shown(seeds, rate))

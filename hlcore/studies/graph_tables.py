@@ -62,6 +62,7 @@ def _thirds(stream: Any, step: Callable[[int], torch.Tensor]) -> np.ndarray:
 
 def main(seeds: int = 5) -> None:
     """Print the tables, means over the seeds."""
+    torch.set_num_threads(1)
     print("| learner | labelled, unlabelled: before the jump | after it | a stale graph |\n|---|--:|--:|--:|")
     for name, options in KINDS.items():
         _row(name, [drift(seed, **options) for seed in range(seeds)])

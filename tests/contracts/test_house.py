@@ -146,3 +146,10 @@ def test_a_setting_is_named_at_its_declaration_alone():
 def test_importing_the_package_brings_no_heavy_library(name):
     code = f"import sys, hlcore; sys.exit({name!r} in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+def test_studies_that_are_commands_take_one_thread():
+    """Small tensors only wait for a second one; where both cores are busy that takes ten times as long as the work."""
+    commands = [p for p in (HOUSE / "studies").glob("*.py") if "__main__" in p.read_text()]
+    assert len(commands) > 5
+    assert [p.name for p in commands if "torch.set_num_threads(1)" not in p.read_text()] == []

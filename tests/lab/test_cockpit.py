@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -439,8 +442,22 @@ def test_its_repr_is_constant(panel):
     assert repr(panel) == "Cockpit()"
 
 
-def test_torch_is_given_one_thread(panel):
-    assert torch.get_num_threads() == 1
+@pytest.mark.parametrize(
+    ("code", "threads"),
+    [
+        ("from hlcore.lab import Chart", 1),
+        ("from hlcore.__main__ import main; main(['run', 'iris-linear', '--steps', '1'])", 1),
+        ("from hlcore.__main__ import main; main(['run', 'iris-linear', '--steps', '1', '--threads', '2'])", 2),
+        ("import hlcore; hlcore.experiments.get('iris-linear').run(1)", None),  # a program's own affair
+    ],
+)
+def test_torch_is_given_one_thread_by_the_lab_and_the_command_line(code, threads):
+    """Small tensors only wait for a second one: on a busy machine ten times as long as the work takes."""
+    code = f"import torch; before = torch.get_num_threads(); {code}; print(before, torch.get_num_threads())"
+    environment = os.environ | {"OMP_NUM_THREADS": "2"}
+    told = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    before, after = map(int, told.stdout.split()[-2:])
+    assert after == (before if threads is None else threads)
 
 
 def test_a_drawing_is_bounded_and_keeps_the_extremes():
