@@ -1,6 +1,7 @@
 """What all tests share: float64, one thread, and a generator that no test inherits from another."""
 
 import os
+import sys
 
 import pytest
 import torch
@@ -19,3 +20,12 @@ def _exact():
     yield
     torch.set_default_dtype(before)
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left_open():
+    """A panel is its page's until it is closed: each would keep its record and snapshots, some 70 MB."""
+    yield
+    lab = sys.modules.get("hlcore.lab.jupyter")
+    for panel in lab.panels() if lab else ():
+        panel.close()

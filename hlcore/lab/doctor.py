@@ -7,6 +7,7 @@ from importlib import metadata
 import ipywidgets as W
 
 from .panel import Panel
+from .widgets import end
 
 NEEDED = {
     "torch": "2.5", "numpy": "1.26", "xarray": "2024.1", "jupyterlab": "4.4", "ipykernel": "6.31", "ipywidgets": "8.1",
@@ -56,7 +57,7 @@ def _round_trip() -> str:
     slider = W.FloatSlider()
     slider.observe(lambda c: heard.append(c.new), "value")
     slider.set_state({"value": 0.5})
-    slider.close()
+    end(slider)
     return "" if heard == [0.5] else f"it told {heard} instead of [0.5]"
 
 

@@ -63,8 +63,3 @@ class Drive(Figure):
     def _pressed(self, key: str) -> None:
         if key in self._keys.keymap:
             self._post("drive", list(self._keys.keymap).index(key))
-
-    def close(self) -> None:
-        """End its widgets."""
-        self._keys.close()
-        super().close()

@@ -13,7 +13,7 @@ from ..words import tr
 from .jupyter import leave, settle
 from .keyboard import KEYS, Keyboard
 from .loop import LiveLoop
-from .widgets import Named, Quiet, alarmed, button
+from .widgets import Named, Quiet, alarmed, button, within
 
 NOTICE = 6.0  # seconds for which a warning stays
 
@@ -120,9 +120,10 @@ class Panel(Named, W.VBox):
         """End the task and the widgets."""
         leave(self)
         owned, self._owned = self._owned, ()
+        parts = [part for part in within(self, Panel) if part is not self] if owned else []
         if owned:  # views go while their models can still be told: a Tab says so when it goes
             self.children: Sequence[Any] = ()
-        for part in owned:
+        for part in (*owned, *parts):  # a widget that is not closed is kept by ipywidgets, and keeps the panel
             part.close()
         super().close()
 

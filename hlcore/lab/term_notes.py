@@ -4,15 +4,14 @@ import re
 from pathlib import Path
 from typing import Any
 
-import anywidget
 import traitlets
 
 from ..words import tr
 from . import equations
-from .widgets import Named
+from .widgets import OwnScript
 
 
-class Terms(Named, anywidget.AnyWidget):
+class Terms(OwnScript):
     """Tells the terms of the equations in its panel, the elements of class hl-term.
 
     numbers  {data-term of an element: what is told}

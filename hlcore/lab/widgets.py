@@ -3,6 +3,7 @@
 import html
 import threading
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import anywidget
@@ -53,6 +54,26 @@ def column(widgets: Iterable[W.Widget], **layout: Any) -> W.VBox:
     return W.VBox(list(widgets), layout=W.Layout(**{"min_width": "0"} | layout))
 
 
+def within(top: W.Widget, but: type | tuple[type, ...] = ()) -> list[W.Widget]:
+    """A widget and all of which it consists, looks and layouts and what it hides; one of the kind `but` in it is not."""
+    found: dict[int, W.Widget] = {}
+    ahead = [top, *(part for part in vars(top).values() if isinstance(part, W.Widget))]
+    while ahead:
+        one = ahead.pop()
+        if id(one) not in found and (one is top or not isinstance(one, but)):
+            found[id(one)] = one
+            for value in one.trait_values(sync=True).values():
+                held = value if isinstance(value, (list, tuple)) else (value,)
+                ahead += [part for part in held if isinstance(part, W.Widget)]
+    return list(found.values())
+
+
+def end(top: W.Widget) -> None:
+    """Close a widget and all of which it consists: ipywidgets keeps what is open, and what that refers to."""
+    for one in within(top):
+        one.close()
+
+
 def alarmed(text: str) -> str:
     """The text as an alarm, in HTML."""
     return f'<span role="alert" style="{FLAG};font-weight:600">⚠ {html.escape(tr(text))}</span>' if text else ""
@@ -65,7 +86,19 @@ class Named:
         return f"{type(self).__name__}()"
 
 
-class Scripted(Named, anywidget.AnyWidget):
+class OwnScript(Named, anywidget.AnyWidget):
+    """A widget with a script of its own, `_esm`, and a style, `_css`: texts or files."""
+
+    def __init_subclass__(cls, **more: Any) -> None:
+        """Read the files: a path would be watched, and the watch keeps every widget that was ever made."""
+        for name in ("_esm", "_css"):
+            file = vars(cls).get(name)
+            if isinstance(file, Path):
+                setattr(cls, name, file.read_text(encoding="utf-8"))
+        super().__init_subclass__(**more)
+
+
+class Scripted(OwnScript):
     """A widget whose script says some words, each as `words` has it."""
 
     words = traitlets.Dict().tag(sync=True)

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import anywidget
 import ipywidgets as W
 import numpy as np
 import plotly.graph_objects as go
@@ -11,7 +10,7 @@ from plotly.subplots import make_subplots
 
 from ...errors import bad
 from ...palette import CLEAR, GREY, GRID, INK
-from ..widgets import Named
+from ..widgets import Named, OwnScript
 
 
 class Chart(Named, W.VBox):
@@ -82,7 +81,7 @@ class Plot(go.FigureWidget):
             super().open()
 
 
-class Fit(Named, anywidget.AnyWidget):
+class Fit(OwnScript):
     """Tells a plotly figure beside it that its place has another width: plotly hears of the window's alone."""
 
     _esm = """

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..widgets import end
 from .canvas import Canvas
 
 
@@ -55,4 +56,4 @@ class Figure:
     def close(self) -> None:
         """End its widget."""
         if self.widget is not None:
-            self.widget.close()
+            end(self.widget)
