@@ -55,7 +55,7 @@ def column(widgets: Iterable[W.Widget], **layout: Any) -> W.VBox:
 
 
 def within(top: W.Widget, but: type | tuple[type, ...] = ()) -> list[W.Widget]:
-    """A widget and all of which it consists, looks and layouts and what it hides; one of the kind `but` in it is not."""
+    """A widget and all of which it consists, looks, layouts and what it hides; but what is of the kind `but` in it."""
     found: dict[int, W.Widget] = {}
     ahead = [top, *(part for part in vars(top).values() if isinstance(part, W.Widget))]
     while ahead:
