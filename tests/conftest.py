@@ -6,9 +6,19 @@ import sys
 import pytest
 import torch
 
+from . import slow
+
 # small tensors only wait for a second thread; where both cores are busy that wait takes ten times as long as the work
 torch.set_num_threads(1)  # for what is made once for several tests, too
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # and in processes that tests start
+
+
+def pytest_collection_modifyitems(items):
+    """Mark those that take long: `make test-fast` leaves them out."""
+    listed = slow.named()
+    for item in items:
+        if item.nodeid.partition("[")[0] in listed:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(autouse=True)

@@ -175,3 +175,27 @@ def test_every_preset_is_what_it_says(name):
     diverging = experiment.settings.replace(**experiment.presets["diverges"])
     with pytest.raises(hlcore.Diverged):
         experiment.replace(settings=diverging).run(20_000, capacity=10)
+
+
+def test_every_slow_test_on_the_list_is_there():
+    from tests import slow
+
+    listed = slow.named()
+    assert len(listed) > 100
+    for one in sorted(listed):
+        file, name = one.split("::")
+        assert f"def {name}(" in (ROOT / file).read_text(encoding="utf-8"), one
+
+
+def test_the_list_of_slow_tests_is_made_of_pytests_durations():
+    from tests import slow
+
+    told = [
+        "0.50s call     tests/a.py::test_b[x-1]",
+        "0.20s setup    tests/a.py::test_b[x-1]",
+        "0.59s call tests/a.py::test_c",
+    ]
+    assert slow.slow([*told, "  ", "3 passed in 0.9s", "9.10s teardown tests/d/e.py::test_f"]) == [
+        "tests/a.py::test_b",
+        "tests/d/e.py::test_f",
+    ]
