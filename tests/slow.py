@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 LIST = Path(__file__).with_name("slow.txt")
-MOST = 0.4  # seconds, of its slowest case, setup and end included, where a step of SGD takes about 0.5 ms
+MOST = 0.3  # seconds, of its slowest case, setup and end included, where a step of SGD takes about 0.5 ms
 LINE = re.compile(r"\s*([\d.]+)s (?:call|setup|teardown)\s+(tests/\S+?\.py::\w+)(\[.*\])?$")
 
 
