@@ -190,12 +190,14 @@ def test_every_slow_test_on_the_list_is_there():
 def test_the_list_of_slow_tests_is_made_of_pytests_durations():
     from tests import slow
 
-    told = [
-        "0.50s call     tests/a.py::test_b[x-1]",
-        "0.20s setup    tests/a.py::test_b[x-1]",
-        "0.59s call tests/a.py::test_c",
-    ]
-    assert slow.slow([*told, "  ", "3 passed in 0.9s", "9.10s teardown tests/d/e.py::test_f"]) == [
-        "tests/a.py::test_b",
-        "tests/d/e.py::test_f",
-    ]
+    def lines(*shares):  # of what is too much
+        return [f"{slow.MOST * share:.3f}s {what:<8} tests/{test}" for share, what, test in shares]
+
+    told = lines(
+        (0.8, "call", "a.py::test_b[x-1]"),
+        (0.4, "setup", "a.py::test_b[x-1]"),  # together they are too much
+        (0.8, "call", "a.py::test_c[1]"),
+        (0.8, "call", "a.py::test_c[2]"),  # another case of it
+        (9, "teardown", "d/e.py::test_f"),
+    )
+    assert slow.slow([*told, "", "3 passed in 0.9s"]) == ["tests/a.py::test_b", "tests/d/e.py::test_f"]
