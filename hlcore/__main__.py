@@ -15,6 +15,8 @@ from .errors import bad, whole
 from .files import place, writable
 from .records.export import checked, save
 
+MOST_THREADS = 1024
+
 
 @told
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -68,7 +70,9 @@ def _list(given: argparse.Namespace) -> int:
 
 def _run(given: argparse.Namespace) -> int:
     overrides = assignments(given.set)
-    torch.set_num_threads(whole("--threads", given.threads))
+    if whole("--threads", given.threads) > MOST_THREADS:
+        raise bad("--threads", given.threads, f"at most {MOST_THREADS}")
+    torch.set_num_threads(given.threads)
     if given.out is not None:
         checked(given.out)  # a bad file name is told before the run, not after it
     experiment = experiments.get(given.name, **overrides)

@@ -16,12 +16,14 @@ def import_all(package: str) -> None:
         import_module(f"{package}.{file}")
 
 
-def whole(found: dict[str, T], package: str, file_of: Callable[[T], str]) -> dict[str, T]:
+def is_of(file: str, package: str) -> bool:
+    """Whether a module is one of a package's files."""
+    return file.startswith(f"{package}.")
+
+
+def in_order(found: dict[str, T], package: str, file_of: Callable[[T], str]) -> dict[str, T]:
     """The list when all files of the package are on it: theirs in the files' order, then what others have put there."""
     import_all(package)
-    return dict(sorted(found.items(), key=lambda item: _place(file_of(item[1]), package)))
-
-
-def _place(file: str, package: str) -> str:
-    inside = file.startswith(f"{package}.")
-    return file if inside else "\uffff"  # sorted is stable: the order in which they came
+    files = {name: file_of(one) for name, one in found.items()}
+    own = sorted((name for name in found if is_of(files[name], package)), key=files.__getitem__)
+    return {name: found[name] for name in (*own, *(name for name in found if not is_of(files[name], package)))}

@@ -34,7 +34,7 @@ def _exact():
 
 @pytest.fixture(autouse=True)
 def _nothing_is_left_open():
-    """A panel is its page's until it is closed: each would keep its record and snapshots, some 70 MB."""
+    """A panel is its page's until it is closed: each would keep its record and snapshots, 36 MB or more."""
     yield
     lab = sys.modules.get("hlcore.lab.jupyter")
     for panel in lab.panels() if lab else ():

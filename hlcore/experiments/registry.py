@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from ..declared import BaseSettings
 from ..errors import MISTAKES, HLError, bad, first_line, known
 from ..learners import catalogue as learners
-from ..lists import import_all, whole
+from ..lists import import_all, in_order, is_of
 from .experiment import Experiment, Setup, differing, set_up
 
 Builder = Callable[..., Setup]
@@ -52,7 +52,7 @@ def register(
     """
 
     def put(builder: Builder) -> Builder:
-        if not builder.__module__.startswith(f"{__package__}."):
+        if not is_of(builder.__module__, __package__):
             import_all(__package__)  # their names are taken
         there = _ENTRIES[name].builder if name in _ENTRIES else builder
         if (there.__module__, there.__qualname__) != (builder.__module__, builder.__qualname__):
@@ -71,7 +71,7 @@ def usual(beta: float, eta: float) -> Presets:
 
 def listed() -> dict[str, Entry]:
     """All experiments by name."""
-    return whole(_ENTRIES, __package__, lambda entry: entry.builder.__module__)
+    return in_order(_ENTRIES, __package__, lambda entry: entry.builder.__module__)
 
 
 def names() -> list[str]:
@@ -81,7 +81,8 @@ def names() -> list[str]:
 
 def entry(name: str) -> Entry:
     """What the list knows of the experiment `name`; nothing is built. Raises HLError for an unknown name."""
-    return listed()[known("experiment", name, listed())]
+    found = listed()
+    return found[known("experiment", name, found)]
 
 
 def get(name: str, /, **overrides: Any) -> Experiment:

@@ -49,6 +49,5 @@ from .variants import Variants as Variants
 for _name, _module in {"way": bptt_walk, "lanes": lane_chart}.items():
     sys.modules[f"{__name__}.{_name}"] = _module  # doors of the first round, under their new roofs
 
-torch.set_num_threads(
-    1
-)  # tensors of a lab are small: a second thread waits for the first, and burns the browser's core
+# a lab's tensors are small: a second thread only waits for the first, on a core that the browser needs
+torch.set_num_threads(1)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from ..errors import bad, kind, known
-from ..lists import import_all, whole
+from ..lists import import_all, in_order, is_of
 from .base import BaseLearner
 
 L = TypeVar("L", bound=type[BaseLearner])
@@ -17,7 +17,7 @@ def register(name: str) -> Callable[[L], L]:
     def put(learner: L) -> L:
         if not isinstance(learner, type) or not issubclass(learner, BaseLearner):
             raise bad("register", repr(learner), "a subclass of hlcore.learners.BaseLearner")
-        if not learner.__module__.startswith(f"{__package__}."):
+        if not is_of(learner.__module__, __package__):
             import_all(__package__)  # their names are taken
         there = _LEARNERS.get(kind("name", name, str, "a text"))
         if there is not None and (there.__module__, there.__qualname__) != (learner.__module__, learner.__qualname__):
@@ -31,7 +31,7 @@ def register(name: str) -> Callable[[L], L]:
 
 def listed() -> dict[str, type[BaseLearner]]:
     """All learners by name: "hamiltonian", those of hlcore in the order of their files, then others as they came."""
-    found = whole(_LEARNERS, __package__, lambda learner: learner.__module__)
+    found = in_order(_LEARNERS, __package__, lambda learner: learner.__module__)
     return {"hamiltonian": found.pop("hamiltonian"), **found}
 
 

@@ -44,6 +44,17 @@ def page(width: int = 1400, height: int = 1300, dark: bool = False) -> Iterator[
 
 
 @contextmanager
+def canvas_tools(*names: str) -> Iterator[Any]:
+    """An empty page on which `tools` has these functions of the panel's canvas."""
+    from hlcore.page.document import CANVAS_JS, END
+
+    with page() as tab:
+        body = CANVAS_JS.read_text(encoding="utf-8").rpartition(END)[0]
+        tab.add_script_tag(content=f"const tools = (() => {{\n{body}return {{{', '.join(names)}}}\n}})();")
+        yield tab
+
+
+@contextmanager
 def jupyterlab(
     folder: Path, dark: bool = False, subshells: bool = True, options: list[str] | None = None
 ) -> Iterator[str]:

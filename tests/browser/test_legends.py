@@ -4,8 +4,6 @@ import itertools
 
 import pytest
 
-from hlcore.page.document import CANVAS_JS, END
-
 from . import site
 
 pytestmark = pytest.mark.browser
@@ -33,9 +31,7 @@ WORDS = """([width, lines, pick]) => {
 
 @pytest.fixture(scope="module")
 def tab():
-    with site.page() as tab:
-        body = CANVAS_JS.read_text(encoding="utf-8").rpartition(END)[0]
-        tab.add_script_tag(content=f"const tools = (() => {{\n{body}return {{drawRows}}\n}})();")
+    with site.canvas_tools("drawRows") as tab:
         yield tab
 
 

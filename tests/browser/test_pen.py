@@ -3,8 +3,6 @@
 import numpy as np
 import pytest
 
-from hlcore.page.document import CANVAS_JS, END
-
 from . import site
 
 pytestmark = pytest.mark.browser
@@ -31,9 +29,7 @@ CURVES = {
 
 @pytest.fixture(scope="module")
 def tab():
-    with site.page() as tab:
-        body = CANVAS_JS.read_text(encoding="utf-8").rpartition(END)[0]
-        tab.add_script_tag(content=f"const tools = (() => {{\n{body}return {{Pen, path}}\n}})();")
+    with site.canvas_tools("Pen", "path") as tab:
         yield tab
 
 

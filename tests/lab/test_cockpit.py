@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from hlcore import Diverged, HLError, Sample, experiments, streams
+from hlcore.__main__ import main
 from hlcore.lab import Cockpit, jupyter, panels
 from hlcore.lab.figures.time_rows import POINTS, thinned
 
@@ -458,6 +459,12 @@ def test_torch_is_given_one_thread_by_the_lab_and_the_command_line(code, threads
     told = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     before, after = map(int, told.stdout.split()[-2:])
     assert after == (before if threads is None else threads)
+
+
+@pytest.mark.parametrize("threads", ["0", "-1", "1025", str(10**30)])
+def test_a_bad_number_of_threads_is_told(threads, capsys):
+    assert main(["run", "iris-linear", "--steps", "1", "--threads", threads]) == 1
+    assert "--threads" in capsys.readouterr().err and torch.get_num_threads() == 1
 
 
 def test_a_drawing_is_bounded_and_keeps_the_extremes():
