@@ -50,6 +50,8 @@ def test_what_is_not_asked_for_is_not_imported():
     code = (
         "import sys, hlcore; rooms = ('hlcore.learners.', 'hlcore.experiments.')\n"
         "early = [m for m in sys.modules if m.startswith(rooms)]\n"
+        "hlcore.Learner, hlcore.experiments.Experiment\n"  # others are not imported for them
+        "early += [m for m in sys.modules if m in ('hlcore.learners.rtrl', 'hlcore.experiments.far_past')]\n"
         "from hlcore.learners.rtrl import RTRL; from hlcore.experiments import far_past\n"
         "print(early, hlcore.learners.names() == hlcore.learners.names(), *hlcore.learners.names())\n"
         "print(*hlcore.experiments.names())"
