@@ -152,6 +152,7 @@ class Controls:
         self.own = OwnData(partial(post, "own data"))
         self.text = W.Textarea(
             placeholder=tr("State and Code write here. Paste a state string and press Load."),
+            continuous_update=False,  # one change when it is left: Load must not overtake the last letters
             layout=W.Layout(width="auto", height="200px"),
         )
 

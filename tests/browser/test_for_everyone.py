@@ -1,5 +1,6 @@
 """The panel for everyone: it asks before it plays, obeys keys while it has the focus, takes a file, and passes axe."""
 
+import re
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,7 +17,11 @@ from hlcore.lab import Cockpit, Predict, Sketch
 cockpit = Cockpit(hlcore.experiments.get("tracker-sinusoid"))
 question = Predict("Which way will the loss go?", ["it falls", "it rises"], "it falls", "It learns.", cockpit)
 question"""
-SKETCH = 'drawn = Predict("Draw it.", Sketch("step", "loss", (0, 100), (0, 1)), ([0, 100], [1, 0]), "So.")\ndrawn'
+SKETCH = """import time, ipywidgets
+drawn = Predict("Draw it.", Sketch("step", "loss", (0, 100), (0, 1)), ([0, 100], [1, 0]), "So.")
+busy = ipywidgets.Button(description="Be busy")
+busy.on_click(lambda _: time.sleep(2))
+ipywidgets.VBox([drawn, busy])"""
 
 AXE = """async () => {
     const panels = [...document.querySelectorAll('.hl-panel')];
@@ -113,6 +118,10 @@ def test_keys_are_heard_in_the_panel_alone_and_jupyterlab_rests(panel):
     assert panel.step() == step and tab.locator(".hl-keymap:not([hidden])").count() == 0, "a field keeps its keys"
 
 
+def at_the_pen(sketch):
+    return float(re.search(r": ([\d.]+); \d+/41$", sketch.get_attribute("aria-label"))[1])
+
+
 def test_a_curve_is_drawn_with_the_pointer_and_with_keys(panel):
     tab, sketch = panel.tab, panel.tab.locator("canvas.hl-sketch")
     sketch.scroll_into_view_if_needed()
@@ -121,14 +130,19 @@ def test_a_curve_is_drawn_with_the_pointer_and_with_keys(panel):
     tab.mouse.down()
     tab.mouse.move(box["x"] + box["width"] / 2, box["y"] + 90, steps=6)
     tab.mouse.up()
+    panel.press("Be busy")  # what follows waits for the kernel, and must reach it in the order in which it was done
     drawn = int(sketch.get_attribute("data-drawn"))
     assert 10 < drawn < 41
     sketch.focus()
-    for _ in range(3):
-        tab.keyboard.press("ArrowRight")
+    for key in ("ArrowRight",) * 3 + ("ArrowUp",) * 6:
+        tab.keyboard.press(key)
     panel.until(lambda: int(sketch.get_attribute("data-drawn")) > drawn, what="three places more")
+    high = at_the_pen(sketch)
     panel.press("This is my curve")
-    panel.until(lambda: int(sketch.get_attribute("data-drawn")) == 41, what="the whole curve")
+    panel.until(lambda: sketch.get_attribute("data-drawn") == "41", what="the whole curve")
+    tab.wait_for_timeout(500)
+    assert sketch.get_attribute("data-drawn") == "41"
+    assert at_the_pen(sketch) == pytest.approx(high, abs=0.002), "handed in as it was drawn last"
     tab.locator("button:text-is('Reveal')").last.click()
     panel.until(lambda: sketch.get_attribute("data-found") == "41", what="the curve that came")
     tab.screenshot(path=str(panel.folder / "sketch.png"))

@@ -3,12 +3,15 @@
 from dataclasses import dataclass
 
 import pytest
+from ipywidgets import BoundedIntText, FloatText, IntText, Text, Textarea
 
 from hlcore import HLError, Settings
 from hlcore.errors import bad, whole
+from hlcore.lab import Cockpit
 from hlcore.lab.controls import Controls
-from hlcore.lab.widgets import Quiet
+from hlcore.lab.widgets import Quiet, within
 from hlcore.law.settings import BaseSettings, setting
+from tests.lab.all_panels import MADE
 
 
 def one_of(*known):
@@ -97,3 +100,12 @@ def test_whom_one_can_race_stands_on_a_menu():
     made.race.set_state({"index": 2})
     made.show_race([])
     assert posted == [("race", "rtrl")] and made.race.index == 0
+
+
+@pytest.mark.parametrize("what", MADE)
+def test_a_field_tells_what_was_typed_once(what):
+    panel = MADE[what]()
+    typed = [one for one in within(panel) if isinstance(one, (Text, Textarea, FloatText, IntText, BoundedIntText))]
+    assert typed or not isinstance(panel, Cockpit)
+    held_back = [one for one in typed if one.continuous_update]
+    assert not held_back, "while the kernel is busy ipywidgets holds letters back, and a button would overtake them"

@@ -74,7 +74,9 @@ function render({ model, el }) {
   };
   canvas.addEventListener("pointerdown", (event) => { before = null; canvas.setPointerCapture(event.pointerId); point(event); });
   canvas.addEventListener("pointermove", (event) => { if (event.buttons) point(event); });
-  canvas.addEventListener("pointerup", () => { before = null; model.save_changes(); });
+  // ipywidgets holds changes back while the kernel is busy, and a button pressed after them would overtake them; this not
+  const tell = () => model.send({ drawn: model.get("drawn") });
+  canvas.addEventListener("pointerup", () => { before = null; tell(); });
   canvas.addEventListener("keydown", (event) => {
     const move = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
     if (!move) return;
@@ -82,7 +84,7 @@ function render({ model, el }) {
     const drawn = model.get("drawn"), here = drawn[pen] ?? (y0 + y1) / 2;
     before = [pen, here];
     mark(Math.min(Math.max(pen + move[0], 0), last), here + (move[1] * (y1 - y0)) / 40);
-    model.save_changes();
+    tell();
   });
   for (const what of ["focus", "blur"]) canvas.addEventListener(what, draw);
   const changes = ["drawn", "found", "theme"].map((what) => `change:${what}`);

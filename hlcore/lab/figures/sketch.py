@@ -23,7 +23,7 @@ class Sketch(Scripted):
 
     _esm = Path(__file__).with_name("sketch.js")
     plan = traitlets.Dict().tag(sync=True)
-    drawn: Any = traitlets.List().tag(sync=True)
+    drawn: Any = traitlets.List().tag(sync=True, echo_update=False)  # or the browser's pen would go back
     found: Any = traitlets.List().tag(sync=True)
     theme = traitlets.Dict(CANVAS).tag(sync=True)
 
@@ -34,6 +34,7 @@ class Sketch(Scripted):
         self.across, self.up = (float(across[0]), float(across[1])), (float(up[0]), float(up[1]))
         plan = {"x": x, "y": y, "across": self.across, "up": self.up, "points": POINTS}
         super().__init__(plan=plan, drawn=[None] * POINTS)
+        self.on_msg(lambda _, told, __: self.set_state({"drawn": told.get("drawn", [])}))
 
     def curve(self, heights: Sequence[Any]) -> np.ndarray:
         """(41,): the curve through these heights, spread evenly over x; what is None is bridged. Draws it."""
