@@ -1,5 +1,6 @@
 """The project's own promises: environment.yml = pyproject.toml, light import, style, types, the command line."""
 
+import importlib
 import re
 import subprocess
 import sys
@@ -74,8 +75,36 @@ def test_import_is_light():
 
 def test_no_kernel_builds_a_grammar_of_web_addresses():
     """jsonschema 4.24 and newer do, through lark, whenever plotly's widgets are imported: half of a lab's start."""
-    code = "import hlcore.lab, sys; print('plotly' in sys.modules, 'lark' in sys.modules)"
+    code = "import sys; from hlcore.lab import Chart; print('plotly' in sys.modules, 'lark' in sys.modules)"
     assert python("-c", code).stdout.strip() == "True False"
+
+
+def test_a_cockpit_imports_what_it_shows():
+    heavy = ["plotly", "pandas", "scipy", "sklearn", "river", "hlcore.lab.demos.valley", "hlcore.lab.doctor"]
+    code = (
+        f"import sys; from hlcore.lab import Cockpit; print([m for m in ['anywidget', *{heavy}] if m in sys.modules])"
+    )
+    assert python("-c", code).stdout.strip() == "['anywidget']"
+
+
+@pytest.mark.parametrize("stub", sorted(ROOT.glob("hlcore/**/*.pyi")), ids=lambda stub: stub.parent.name)
+def test_a_stub_names_each_file_of_its_package(stub):
+    named = set(re.findall(r"^from \. import (\w+) as \1$", stub.read_text(), re.M))
+    there = {file.stem for file in stub.parent.glob("*.py") if not file.name.startswith("_")}
+    rooms_alone = stub.parent == ROOT / "hlcore"  # its files are commands and errors, imported by their whole names
+    assert rooms_alone or not there - named, "a file that is asked for by `package.file` is found by its stub alone"
+    package = importlib.import_module(".".join(stub.parent.relative_to(ROOT).parts))
+    for name in package.__all__:
+        assert getattr(package, name) is not None
+
+
+def test_doors_of_the_first_round_open_without_being_walked_through():
+    code = """if True:
+        import hlcore.lab, sys
+        before = "plotly" in sys.modules
+        from hlcore.lab import lanes, way
+        print(before, lanes.timeline is hlcore.lab.timeline, callable(way.way))"""
+    assert python("-c", code).stdout.strip() == "False True True"
 
 
 @pytest.mark.parametrize("tool", [["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"]])
