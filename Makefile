@@ -14,7 +14,8 @@ SLOW   := tests/notebooks tests/browser tests/benchmarks tests/lab/test_kernel.p
           tests/contracts/test_two_hosts.py tests/contracts/test_project.py tests/contracts/test_grid.py \
           tests/contracts/test_school.py tests/identities/test_T8_devices.py
 
-ENDS   := --max-worker-restart=0  # xdist would run a test that hangs again and again
+# files go to the workers in the order of tests/conftest.py; a test that hangs is not run again and again
+SHARED := --dist loadfile --no-loadscope-reorder --max-worker-restart=0
 
 .PHONY: lab test test-fast env check class wheelhouse docs clean
 
@@ -24,10 +25,10 @@ lab: env  ## open the first lab in the browser
 	@$(BIN)/jupyter lab --ip=127.0.0.1 --port=$(PORT) $(SHOW) $(LAB_ARGS) labs/00_start_here.ipynb
 
 test-fast: env  ## for the loop of daily work: no notebooks, browsers, processes, mutations
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ENDS) -m "not slow" $(addprefix --ignore=,$(SLOW)) $(TEST_ARGS)
+	@$(BIN)/python -m pytest -n 2 $(SHARED) -m "not slow" $(addprefix --ignore=,$(SLOW)) $(TEST_ARGS)
 
-test: env  ## every test and every lab as a regression test, two files at a time
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ENDS) $(TEST_ARGS)
+test: env  ## every test and every lab as a regression test, three files at a time: many only wait
+	@$(BIN)/python -m pytest -n 3 $(SHARED) $(TEST_ARGS)
 
 env: $(READY)  ## create .venv and install what is needed (once)
 

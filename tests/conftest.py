@@ -13,12 +13,14 @@ torch.set_num_threads(1)  # for what is made once for several tests, too
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # and in processes that tests start
 
 
-def pytest_collection_modifyitems(items):
-    """Mark those that take long: `make test-fast` leaves them out."""
-    listed = slow.named()
+def pytest_collection_modifyitems(config, items):
+    """Mark those that take long: `make test-fast` leaves them out. Workers get the longest files first."""
+    listed, files = slow.listed(), slow.of_files()
     for item in items:
         if item.nodeid.partition("[")[0] in listed:
             item.add_marker(pytest.mark.slow)
+    if hasattr(config, "workerinput"):  # of several that share the files; none is then left alone with a long one
+        items.sort(key=lambda item: -files.get(item.nodeid.partition("::")[0], 0.0))
 
 
 @pytest.fixture(autouse=True)

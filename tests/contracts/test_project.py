@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import xarray
@@ -136,16 +137,14 @@ def test_the_makefile_and_the_readme_agree():
 def test_a_test_that_hangs_is_named_once_and_ends_its_worker(tmp_path):
     """With the options of `make test`; else xdist runs it on one new worker after the other, until the day is over."""
     makefile, config = (ROOT / "Makefile").read_text(), (ROOT / "pyproject.toml").read_text()
-    ends = re.search(r"^ENDS +:= (\S+)", makefile, re.M)[1]
-    assert [
-        line.split("pytest ")[1].startswith("-n 2 --dist loadfile $(ENDS) ")
-        for line in re.findall(r".*-m pytest.*", makefile)
-    ] == [True, True]
+    shared = re.search(r"^SHARED +:= (.+)", makefile, re.M)[1].split()
+    lines = re.findall(r".*-m pytest.*", makefile)
+    assert [bool(re.search(r"pytest -n \d \$\(SHARED\) ", line)) for line in lines] == [True, True]
     (tmp_path / "pyproject.toml").write_text(re.sub(r"(faulthandler_timeout =) 1200", r"\1 3", config))
     (tmp_path / "tests").mkdir()
     (tmp_path / "tests" / "test_a.py").write_text("import time\n\ndef test_hangs():\n    time.sleep(1e6)\n")
     (tmp_path / "tests" / "test_b.py").write_text("def test_passes():\n    pass\n")
-    run = [sys.executable, "-m", "pytest", "-n", "2", "--dist", "loadfile", ends]
+    run = [sys.executable, "-m", "pytest", "-n", "2", *shared]
     result = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert result.returncode == 1 and "1 failed, 1 passed" in result.stdout
     assert "crashed while running 'tests/test_a.py::test_hangs'" in result.stdout
@@ -209,7 +208,7 @@ def test_every_preset_is_what_it_says(name):
 def test_every_slow_test_on_the_list_is_there():
     from tests import slow
 
-    listed = slow.named()
+    listed = slow.listed()
     assert len(listed) > 100
     for one in sorted(listed):
         file, name = one.split("::")
@@ -229,4 +228,20 @@ def test_the_list_of_slow_tests_is_made_of_pytests_durations():
         (0.8, "call", "a.py::test_c[2]"),  # another case of it
         (9, "teardown", "d/e.py::test_f"),
     )
-    assert slow.slow([*told, "", "3 passed in 0.9s"]) == ["tests/a.py::test_b", "tests/d/e.py::test_f"]
+    found = slow.slow([*told, "", "3 passed in 0.9s"])
+    assert found == {
+        "tests/a.py::test_b": pytest.approx(1.2 * slow.MOST),
+        "tests/d/e.py::test_f": pytest.approx(9 * slow.MOST),
+    }
+
+
+def test_workers_get_the_longest_files_first(monkeypatch):
+    from tests import conftest, slow
+
+    monkeypatch.setattr(slow, "listed", lambda: {"b.py::test_p": 2.0, "c.py::test_p": 1.5, "c.py::test_q": 1.5})
+    names = ["a.py::test_z", "b.py::test_p[1]", "b.py::test_o", "c.py::test_q", "c.py::test_p"]
+    items = [SimpleNamespace(nodeid=name, add_marker=lambda mark: None) for name in names]
+    conftest.pytest_collection_modifyitems(SimpleNamespace(), items)
+    assert [item.nodeid for item in items] == names, "alone, in their order"
+    conftest.pytest_collection_modifyitems(SimpleNamespace(workerinput={}), items)
+    assert [item.nodeid for item in items] == [*names[3:], *names[1:3], names[0]]
