@@ -12,7 +12,7 @@ import torch
 
 from hlcore import Diverged, HLError, Sample, experiments, streams
 from hlcore.__main__ import main
-from hlcore.lab import Cockpit, jupyter, panels
+from hlcore.lab import Cockpit, Predict, jupyter, panels
 from hlcore.lab.figures.time_rows import POINTS, thinned
 
 
@@ -275,6 +275,16 @@ def test_a_network_without_state_shows_its_weights_in_the_phase_portrait():
     assert with_weights._phase.widget.plan["points"] == 40
     assert "θ" in with_weights._phase.widget.plan["x"]
     assert [row["symbol"] for row in plan(with_weights)["rows"]] == ["y", "θ", "ω", "L", "H'"]
+
+
+def test_no_axes_stand_empty_before_the_first_step():
+    panel = Cockpit(experiments.get("iris-linear"))
+    Predict("Which?", ["this", "that"], "this", panel=panel)  # nothing is shown ahead of an answer
+    panel.draw()
+    shown = panel._phase.widget.plan
+    assert shown["bare"] and shown["layers"][0]["words"] == ["begins with the first step"] and shown["x"] == ""
+    shown = panel.step(1)._phase.widget.plan
+    assert "bare" not in shown and shown["layers"][0]["draw"] == "trail" and shown["x"] != ""
 
 
 def test_a_classifier_shows_the_share_of_right_answers():

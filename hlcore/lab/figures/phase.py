@@ -23,10 +23,10 @@ class PhasePortrait(Figure):
         ahead = view.opening if not len(run.recorder) else None
         run = ahead or run
         quantities, pair = run.learner.quantities, axes(run)
-        if not pair:
-            self.widget.show("plane", [], x="", y="", about=tr("no phase portrait: nothing here has a conjugate"))
+        names, columns = run.recorder.names(pair[0]) if pair else [], []
+        if not names:
+            self._say("begins with the first step" if pair else "nothing here has a conjugate")
             return
-        names, columns = run.recorder.names(pair[0]), []
         if view.phase < len(names):
             columns = [run.recorder.window(q, min(view.window, LAST), [view.phase])[:, 0] for q in pair]
         x, y = (quantities[q].symbol for q in pair)
@@ -37,6 +37,12 @@ class PhasePortrait(Figure):
         told = {"ahead": ""} if ahead is not None else {"spots": bool(len(run.recorder))}
         about = f"phase portrait of {x} and {y}; a click into it is a point to start from"
         self.widget.show("plane", columns, layers=layers, x=x, y=y, about=tr(about), **told)
+
+    def _say(self, why: str) -> None:
+        """Words in the place of axes that would be empty."""
+        layer = {"draw": "words", "ink": -1, "words": [tr(why)]}
+        about = f"{tr('phase portrait')}: {tr(why)}"
+        self.widget.show("plane", [[0.0], [0.0]], layers=[layer], bare=True, x="", y="", about=about)
 
 
 def axes(run: Any) -> tuple[str, ...]:
