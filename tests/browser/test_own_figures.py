@@ -21,6 +21,10 @@ def test_figures_of_ones_own_leave_the_curves_in_view(tmp_path):
         assert high < low and panel.errors == []
 
 
+# pixels of the lowest row of a picture, without its axis and what stands above
+LOWEST = """() => Math.min(...[...document.querySelectorAll('.hl-main canvas')].map(e =>
+    e.offsetParent && e.dataset.rows ? (e.clientHeight - 62) / e.dataset.rows.split(' ').length : 1e3))"""
+
 INSTEAD = {
     "crowd-clusters": "Run(crowd, width=512), figures=[CrowdCloud]",
     "dream-digits": "crowd, figures=[Dreaming]",
@@ -42,6 +46,8 @@ cockpit"""
         heights = pictures + "return [!!e.closest('.hl-instead'), e.getBoundingClientRect().height]; })"
         seen = panel.tab.evaluate(heights)
         assert len(seen) >= 2 and all(own and height >= 105 for own, height in seen), seen
+        panel.tab.evaluate("() => window.jupyterapp.commands.execute('application:toggle-left-area')")
+        panel.until(lambda: panel.tab.evaluate(LOWEST) >= 30, what="rows that can be read beside the file browser")
         panel.kernel("cockpit.command('rows', {'shown': {'L': True}}); cockpit.draw()")
         panel.until(lambda: [False] in [one[:1] for one in panel.tab.evaluate(heights)], what="the row of the loss")
         assert panel.errors == []

@@ -78,24 +78,24 @@ class Directions(Player):
 
 
 def _figure() -> go.Figure:
-    titles = ("log₁₀ error of FPTT; line: the edge from the formula", "one unit's costate in the turning frame")
-    figure = make_subplots(rows=1, cols=2, horizontal_spacing=0.16, subplot_titles=titles, column_widths=[0.42, 0.58])
+    titles = ("one unit's costate in the turning frame", "log₁₀ error of FPTT; line: foretold edge")
+    figure = make_subplots(rows=1, cols=2, horizontal_spacing=0.16, subplot_titles=titles, column_widths=[0.58, 0.42])
     x = list(range(len(KEPT)))
-    bar = {"x": 0.37, "thickness": 10, "title": ""}
+    bar = {"thickness": 10}  # at the edge: when the figure gets wider plotly leaves one within it where it was
     cells = go.Heatmap(x=x, y=LENGTHS, z=[[0.0]], colorscale="RdBu_r", zmin=-16, zmax=4, zmid=-6, colorbar=bar)
-    figure.add_trace(cells, row=1, col=1)
+    figure.add_trace(cells, row=1, col=2)
     line = {"mode": "lines", "line": {"color": "black", "width": 3}, "name": "edge", "showlegend": False}
-    figure.add_trace(go.Scatter(x=x, **line), row=1, col=1)
+    figure.add_trace(go.Scatter(x=x, **line), row=1, col=2)
     dot = {"mode": "markers", "marker": {"size": 13, "color": YELLOW, "line": {"width": 2, "color": "black"}}}
-    figure.add_trace(go.Scatter(**dot, showlegend=False, name="here"), row=1, col=1)
+    figure.add_trace(go.Scatter(**dot, showlegend=False, name="here"), row=1, col=2)
     names = ("BPTT: total - past", "FPTT, forward", "HL: the past", "one step: the present")
     for k, name in enumerate(names):
-        figure.add_trace(curve(name, k, mode="lines"), row=1, col=2)
+        figure.add_trace(curve(name, k, mode="lines"), row=1, col=1)
     styled(figure, 420)
-    figure.update_xaxes(title="|λ|", tickvals=x, ticktext=[f"{k:g}" for k in KEPT], tickangle=-60, row=1, col=1)
-    figure.update_yaxes(title="steps T", type="log", range=[np.log10(25), np.log10(3600)], row=1, col=1)
-    figure.update_yaxes(tickvals=LENGTHS.tolist(), row=1, col=1)
-    figure.update_xaxes(title="step", row=1, col=2)
-    figure.update_yaxes(title="z", range=[-LIMIT, LIMIT], row=1, col=2)
-    figure.update_layout(legend={"orientation": "h", "y": -0.22, "x": 0.45})
+    figure.update_xaxes(title="|λ|", tickvals=x, ticktext=[f"{k:g}" for k in KEPT], tickangle=-60, row=1, col=2)
+    figure.update_yaxes(title="steps T", type="log", range=[np.log10(25), np.log10(3600)], row=1, col=2)
+    figure.update_yaxes(tickvals=LENGTHS.tolist(), row=1, col=2)
+    figure.update_xaxes(title="step", row=1, col=1)
+    figure.update_yaxes(title="z", range=[-LIMIT, LIMIT], row=1, col=1)
+    figure.update_layout(legend={"orientation": "h", "y": -0.22, "x": 0.0})
     return figure

@@ -37,7 +37,7 @@ class Dreaming(Figure):
         self._told, self._film, self._rows = W.HTML(), Canvas(height=130), Canvas(height=0)
         self._reach, self._spectrum = Canvas(height=0), Canvas(height=0)
         sides = [column([part], flex=flex) for part, flex in (
-            (self._rows, "1.7 1 330px"), (self._reach, "1 1 190px"), (self._spectrum, "1 1 190px"))]  # fmt: skip
+            (self._rows, "1.7 1 250px"), (self._reach, "1 1 150px"), (self._spectrum, "1 1 150px"))]  # fmt: skip
         self.widget: Any = column([self._told, self._film, row(sides)])
         self._kept: list[tuple[float, ...]] = []
         self._begun: tuple[Any, ...] = ()

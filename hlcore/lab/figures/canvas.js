@@ -1,7 +1,7 @@
 // One canvas: rows of lines and maps over a shared time axis, or lines and points in a plane. A frame costs the
 // browser a few milliseconds. Colours come from Python, with the frames: hlcore/palette.py.
 
-const LEFT = 58, RIGHT = 12, TOP = 28, BOTTOM = 34, BAND = 18;
+const LEFT = 58, RIGHT = 12, TOP = 28, BOTTOM = 34, BAND = 18, LEAST = 30; // a row is no lower
 const FONT = "system-ui, 'Segoe UI', 'DejaVu Sans', sans-serif";
 const SUPER = "⁰¹²³⁴⁵⁶⁷⁸⁹";
 const speaking = (model) => (text) => model.get("words")?.[text] || text; // in the language asked for: hlcore/words.py
@@ -386,6 +386,7 @@ function render({ model, el }) {
     if (canvas.width !== W || canvas.height !== H) { canvas.width = W; canvas.height = H; canvas.style.height = `${h * zoom}px`; }
     const c = canvas.getContext("2d"), look = { ...appearance(el, model.get("theme")), say: speaking(model) }, data = unpack(model), { plan } = data;
     c.setTransform(scale, 0, 0, scale, 0, 0); c.clearRect(0, 0, w, h);
+    if (plan.rows && !model.get("height")) el.style.minHeight = `${TOP + BOTTOM + LEAST * plan.rows.length}px`;
     canvas.setAttribute("aria-label", plan.about || "");
     pointAt = KINDS[plan.kind]?.(c, w, h, look, data, { view, pointer, picked: dragged === undefined ? model.get("picked") : dragged, places, hovered, talls });
     tellRoom(h - TOP - BOTTOM);

@@ -27,8 +27,17 @@ class Chart(Named, W.VBox):
             raise bad("Chart lines", len(lines), f"at most {len(INK)}", "more cannot be told apart")
         figure = go.Figure([curve(name, k, x, y) for k, (name, y) in enumerate(lines.items())])
         xaxis = {"title": xlabel, "type": "log" if "x" in log else "linear"}
-        yaxis = {"title": ylabel, "type": "log" if "y" in log else "linear", "exponentformat": "power"}
-        super().__init__([placed(Plot(styled(figure, 340, xaxis=xaxis, yaxis=yaxis)))])
+        yaxis = {"type": "log" if "y" in log else "linear", "exponentformat": "power"}
+        above = {
+            "text": ylabel,
+            "x": 0,
+            "xref": "paper",
+            "xanchor": "left",
+            "y": 0.97,
+            "font": {"size": 14},
+        }  # may be long
+        margin = {"l": 60, "r": 12, "t": 44, "b": 44}
+        super().__init__([placed(Plot(styled(figure, 340, xaxis=xaxis, yaxis=yaxis, title=above, margin=margin)))])
 
 
 def curve(name: str, ink: int, x: Any = (), y: Any = (), mode: str = "lines+markers", **more: Any) -> go.Scatter:
