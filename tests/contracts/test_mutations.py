@@ -18,7 +18,9 @@ def test_there_are_many_breaks_in_every_room_and_each_has_its_line():
 
 
 def test_every_break_that_is_drawn_is_noticed_and_the_whole_engine_is_not():
-    whole = Break("nothing broken", "learners/base.py", "self.t += tau", "self.t += tau")
+    whole = Break(
+        "nothing broken", "learners/base.py", "self.t += tau", "self.t += tau", by="tests/identities/test_reference.py"
+    )
     assert survivors([*drawn(DRAWN), whole]) == ["nothing broken"]
 
 

@@ -197,7 +197,7 @@ def test_every_preset_is_what_it_says(name):
     moved = {}
     for preset in ("good", "sluggish"):
         changed = experiment.replace(settings=experiment.settings.replace(**experiment.presets[preset]))
-        theta = changed.run(400).theta
+        theta = changed.run(100).theta
         moved[preset] = float(abs(theta[-1] - theta[0]).mean())
     assert moved["sluggish"] < 0.5 * moved["good"]
     diverging = experiment.settings.replace(**experiment.presets["diverges"])

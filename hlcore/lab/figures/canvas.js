@@ -386,7 +386,7 @@ function render({ model, el }) {
     if (canvas.width !== W || canvas.height !== H) { canvas.width = W; canvas.height = H; canvas.style.height = `${h * zoom}px`; }
     const c = canvas.getContext("2d"), look = { ...appearance(el, model.get("theme")), say: speaking(model) }, data = unpack(model), { plan } = data;
     c.setTransform(scale, 0, 0, scale, 0, 0); c.clearRect(0, 0, w, h);
-    if (plan.rows && !model.get("height")) el.style.minHeight = `${TOP + BOTTOM + LEAST * plan.rows.length}px`;
+    el.style.setProperty("--hl-least", `${TOP + BOTTOM + LEAST * (plan.rows || []).length}px`); // lab/screen.css
     canvas.setAttribute("aria-label", plan.about || "");
     pointAt = KINDS[plan.kind]?.(c, w, h, look, data, { view, pointer, picked: dragged === undefined ? model.get("picked") : dragged, places, hovered, talls });
     tellRoom(h - TOP - BOTTOM);
