@@ -319,9 +319,11 @@ function drawPlane(c, w, h, look, { plan, columns }) {
     c.strokeStyle = v === 0 ? look.axis : look.grid; line(c, left, py, right, py);
     c.fillStyle = look.soft; c.textAlign = "right"; c.fillText(gy.label(v), left - 7, py);
   }
-  c.fillStyle = look.text; c.font = `12px ${FONT}`; c.textAlign = "center";
-  c.fillText(plan.x + (gx.shared && !plan.bare ? "  ×" + power(gx.shared) : ""), (left + right) / 2, h - 9);
-  c.textAlign = "left"; c.fillText(plan.y + (gy.shared && !plan.bare ? "  ×" + power(gy.shared) : ""), left, upper - 11);
+  c.fillStyle = look.text; c.font = `12px ${FONT}`; c.textAlign = "left";
+  const within = (text, from, y) => c.fillText(text, Math.max(2, Math.min(from, w - 2 - c.measureText(text).width)), y); // not cut
+  const across = plan.x + (gx.shared && !plan.bare ? "  ×" + power(gx.shared) : "");
+  within(across, (left + right - c.measureText(across).width) / 2, h - 9);
+  within(plan.y + (gy.shared && !plan.bare ? "  ×" + power(gy.shared) : ""), left, upper - 11);
   pairs.forEach(([x, y], k) => {
     const one = layers[k];
     let n = x.length;
