@@ -27,7 +27,7 @@ lab: env  ## open the first lab in the browser
 test-fast: env  ## for the loop of daily work: no notebooks, browsers, processes, mutations
 	@$(BIN)/python -m pytest -n 2 $(SHARED) -m "not slow" $(addprefix --ignore=,$(SLOW)) $(TEST_ARGS)
 
-test: env  ## every test and every lab as a regression test, three files at a time: many only wait
+test: env  ## every test and every lab as a regression test, three files at a time
 	@$(BIN)/python -m pytest -n 3 $(SHARED) $(TEST_ARGS)
 
 env: $(READY)  ## create .venv and install what is needed (once)

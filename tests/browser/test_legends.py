@@ -8,7 +8,8 @@ from . import site
 
 pytestmark = pytest.mark.browser
 
-WORDS = """([width, lines, pick]) => {
+# a canvas that also says what is written on it, from where to where
+PAPER = """const paper = (width) => {
     const canvas = document.createElement("canvas");
     canvas.width = width; canvas.height = 200;
     const c = canvas.getContext("2d"), words = [], fill = c.fillText.bind(c);
@@ -18,10 +19,14 @@ WORDS = """([width, lines, pick]) => {
         words.push({ text, from, to: from + long, y });
         fill(text, x, y);
     };
+    return [c, words];
+};
+const look = { text: "#000", soft: "#666", grid: "#ddd", axis: "#999", mark: "#c60" };
+Object.assign(look, { ink: () => "#1060c0", dash: () => [], say: (text) => text });"""
+WORDS = """([width, lines, pick]) => {
+    const [c, words] = paper(width);
     const row = { symbol: "θ", what: "weights of the network", weight: 1, map: null, log: false, lines };
     const columns = [[0, 1, 2], ...lines.map((_, k) => [k, k + 0.25, k + 0.5])];
-    const look = { text: "#000", soft: "#666", grid: "#ddd", axis: "#999", mark: "#c60" };
-    Object.assign(look, { ink: () => "#1060c0", dash: () => [], say: (text) => text });
     const seen = { view: null, pointer: null, picked: null, places: [], hovered: null, talls: {} };
     tools.drawRows(c, width, 200, look, { plan: { rows: [row], start: 0, pick }, columns, maps: [] }, seen);
     const band = words.find((one) => one.text === "θ").y;
@@ -31,7 +36,8 @@ WORDS = """([width, lines, pick]) => {
 
 @pytest.fixture(scope="module")
 def tab():
-    with site.canvas_tools("drawRows") as tab:
+    with site.canvas_tools("drawRows", "drawPlane") as tab:
+        tab.add_script_tag(content=PAPER)
         yield tab
 
 
@@ -77,3 +83,14 @@ def test_a_quiet_line_has_no_name_and_takes_no_room(tab):
     assert [one["text"] for one in words(tab, 640, NAMES)] == [
         one["text"] for one in words(tab, 640, [*NAMES, *quiet], quiet=quiet)
     ]
+
+
+@pytest.mark.parametrize("width", [150, 180, 240, 400])
+def test_names_of_a_planes_axes_are_not_cut(tab, width):
+    plane = """([width, x, y]) => { const [c, words] = paper(width);
+        const plan = { layers: [{ draw: "line", ink: 0 }], x, y };
+        tools.drawPlane(c, width, 200, look, { plan, columns: [new Float32Array([0, 1]), new Float32Array([0, 1])] });
+        return words; }"""
+    names = "overlap of the cue m₀", "overlap at rest"
+    found = [one for one in tab.evaluate(plane, [width, *names]) if one["text"] in names]
+    assert len(found) == 2 and all(one["from"] >= 0 and one["to"] <= width for one in found), found

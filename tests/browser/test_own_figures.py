@@ -48,6 +48,10 @@ cockpit"""
         assert len(seen) >= 2 and all(own and height >= 105 for own, height in seen), seen
         panel.tab.evaluate("() => window.jupyterapp.commands.execute('application:toggle-left-area')")
         panel.until(lambda: panel.tab.evaluate(LOWEST) >= 30, what="rows that can be read beside the file browser")
+        panel.tab.set_viewport_size({"width": 1000, "height": 700})
+        panel.until(
+            lambda: panel.tab.evaluate(LOWEST) >= 30, what="rows that can be read where pictures go below each other"
+        )
         panel.kernel("cockpit.command('rows', {'shown': {'L': True}}); cockpit.draw()")
         panel.until(lambda: [False] in [one[:1] for one in panel.tab.evaluate(heights)], what="the row of the loss")
         assert panel.errors == []
